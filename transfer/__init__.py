@@ -1,0 +1,53 @@
+"""Recognise what is in your pictures: transfer learning with Keras, and an honest comparison.
+
+Everything below is loaded when it is first used, so that `import transfer` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from transfer import quiet
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "LabelledImages": "folders",
+    "load_images": "folders",
+    "split": "folders",
+    "limit_training": "splits",
+    "Split": "splits",
+    "load_backbone": "backbones",
+    "list_backbones": "backbones",
+    "freeze": "backbones",
+    "unfreeze": "backbones",
+    "extract_features": "features",
+    "head": "heads",
+    "join": "heads",
+    "convnet": "scratch",
+    "dense_network": "scratch",
+    "describe_layers": "scratch",
+    "train": "methods",
+    "Result": "methods",
+    "compare": "comparison",
+    "Comparison": "comparison",
+    "save_run": "runs",
+    "export": "exports",
+    "predict": "prediction",
+    "evaluate": "prediction",
+    "TransferError": "errors",
+}
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'transfer' has no attribute {name!r}")
+    if _HOMES[name] not in ("errors", "folders", "splits"):
+        quiet.import_tensorflow()
+    value = globals()[name] = getattr(import_module(f"transfer.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

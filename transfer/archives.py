@@ -1,0 +1,75 @@
+"""Archives of pictures: fetched where they are addresses, unpacked once into the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from transfer.cache import cache_folder
+from transfer.errors import DataError
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+def is_archive(path: Path) -> bool:
+    """Tell an archive by its name."""
+    return path.is_file() and path.name.lower().endswith(SUFFIXES)
+
+
+def fetch(address: str) -> Path:
+    """Download an archive once, through `keras.utils.get_file`."""
+    name = PurePosixPath(address.split("?")[0]).name
+    if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
+        raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
+    import keras
+
+    folder = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest())
+    try:
+        return Path(keras.utils.get_file(name, address, cache_dir=str(folder), cache_subdir=""))
+    except Exception as error:  # urllib, ssl and Keras each raise their own kinds
+        (folder / name).unlink(missing_ok=True)
+        raise DataError(f"{address} cannot be fetched ({error}); check the address and the network") from error
+
+
+def unpack(archive: Path) -> Path:
+    """Unpack an archive into the cache folder, or find it there from an earlier time.
+
+    Raises:
+        DataError: damaged, or with a path that leads outside.
+    """
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    target = cache_folder("archives") / digest
+    if target.exists():
+        return target
+    partial = Path(tempfile.mkdtemp(prefix="unpacking-", dir=target.parent))
+    try:
+        if archive.name.lower().endswith(".zip"):
+            _unzip(archive, partial)
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(partial, filter="data")
+        os.replace(partial, target)
+    except tarfile.FilterError as error:
+        raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise DataError(f"{archive} cannot be unpacked ({error}); expected a whole zip or tar archive") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _unzip(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for name in file.namelist():
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                raise DataError(
+                    f"{archive} is refused: {name!r} leads outside; pack it again with plain relative paths"
+                )
+        file.extractall(target)

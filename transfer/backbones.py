@@ -1,0 +1,280 @@
+"""Pretrained feature networks: the bundled one, all of `keras.applications`, any `.keras` file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from transfer import scratch
+from transfer.architectures import ARCHITECTURES, Architecture, imagenet_file
+from transfer.errors import ImageSizeError, ModelFileError, WeightsError, unknown_name
+
+BUNDLED_LAYERS: list[dict] = [
+    {"conv": 64, "stride": 2, "bias": False},
+    {"normalise": "batch"},
+    {"activation": "relu"},
+    {"pool": 2},
+    {"residual": 64},
+    {"residual": 64},
+    {"residual": 128, "stride": 2},
+    {"residual": 128},
+    {"residual": 256, "stride": 2},
+    {"residual": 256},
+    {"conv": 1024, "kernel": 1, "bias": False},
+    {"normalise": "batch"},
+    {"activation": "relu"},
+]
+BUNDLED_FILE = "bundled.npz"
+BUNDLED_DIGEST = ""
+BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 3_040_000
+
+
+class BackboneRow(NamedTuple):
+    """One line of `transfer backbones`."""
+
+    name: str
+    parameters: int
+    image_size: int
+    smallest: int
+    weights: str
+
+
+def load_backbone(name: str = "bundled", image_size: int | None = None, weights: str | None = None) -> keras.Model:
+    """Load a network that turns raw pictures into features.
+
+    Args:
+        name: `bundled`, a row of `transfer backbones`, or the path of a `.keras` classifier or
+            feature network (cut before its last fully-connected layer).
+        image_size: side S of the pictures in pixels; the network's own by default.
+        weights: `bundled`, `imagenet`, `none` (random), or the path of a weights file; the best that
+            the network has by default.
+
+    Returns:
+        `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, D)`, preprocessing inside.
+
+    Raises:
+        UnknownNameError: no such backbone.
+        ImageSizeError: S is below what the network takes.
+        WeightsError: weights are missing, damaged, or of another architecture.
+        ModelFileError: the `.keras` file cannot be loaded safely.
+    """
+    if str(name).endswith(".keras"):
+        return _from_file(Path(name), image_size)
+    if name == "bundled":
+        return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
+    if name not in ARCHITECTURES:
+        raise unknown_name("backbone", name, ("bundled", *ARCHITECTURES))
+    row = ARCHITECTURES[name]
+    return _from_applications(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
+
+
+def bundled_network(image_size: int | None) -> keras.Model:
+    """The architecture of the bundled backbone with random weights; `None` takes any size from 32 up."""
+    return scratch.convnet(image_size, BUNDLED_LAYERS, name="bundled")
+
+
+def save_bundled(model: keras.Model, path: Path) -> str:
+    """Write the weights of a bundled network in half precision; returns the digest of the file."""
+    np.savez(path, **{f"w{i}": w.astype(np.float16) for i, w in enumerate(model.get_weights())})
+    return _digest(path.read_bytes())
+
+
+def list_backbones() -> list[BackboneRow]:
+    """All backbones with their size, and whether their weights are on this machine."""
+    rows = [BackboneRow("bundled", BUNDLED_PARAMETERS, BUNDLED_SIZE, BUNDLED_SMALLEST, "bundled")]
+    for name, row in ARCHITECTURES.items():
+        here = "on this machine" if imagenet_file(row) else "to be downloaded"
+        rows.append(BackboneRow(name, row.parameters, row.image_size, row.smallest, here))
+    return rows
+
+
+def default_size(name: str) -> tuple[int, int] | None:
+    """The usual and the smallest picture size of a backbone; `None` for a file, which has its own."""
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name].image_size, ARCHITECTURES[name].smallest
+    return (BUNDLED_SIZE, BUNDLED_SMALLEST) if name == "bundled" else None
+
+
+def default_weights(name: str) -> str:
+    """The weights that a backbone is loaded with where none are asked for."""
+    return "imagenet" if name in ARCHITECTURES else "bundled" if name == "bundled" else "as given"
+
+
+def every_layer(model: keras.Model) -> Iterator[keras.Layer]:
+    """All layers in order, those of nested models in place of the model."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from every_layer(layer)
+        else:
+            yield layer
+
+
+def freeze(model: keras.Model) -> None:
+    """Let training change nothing in this network, moving statistics included."""
+    unfreeze(model, share=0.0)
+
+
+def unfreeze(model: keras.Model, share: float = 1.0, batch_norm: bool = False) -> None:
+    """Let training change the top of a network and nothing below.
+
+    BatchNormalization stays as it is unless asked otherwise: its statistics belong to the weights
+    they were measured with, and small batches spoil them. In Keras up to 3.15 only
+    `trainable = False` on the layer itself keeps them still.
+
+    Args:
+        share: of the layers with weights, from the output down, 0..1.
+        batch_norm: whether BatchNormalization is changed as well.
+    """
+    layers = list(every_layer(model))
+    weighted = [layer for layer in layers if layer.weights and not _is_batch_norm(layer)]
+    opened = {id(layer) for layer in weighted[len(weighted) - round(share * len(weighted)) :]}
+    first = next((i for i, layer in enumerate(layers) if id(layer) in opened), len(layers))
+    model.trainable = True
+    for position, layer in enumerate(layers):
+        layer.trainable = id(layer) in opened or (batch_norm and _is_batch_norm(layer) and position >= first)
+
+
+def _is_batch_norm(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _checked_size(name: str, image_size: int, smallest: int) -> int:
+    if image_size < smallest:
+        raise ImageSizeError(f"--image-size {image_size}: {name} takes pictures from {smallest} pixels up")
+    return image_size
+
+
+def _bundled(image_size: int, weights: str | None) -> keras.Model:
+    model = bundled_network(image_size)
+    if weights in (None, "bundled"):
+        data = resources.files("transfer").joinpath("weights", BUNDLED_FILE)
+        if not data.is_file():
+            raise WeightsError(f"{BUNDLED_FILE} is missing from the package; install transfer again")
+        with resources.as_file(data) as path:
+            _set_half_precision(model, path, BUNDLED_DIGEST)
+    elif weights == "imagenet":
+        raise WeightsError("the bundled backbone has no ImageNet weights; give --weights bundled, none or a file")
+    elif weights != "none":
+        path = _existing(weights)
+        if path.suffix == ".npz":
+            _set_half_precision(model, path)
+        else:
+            _load_weights(model, path)
+    return model
+
+
+def _set_half_precision(model: keras.Model, path: Path, digest: str | None = None) -> None:
+    if digest is not None and _digest(path.read_bytes()) != digest:
+        raise WeightsError(f"{path} is damaged: its digest is not that of the shipped weights; install transfer again")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            values = [file[f"w{i}"].astype(np.float32) for i in range(len(file.files))]
+        model.set_weights(values)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} holds no weights of the bundled network ({_first_line(error)})") from error
+
+
+def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
+    inputs = keras.Input((image_size, image_size, 3), name="pictures")
+    options = dict(include_top=False, pooling="avg", input_tensor=row.preprocess(inputs), name=name)
+    constructor = getattr(keras.applications, row.constructor)
+    if weights not in (None, "imagenet"):
+        model = constructor(weights=None, **options)
+        if weights != "none":
+            _load_weights(model, _existing(weights))
+        return keras.Model(inputs, model.output, name=name)
+    try:
+        return keras.Model(inputs, constructor(weights="imagenet", **options).output, name=name)
+    except ValueError as error:
+        raise WeightsError(f"the ImageNet weights of {name} do not fit ({_first_line(error)})") from error
+    except Exception as error:  # Keras raises a bare Exception where a download fails
+        file = str(error).split(" on ")[-1].split(":  ")[0].split(": ")[0].strip()
+        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")
+        raise WeightsError(
+            f"the ImageNet weights of {name} are not on this machine and cannot be downloaded; "
+            f"fetch {file} elsewhere and put it into {folder}, or give --weights FILE, or --backbone bundled"
+        ) from error
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras and h5py raise ValueError, OSError, KeyError and more
+        raise WeightsError(
+            f"{path} holds no weights of {model.name} without its classifier ({_first_line(error)}); "
+            "give a file that belongs to this backbone"
+        ) from error
+
+
+def _existing(weights: str) -> Path:
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsError(f"--weights {weights}: no such file; expected bundled, imagenet, none or a weights file")
+    return path
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a `.keras` file in safe mode.
+
+    Raises:
+        ModelFileError: missing, no Keras file, or one that would run code on loading.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path} does not exist; expected a .keras file")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever the file makes Keras, zipfile or h5py raise
+        reason = _first_line(error)
+        if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
+            reason = "it holds a Lambda layer, which would run code of the file's author"
+        raise ModelFileError(f"{path} cannot be loaded safely as a Keras model: {reason}") from error
+
+
+def _from_file(path: Path, image_size: int | None) -> keras.Model:
+    model = load_model(path)
+    shape = model.input_shape
+    if isinstance(shape, (list, dict)) or len(shape) != 4 or shape[-1] != 3:
+        raise ModelFileError(f"{path} takes input {shape}; expected one input of pictures (B, S, S, 3)")
+    output = _before_last_dense(model)
+    size = image_size or shape[1] or BUNDLED_SIZE
+    features = keras.Model(model.input, output)
+    try:
+        # New names, so that a head of this toolkit can follow a network that had one already.
+        copy = keras.models.clone_model(
+            features,
+            input_tensors=keras.Input((size, size, 3), name="pictures"),
+            clone_function=lambda layer: type(layer).from_config(
+                layer.get_config() | {"name": f"{path.stem}_{layer.name}"}
+            ),
+        )
+        copy.set_weights(features.get_weights())
+    except ValueError as error:
+        raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({_first_line(error)})") from error
+    if len(copy.output.shape) == 4:
+        copy = keras.Model(copy.input, keras.layers.GlobalAveragePooling2D()(copy.output))
+    copy.name = path.stem
+    return copy
+
+
+def _before_last_dense(model: keras.Model):
+    """The tensor that goes into the last fully-connected layer, or the output where there is none."""
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.layers.Dense):
+            return layer.input
+    return model.output
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -1,0 +1,21 @@
+"""The folder for things that can be made again: features, unpacked archives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from transfer.errors import OutputError
+
+
+def cache_folder(*below: str) -> Path:
+    """A folder in the user's cache, made if missing; `TRANSFER_CACHE` moves it elsewhere."""
+    root = os.environ.get("TRANSFER_CACHE") or platformdirs.user_cache_dir("transfer", appauthor=False)
+    folder = Path(root, *below)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the cache folder {folder} cannot be made ({error.strerror}); set TRANSFER_CACHE") from error
+    return folder

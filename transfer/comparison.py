@@ -1,0 +1,145 @@
+"""Several methods on the same split, and how sure their differences are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import combinations
+
+import keras
+import numpy as np
+
+from transfer import runs, scratch, settings
+from transfer.errors import unknown_name
+from transfer.evaluation import paired_difference
+from transfer.features import fingerprint
+from transfer.folders import LabelledImages
+from transfer.methods import Result, resolve_backbone, train
+from transfer.pipeline import Pictures
+from transfer.splits import Split
+
+COMPARED = ("frozen", "finetune", "scratch", "dense")
+
+
+class Comparison(dict[str, Result]):
+    """Results by method name, in the order they were asked for."""
+
+    @property
+    def best(self) -> str:
+        """The method with the highest accuracy on the validation part; the test part chooses nothing."""
+        return max(self, key=lambda name: self[name].validation["accuracy"] or 0.0)
+
+    @property
+    def differences(self) -> list[dict]:
+        """One dict a pair: `a`, `b`, `accuracy_difference` (a minus b), `ci95`, `p_value`."""
+        rows = []
+        for a, b in combinations(self, 2):
+            # A picture that one of them could not read counts for neither.
+            indices, in_a, in_b = np.intersect1d(_tested(self[a]), _tested(self[b]), return_indices=True)
+            answers = (_answers(self[a])[in_a], _answers(self[b])[in_b])
+            rows.append({"a": a, "b": b, **paired_difference(self[a].images.labels[indices], *answers)})
+        return rows
+
+    def shared_weights(self) -> dict[str, int] | None:
+        """Weights of the convnet's layers, and what dense layers of the same outputs would need."""
+        if "scratch" not in self:
+            return None
+        rows = [row for row in scratch.describe_layers(self["scratch"].model) if row.dense_parameters]
+        return {"shared": sum(r.parameters for r in rows), "dense": sum(r.dense_parameters for r in rows)}
+
+    def in_words(self) -> list[str]:
+        """What the comparison says: each pair, and how much the convnet saves by sharing weights."""
+        said = [_sentence(difference, len(_tested(self[difference["a"]]))) for difference in self.differences]
+        if weights := self.shared_weights():
+            said.append(
+                f"the convnet from scratch shares {weights['shared']:,} weights over all positions; "
+                f"dense layers between the same maps would need {weights['dense']:,}"
+            )
+        return said
+
+
+def compare(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None = None,
+    methods: Sequence[str] = COMPARED,
+    *,
+    image_size: int | None = None,
+    weights: str | None = None,
+    fit: str = "crop",
+    seed: int = 0,
+    layers: Sequence[dict] | None = None,
+    **options,
+) -> Comparison:
+    """Train with each method on the same pictures and compare the answers in pairs.
+
+    A method that is done is kept in the cache until `save_run` writes the comparison: one that was
+    broken off goes on where it stopped.
+
+    Args:
+        images: from `load_images`.
+        split: from `split`.
+        backbone, image_size, weights: for `frozen` and `finetune`, see `train`.
+        methods: of `frozen`, `finetune`, `scratch` (a convnet) and `dense` (a plain dense network on
+            pixels).
+        fit: how pictures are brought to the square.
+        seed: of every random choice but the split's.
+        layers: of the convnet, see `convnet`; chosen from the data's size by default.
+        options: others of `train`, for all methods.
+
+    Returns:
+        A dict of `Result` by method name, with `differences` and `best`.
+    """
+    for name in methods:
+        if name not in COMPARED:
+            raise unknown_name("method", name, COMPARED)
+    network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
+    size = network.input_shape[1]
+    pictures = Pictures(images, size, fit, keep=True)
+    layers = layers or settings.scratch_layers(len(split.train), size)
+    networks = {
+        "frozen": lambda: (network, labels),
+        "finetune": lambda: (network, labels),
+        "scratch": lambda: (scratch.convnet(size, layers), None),
+        "dense": lambda: (scratch.dense_network(size), None),
+    }
+    asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
+    comparison = Comparison()
+    for name in methods:
+        place = runs.unfinished(_digest([name, *asked]))
+        done = runs.load_result(place, images, split)
+        if done is None:
+            keras.utils.set_random_seed(seed)
+            given, names = networks[name]()
+            method = name if name in ("frozen", "finetune") else "scratch"
+            done = train(images, split, given, method, fit=fit, seed=seed, pictures=pictures, labels=names, **options)
+            runs.write_result(done, place)
+        done.unfinished = place
+        comparison[name] = done
+    return comparison
+
+
+def _sentence(difference: dict, tested: int) -> str:
+    a, b, gain = difference["a"], difference["b"], 100 * difference["accuracy_difference"]
+    low, high = (100 * end for end in difference["ci95"])
+    if difference["p_value"] >= 0.05:
+        return (
+            f"{a} and {b} cannot be told apart with {tested} test pictures: "
+            f"{gain:+.1f} points ({low:+.1f} to {high:+.1f})"
+        )
+    if gain < 0:
+        a, b, gain, low, high = b, a, -gain, -high, -low
+    return f"{a} is better than {b} by {gain:.1f} points ({low:.1f} to {high:.1f})"
+
+
+def _tested(result: Result) -> np.ndarray:
+    return result.predictions.of("test")[0]
+
+
+def _answers(result: Result) -> np.ndarray:
+    return result.predictions.of("test")[1].argmax(axis=1)
+
+
+def _digest(value) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()

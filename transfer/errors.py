@@ -1,0 +1,80 @@
+"""What a user can get wrong, one class each. A message says what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TransferError(Exception):
+    """Base of all errors that a user can mend; the command line prints it and exits with 2."""
+
+
+class DataError(TransferError):
+    """The folder, table, archive or address of pictures is not usable."""
+
+
+class PictureError(TransferError):
+    """One file cannot be read as a picture."""
+
+
+class UnreadablePictures(TransferError):
+    """Pictures that looked whole could not be decoded.
+
+    Attributes:
+        positions: their indices in the `LabelledImages`.
+    """
+
+    def __init__(self, message: str, positions: Iterable[int]):
+        super().__init__(message)
+        self.positions = tuple(positions)
+
+
+class UnknownNameError(TransferError):
+    """A name that is in none of the tables (backbone, method, head, ...)."""
+
+
+class LayerError(TransferError):
+    """A row of a layer list cannot be built."""
+
+
+class OptionError(TransferError):
+    """An option has a value that cannot be used."""
+
+
+class ImageSizeError(OptionError):
+    """The picture size is below what the network takes."""
+
+
+class WeightsError(TransferError):
+    """Weights are missing, damaged, or belong to another architecture."""
+
+
+class ModelFileError(TransferError):
+    """A file or folder is not a model that can be loaded safely."""
+
+
+class OutputError(TransferError):
+    """The place to write to is taken, or cannot be written."""
+
+
+class TrainingError(TransferError):
+    """Training broke down: the loss is no number."""
+
+
+class ExportError(TransferError):
+    """The exported model does not answer like the original."""
+
+
+class MissingExtraError(TransferError):
+    """An optional library is not installed."""
+
+
+def unknown_name(
+    what: str, received: object, known: Iterable[str], error: type[TransferError] = UnknownNameError
+) -> TransferError:
+    """An error for a name that is not in `known`, with the nearest names (to be raised)."""
+    names = [str(name) for name in known]
+    near = get_close_matches(str(received).lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(names)}"
+    return error(f"{what}: unknown name {str(received)!r}; {hint}")

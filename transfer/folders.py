@@ -1,0 +1,267 @@
+"""From DATA (folder, table, archive or address) to a list of labelled pictures."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from transfer.archives import fetch, is_archive, unpack
+from transfer.errors import DataError, PictureError
+from transfer.images import SUFFIXES, check_picture, picture_size
+from transfer.splits import Split, split_by_content
+
+PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Labelled picture files, sorted by name. Nothing is decoded yet.
+
+    Attributes:
+        paths: the files, N of them.
+        names: their names below the root, with `/` on every system.
+        labels: `(N,)` int32 indices into `class_names`.
+        class_names: sorted.
+        digests: of each file's bytes, 32 hexadecimal digits.
+        groups: a name for each file whose group is kept on one side of the split, or `None`.
+        given: the part each file's folder or row names (`train`, `validation`, `test`) or `""`.
+        root: the folder that `names` start from.
+        unreadable: (name, reason) of the files left out.
+        ignored: number of other files: hidden, or not named like a picture.
+    """
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    digests: tuple[str, ...]
+    groups: tuple[str, ...] | None
+    given: tuple[str, ...]
+    root: Path
+    unreadable: tuple[tuple[str, str], ...] = ()
+    ignored: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def counts(self) -> dict[str, int]:
+        """Number of pictures of each class."""
+        return dict(zip(self.class_names, np.bincount(self.labels, minlength=len(self.class_names)).tolist()))
+
+    def typical_side(self, most: int = 200) -> int:
+        """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""
+        steps = np.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
+        return round(float(np.median([min(picture_size(self.paths[i])) for i in steps])))
+
+    def digest(self) -> str:
+        """One digest of all pictures and labels, whatever their names and order."""
+        rows = sorted(f"{digest} {self.class_names[label]}" for digest, label in zip(self.digests, self.labels))
+        return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: Path
+    name: str
+    label: str
+    group: str = ""
+    given: str = ""
+
+
+def load_images(data: str | Path, groups: str | Path | None = None) -> LabelledImages:
+    """List the labelled pictures of DATA, with a digest of each file's bytes.
+
+    Args:
+        data: a folder `class/picture`; a folder with `train/`, `val/` or `validation/`, `test/` of
+            such folders; a CSV with the columns `file,label[,group][,split]`; a zip or tar archive of
+            any of these; an `https://` address of such an archive.
+        groups: a CSV with the columns `file,group`, files named as below the root of DATA.
+
+    Raises:
+        DataError: nothing that can be learned from, and why.
+    """
+    source = fetch(str(data)) if str(data).startswith(("https://", "http://")) else Path(data)
+    if not source.exists():
+        raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
+    if is_archive(source):
+        source = unpack(source)
+    if source.is_file() and source.suffix.lower() == ".csv":
+        entries, ignored, source = _from_table(source), 0, source.parent
+    elif source.is_file():
+        raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
+    else:
+        source, tables = _descend(source)
+        entries, ignored = (_from_table(tables), 0) if tables else _from_folder(source)
+    images = _read(sorted(entries, key=lambda entry: entry.name), ignored, data, source.resolve())
+    return _with_groups(images, Path(groups)) if groups is not None else images
+
+
+def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test: float = 0.2) -> Split:
+    """Divide pictures into training, validation and test parts by their content and groups.
+
+    Parts that the folders of DATA name are kept; see `splits.split_by_content` for the rule.
+    """
+    return split_by_content(
+        images.digests, images.labels, images.class_names, images.groups, images.given, seed, validation, test
+    )
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
+
+
+def _descend(folder: Path) -> tuple[Path, Path | None]:
+    """Step into the only folder of a folder while that holds folders: archives often wrap what they hold."""
+    while True:
+        tables = sorted(p for p in folder.glob("*.csv") if not p.name.startswith("."))
+        inner = _visible_folders(folder)
+        if tables and _is_table(tables[0]):
+            return folder, tables[0]
+        if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
+            return folder, None
+        folder = inner[0]
+
+
+def _is_table(path: Path) -> bool:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return {"file", "label"} <= set(next(csv.reader(file), []))
+
+
+def _from_folder(root: Path) -> tuple[list[_Entry], int]:
+    try:
+        inner = _visible_folders(root)
+    except OSError as error:
+        raise DataError(f"{root} cannot be read ({error.strerror}); expected a folder of class folders") from error
+    if not any(root.iterdir()):
+        raise DataError(f"{root} is empty; expected one folder of pictures for each class")
+    if not inner:
+        raise DataError(f"{root} holds no folders; expected one folder of pictures for each class")
+    by_part = all(p.name.lower() in PART_NAMES for p in inner)
+    if by_part and "train" not in {PART_NAMES[p.name.lower()] for p in inner}:
+        raise DataError(f"{root} has the parts {', '.join(p.name for p in inner)} but no train/; add it or rename them")
+    entries, ignored = [], sum(p.is_file() for p in root.iterdir())
+    for part in inner if by_part else [root]:
+        given = PART_NAMES[part.name.lower()] if by_part else ""
+        for folder in _visible_folders(part):
+            for path in _walk(folder):
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                    entries.append(_Entry(path, path.relative_to(root).as_posix(), folder.name, given=given))
+                else:
+                    ignored += 1
+    return entries, ignored
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files below, links followed, loops of links entered once."""
+    seen = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(files))
+
+
+def _from_table(table: Path) -> list[_Entry]:
+    entries, root = [], table.parent.resolve()
+    for line, row in enumerate(_rows(table, ("file", "label")), start=2):
+        relative, label = row["file"], row["label"]
+        if not relative or not label:
+            raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
+        path = root / relative
+        if not path.resolve().is_relative_to(root):
+            raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
+        part = (row.get("split") or "").lower()
+        if part and part not in PART_NAMES:
+            raise DataError(f"{table}, line {line}: split is {part!r}; expected train, validation or test")
+        name = PurePosixPath(path.relative_to(root) if path.is_relative_to(root) else relative).as_posix()
+        entries.append(_Entry(path, name, label, row.get("group") or "", PART_NAMES.get(part, "")))
+    missing = [entry.name for entry in entries if not entry.path.exists()]
+    if missing:
+        raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {_some(missing)}; correct the table")
+    if len({entry.name for entry in entries}) < len(entries):
+        raise DataError(f"{table} names a file twice; give every file one row")
+    return entries
+
+
+def _rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        try:
+            if not set(columns) <= set(reader.fieldnames or ()):
+                found = ", ".join(reader.fieldnames or ()) or "nothing"
+                raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
+            yield from reader
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
+
+
+def _read(entries: Sequence[_Entry], ignored: int, data: str | Path, root: Path) -> LabelledImages:
+    if not entries:
+        raise DataError(f"{data} holds no pictures in class folders; known are {', '.join(sorted(SUFFIXES))}")
+    with ThreadPoolExecutor() as pool:
+        looked = list(pool.map(_look, (entry.path for entry in entries)))
+    good = [(entry, digest) for entry, (digest, reason) in zip(entries, looked) if not reason]
+    unreadable = tuple((entry.name, reason) for entry, (_, reason) in zip(entries, looked) if reason)
+    if not good:
+        raise DataError(f"{data}: none of {len(entries)} files can be read, {_some(f'{n} {r}' for n, r in unreadable)}")
+    counts = Counter(entry.label for entry, _ in good)
+    names = sorted(counts)
+    if len(names) < 2:
+        raise DataError(f"{data} has the single class {names[0]!r}; expected two or more folders of pictures")
+    lonely = [name for name in names if counts[name] < 2]
+    if lonely:
+        raise DataError(
+            f"{data}: class {lonely[0]!r} has one picture; every class needs two or more, one of them for testing"
+        )
+    index = {name: label for label, name in enumerate(names)}
+    with_groups = any(entry.group for entry, _ in good)
+    return LabelledImages(
+        paths=tuple(entry.path for entry, _ in good),
+        names=tuple(entry.name for entry, _ in good),
+        labels=np.array([index[entry.label] for entry, _ in good], np.int32),
+        class_names=tuple(names),
+        digests=tuple(digest for _, digest in good),
+        groups=tuple(entry.group for entry, _ in good) if with_groups else None,
+        given=tuple(entry.given for entry, _ in good),
+        root=root,
+        unreadable=unreadable,
+        ignored=ignored,
+    )
+
+
+def _look(path: Path) -> tuple[str, str]:
+    """(digest, reason why it is no picture) of a file."""
+    try:
+        data = path.read_bytes()
+        check_picture(data)
+    except PictureError as error:
+        return "", str(error)
+    except OSError as error:
+        return "", f"cannot be read ({error.strerror})"
+    return hashlib.blake2b(data, digest_size=16).hexdigest(), ""
+
+
+def _with_groups(images: LabelledImages, table: Path) -> LabelledImages:
+    if not table.is_file():
+        raise DataError(f"--groups {table} does not exist; expected a CSV with the columns file,group")
+    groups = {PurePosixPath(row["file"]).as_posix(): row["group"] for row in _rows(table, ("file", "group"))}
+    missing = [name for name in images.names if name not in groups]
+    if missing:
+        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {_some(missing)}; add them")
+    return replace(images, groups=tuple(groups[name] for name in images.names))
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

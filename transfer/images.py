@@ -1,0 +1,171 @@
+"""One picture: bytes to upright RGB pixels, and pixels to the square that a network takes.
+
+`exports` repeats these two steps as TensorFlow operations, and a test holds the two together.
+Colour profiles of RGB pictures are ignored, as in every network's own training; CMYK is converted
+by its profile where it has one.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from transfer.errors import PictureError, unknown_name
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FITS = ("crop", "pad", "stretch")
+
+# Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# What Pillow says of odd metadata changes no pixel.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def read_picture(source: Path | str | bytes) -> np.ndarray:
+    """Decode a picture file.
+
+    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8,
+    and the EXIF orientation is applied.
+
+    Args:
+        source: a path, or the bytes of a file.
+
+    Returns:
+        `(H, W, 3)` uint8 RGB, 0..255.
+
+    Raises:
+        PictureError: no picture, cut short, damaged, or of more than 89 million pixels.
+    """
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _to_rgb(_upright(image))
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError, Warning) as error:
+        raise PictureError(_reason(source, error)) from error
+
+
+def check_picture(data: bytes) -> None:
+    """Find out without decoding pixels whether the bytes are a whole picture.
+
+    Raises:
+        PictureError: empty, of no known format, too many pixels, or cut short.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            kind = image.format
+            image.verify()
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError, Warning) as error:
+        raise PictureError(_reason(data, error)) from error
+    if kind in ("JPEG", "MPO"):
+        # The last scan must be followed by an end marker; a thumbnail's own comes before the scan.
+        cut = data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    else:
+        cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
+    if cut:
+        raise PictureError("is cut short")
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as stored, from the header alone."""
+    with Image.open(path, formats=FORMATS) as image:
+        return image.size
+
+
+def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
+    """The part (left, top, right, bottom) of a picture that is scaled to the square."""
+    if fit != "crop":
+        return (0, 0, width, height)
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side)
+
+
+def padded_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width of a picture scaled to fit into `size x size`."""
+    longer = max(height, width)
+    return max(1, round(height * size / longer)), max(1, round(width * size / longer))
+
+
+def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray:
+    """Bring a picture to the square that a network takes, by antialiased bilinear scaling.
+
+    Args:
+        picture: `(H, W, 3)` uint8.
+        size: side S of the square in pixels.
+        fit: `crop` cuts out the middle square, `pad` keeps everything between black bars, `stretch`
+            changes the proportions.
+
+    Returns:
+        `(S, S, 3)` uint8.
+    """
+    if fit not in FITS:
+        raise unknown_name("--fit", fit, FITS)
+    height, width = picture.shape[:2]
+    box = crop_box(height, width, fit)
+    if fit != "pad":
+        return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box))
+    inner_height, inner_width = padded_size(height, width, size)
+    inner = Image.fromarray(picture).resize((inner_width, inner_height), Image.Resampling.BILINEAR, box)
+    square = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - inner_height) // 2, (size - inner_width) // 2
+    square[top : top + inner_height, left : left + inner_width] = np.asarray(inner)
+    return square
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return image  # damaged metadata around sound pixels
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16"):
+        return _grey_to_rgb(np.asarray(image) >> 8)
+    if image.mode in ("I", "F"):
+        values = np.asarray(image, np.float64)
+        # A picture of 32 bits has no agreed range: 8 bits, 16 bits, or floats up to 1.
+        scale = 255.0 if image.mode == "F" and values.max() <= 1 else 1.0 if values.max() <= 255 else 1 / 256
+        return _grey_to_rgb(np.clip(values * scale, 0, 255))
+    if image.mode == "CMYK" and image.info.get("icc_profile"):
+        image = _cmyk_by_profile(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return on_white(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """Lay `(H, W, 4)` uint8 pixels on white, in whole numbers so that other code can repeat it."""
+    alpha = rgba[..., 3:].astype(np.int32)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _grey_to_rgb(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _cmyk_by_profile(image: Image.Image) -> Image.Image:
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # an unusable profile: the plain conversion
+
+
+def _reason(source: Path | str | bytes, error: BaseException) -> str:
+    if isinstance(source, bytes) and not source:
+        return "is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture of a known format"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return "has more than 89 million pixels"
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read"
+    return f"is cut short or damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"

@@ -1,0 +1,391 @@
+"""What frozen, fine-tuned and from scratch mean: pictures and a split in, a `Result` out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from transfer import backbones, heads, scratch, settings, training
+from transfer.errors import DataError, OptionError, UnreadablePictures, unknown_name
+from transfer.evaluation import evaluate_probabilities, fit_temperature
+from transfer.features import extract_features, forward
+from transfer.folders import LabelledImages
+from transfer.pipeline import Pictures
+from transfer.splits import Split
+
+METHODS = ("frozen", "finetune", "scratch")
+
+
+@dataclass
+class Predictions:
+    """Probabilities for the validation and test pictures.
+
+    Attributes:
+        indices: `(M,)` positions in the `LabelledImages`; parts: `(M,)` their part.
+        probabilities: `(M, C)`, rows that sum to 1.
+    """
+
+    indices: np.ndarray
+    parts: np.ndarray
+    probabilities: np.ndarray
+
+    def of(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """(indices, probabilities) of one part."""
+        mine = self.parts == part
+        return self.indices[mine], self.probabilities[mine]
+
+
+@dataclass
+class Result:
+    """One trained network and how good it is.
+
+    Attributes:
+        model: pictures `(B, S, S, 3)` 0..255 to logits `(B, C)`.
+        metrics: figures on the test part, see `evaluation.evaluate_probabilities`.
+        validation: the same on the validation part, which chose the epoch.
+        history: one row an epoch.
+        seconds: what each step took.
+        options: all that repeats the training.
+    """
+
+    model: keras.Model
+    images: LabelledImages
+    split: Split
+    options: dict
+    metrics: dict
+    validation: dict
+    predictions: Predictions
+    history: list[dict]
+    seconds: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+    unfinished: Path | None = None
+
+    @property
+    def method(self) -> str:
+        return self.options["method"]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.images.class_names
+
+    @property
+    def image_size(self) -> int:
+        return self.model.input_shape[1]
+
+    @property
+    def fit(self) -> str:
+        return self.options["fit"]
+
+    def parameters(self) -> dict[str, int]:
+        """Numbers of weights, and of those that were trained."""
+        return {"total": self.model.count_params(), "trainable": self.options["trainable_parameters"]}
+
+
+def train(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None = None,
+    method: str = "frozen",
+    head: str = "linear",
+    *,
+    image_size: int | None = None,
+    weights: str | None = None,
+    fit: str = "crop",
+    seed: int = 0,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    hidden: Sequence[int] = (256,),
+    dropout: float = 0.3,
+    activation: str = "relu",
+    label_smoothing: float | None = None,
+    class_weights: str | None = None,
+    flip: bool = True,
+    share: float | None = None,
+    train_batch_norm: bool = False,
+    pictures: Pictures | None = None,
+    labels: dict[str, str] | None = None,
+) -> Result:
+    """Train a network for the classes of a folder and evaluate it once on the test part.
+
+    Args:
+        images: from `load_images`.
+        split: from `split`.
+        backbone: pictures to features: a `keras.Model`, a name for `load_backbone`, or `None` for the
+            bundled backbone (with `method="scratch"`: for a convnet chosen from the data's size).
+        method: `frozen` trains a head on kept features; `finetune` does so and then trains the top
+            of the backbone at a lower rate; `scratch` trains everything, starting from what the
+            backbone holds.
+        head: `linear`, `mlp` (`hidden`, `dropout`, `activation`) or `svm` (hinge loss).
+        image_size, weights: of a backbone given by name, see `load_backbone`.
+        fit: how pictures are brought to the square: `crop`, `pad` or `stretch`.
+        seed: of every random choice but the split's.
+        epochs, learning_rate, label_smoothing: instead of those that `settings` derives from the
+            data; for `finetune` they are those of the second step.
+        class_weights: `balanced` gives rare classes the weight of frequent ones.
+        flip: whether training pictures are mirrored at random.
+        share: of the backbone's layers that fine-tuning changes, from the top, 0..1.
+        train_batch_norm: let fine-tuning change BatchNormalization as well.
+        pictures: decoded pictures to share with other calls.
+        labels: `backbone` and `weights` as they are to be written down, for a backbone given as a
+            model.
+
+    Returns:
+        The `Result`.
+
+    Raises:
+        TrainingError: the loss became no number.
+        UnknownNameError, OptionError: a wrong name or value.
+    """
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    if class_weights not in (None, "balanced"):
+        raise unknown_name("class_weights", class_weights, ("balanced",))
+    if share is not None and not 0 < share <= 1:
+        raise OptionError(f"share of {share}; expected more than 0 and up to 1")
+    keras.utils.set_random_seed(seed)
+    network, names = resolve_backbone(backbone, method, images, split, image_size, weights)
+    size = network.input_shape[1]
+    options = dict(
+        method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
+        learning_rate=learning_rate, hidden=list(hidden), dropout=dropout, activation=activation,
+        label_smoothing=label_smoothing, class_weights=class_weights, flip=flip, share=share,
+        train_batch_norm=train_batch_norm,
+    )  # fmt: skip
+    pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
+    if (pictures.size, pictures.fit) != (size, fit):
+        raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
+    task = _Task(images, split, pictures, options)
+    while True:
+        try:
+            return _METHODS[method](network, task)
+        except UnreadablePictures as error:
+            # The features of all others are kept, so that starting again costs next to nothing.
+            task.leave_out(error)
+
+
+def resolve_backbone(
+    backbone: keras.Model | str | None,
+    method: str,
+    images: LabelledImages,
+    split: Split,
+    image_size: int | None = None,
+    weights: str | None = None,
+) -> tuple[keras.Model, dict[str, str]]:
+    """The network that a backbone argument of `train` stands for, and its names for the record."""
+    if isinstance(backbone, keras.Model):
+        return backbone, {"backbone": backbone.name, "weights": "as given"}
+    if method == "scratch" and backbone is None:
+        size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
+        network = scratch.convnet(size, settings.scratch_layers(len(split.train), size))
+        return network, {"backbone": network.name, "weights": "none"}
+    name = str(backbone or "bundled")
+    bounds = backbones.default_size(name)
+    if image_size is None and bounds:
+        image_size = settings.image_size(images.typical_side(), *bounds)
+    weights = weights or ("none" if method == "scratch" else None)
+    network = backbones.load_backbone(name, image_size, weights)
+    return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}
+
+
+class _Task:
+    """The data of one training: split, targets, weights, pictures."""
+
+    def __init__(self, images: LabelledImages, split: Split, pictures: Pictures, options: dict):
+        self.images, self.split, self.pictures, self.options = images, split, pictures, options
+        self.clock = _Clock()
+        self.notes = list(split.notes)
+        self.one_hot = np.eye(len(images.class_names), dtype=np.float32)
+        if not len(split.train):
+            raise DataError("the split leaves no training pictures; add pictures")
+
+    def leave_out(self, error: UnreadablePictures) -> None:
+        self.split = self.split.without(error.positions)
+        self.notes.append(str(error).split("; leave them out")[0] + "; they are left out")
+
+    def targets(self, part: str) -> np.ndarray:
+        return self.one_hot[self.images.labels[getattr(self.split, part)]]
+
+    def weights(self, indices: np.ndarray) -> np.ndarray:
+        labels = self.images.labels[indices]
+        if self.options["class_weights"] is None:
+            return np.ones(len(labels), np.float32)
+        counts = np.bincount(labels, minlength=len(self.one_hot))
+        return (len(labels) / (len(self.one_hot) * counts[labels])).astype(np.float32)
+
+    def loss(self, smoothing: float):
+        if self.options["head"] == "svm":
+            return training.multiclass_hinge
+        chosen = self.options["label_smoothing"]
+        return training.cross_entropy(smoothing if chosen is None else chosen)
+
+    def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
+        chosen = {name: self.options[name] for name in ("epochs", "learning_rate") if self.options[name] is not None}
+        return settings.Schedule(**(vars(schedule) | chosen))
+
+    def head(self, network: keras.Model, l2: float = 0.0) -> keras.Model:
+        o = self.options
+        width, classes = network.output_shape[-1], len(self.one_hot)
+        return heads.head(width, classes, o["head"], o["hidden"], o["dropout"], o["activation"], l2)
+
+
+def _frozen(network: keras.Model, task: _Task) -> Result:
+    backbones.freeze(network)
+    head, history, features = _head_on_features(network, task, task.schedule)
+    logits = {part: _answers(head, values) for part, values in features.items()}
+    if task.options["head"] != "mlp" and len(task.split.validation):
+        head = _fit_again(network, task, features)
+        logits["test"] = _answers(head, features["test"])
+    return _result(heads.join(network, head), task, logits, history)
+
+
+def _finetune(network: keras.Model, task: _Task) -> Result:
+    network = _copy(network)
+    backbones.freeze(network)
+    head, history, _ = _head_on_features(network, task, lambda schedule: schedule)
+    o = task.options
+    per_class = len(task.split.train) / len(task.one_hot)
+    backbones.unfreeze(network, o["share"] or settings.finetune_share(per_class), o["train_batch_norm"])
+    schedule = settings.finetune_schedule(len(task.split.train))
+    return _whole_network(heads.join(network, head), task, schedule, "finetune", history)
+
+
+def _scratch(network: keras.Model, task: _Task) -> Result:
+    network = _copy(network)
+    backbones.unfreeze(network, 1.0, batch_norm=True)
+    model = heads.join(network, task.head(network))
+    schedule = settings.scratch_schedule(len(task.split.train))
+    return _whole_network(model, task, schedule, "scratch", [])
+
+
+def _copy(network: keras.Model) -> keras.Model:
+    """A network of its own, so that training leaves the caller's as it is."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(head(keras.ops.convert_to_tensor(features), training=False))
+
+
+def _fit_again(network: keras.Model, task: _Task, features: dict[str, np.ndarray]) -> keras.Model:
+    """A linear head on training and validation pictures together.
+
+    Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
+    its figures are those of the head that never saw it.
+    """
+    both = np.concatenate([task.split.train, task.split.validation])
+    with task.clock("head"):
+        head = task.head(network, settings.head_l2(len(both)))
+        training.fit_head(
+            head,
+            np.concatenate([features["train"], features["validation"]]),
+            task.one_hot[task.images.labels[both]],
+            task.weights(both),
+            (),
+            task.schedule(settings.head_schedule(len(both))),
+            task.loss(0.0),
+        )
+    return head
+
+
+def _head_on_features(network: keras.Model, task: _Task, schedule):
+    """(trained head, history, features by part)."""
+    parts = task.split.parts()
+    with task.clock("features"):
+        order = np.concatenate(list(parts.values()))
+        values = extract_features(network, task.images, order, task.options["fit"], task.pictures)
+        features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
+    with task.clock("head"):
+        head = task.head(network, settings.head_l2(len(parts["train"])))
+        history = training.fit_head(
+            head,
+            features["train"],
+            task.targets("train"),
+            task.weights(parts["train"]),
+            (features["validation"], task.targets("validation")),
+            schedule(settings.head_schedule(len(parts["train"]))),
+            task.loss(0.0),
+        )
+    return head, history, features
+
+
+_METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
+
+
+def _whole_network(model: keras.Model, task: _Task, schedule, phase: str, history: list[dict]) -> Result:
+    o, split = task.options, task.split
+    schedule = task.schedule(schedule)
+    with task.clock(phase):
+        batches = training.TrainingBatches(
+            task.pictures,
+            split.train,
+            task.targets("train"),
+            task.weights(split.train),
+            schedule.batch_size,
+            o["seed"],
+            o["flip"],
+        )
+        validation = task.pictures.array(split.validation).astype(np.float32), task.targets("validation")
+        loss = task.loss(schedule.label_smoothing)
+        history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
+    with task.clock("evaluate"):
+        logits = {
+            part: np.concatenate(
+                [np.zeros((0, len(task.one_hot)), np.float32)]
+                + list(forward(model, task.pictures.batches(getattr(split, part))))
+            )
+            for part in ("validation", "test")
+        }
+    return _result(model, task, logits, history)
+
+
+def _result(model: keras.Model, task: _Task, logits: dict[str, np.ndarray], history: list[dict]) -> Result:
+    split, labels, names = task.split, task.images.labels, task.images.class_names
+    with task.clock("evaluate"):
+        if task.options["head"] == "svm" and len(split.validation):
+            # Margins are no log-probabilities: one temperature makes them so, inside the last layer.
+            temperature = fit_temperature(labels[split.validation], logits["validation"])
+            last = model.layers[-1]
+            last.set_weights([weight / temperature for weight in last.get_weights()])
+            logits = {part: values / temperature for part, values in logits.items()}
+        parts = ("validation", "test")
+        probabilities = {part: softmax(logits[part].astype(np.float64), axis=1) for part in parts}
+        figures = {
+            part: evaluate_probabilities(labels[getattr(split, part)], probabilities[part], names) for part in parts
+        }
+        predictions = Predictions(
+            np.concatenate([getattr(split, part) for part in parts]),
+            np.concatenate([np.full(len(getattr(split, part)), part, dtype="U10") for part in parts]),
+            np.concatenate([probabilities[part] for part in parts]),
+        )
+    task.options["trainable_parameters"] = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
+    return Result(
+        model, task.images, split, task.options, figures["test"], figures["validation"], predictions, history,
+        task.clock.seconds(), task.notes,
+    )  # fmt: skip
+
+
+class _Clock:
+    """Seconds spent in each step."""
+
+    def __init__(self):
+        self._started, self._steps = time.perf_counter(), {}
+
+    @contextmanager
+    def __call__(self, step: str):
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._steps[step] = self._steps.get(step, 0.0) + time.perf_counter() - started
+
+    def seconds(self) -> dict[str, float]:
+        return self._steps | {"total": time.perf_counter() - self._started}

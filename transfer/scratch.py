@@ -1,0 +1,162 @@
+"""Networks built from a list of layers: the small convnet, deep residual ones, the dense network.
+
+Each network takes raw pictures `(B, S, S, 3)` with values 0..255 and gives features `(B, D)`, just
+like a pretrained backbone, so that every head and method works with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import keras
+from keras import layers as kl
+
+from transfer.errors import LayerError, unknown_name
+
+LayerRow = Mapping[str, object]
+
+
+def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):
+    return kl.Conv2D(filters, kernel, stride, padding, use_bias=bias)(x)
+
+
+def _normalise(x, kind="batch"):
+    if kind == "batch":
+        return kl.BatchNormalization()(x)
+    if kind == "layer":
+        return kl.LayerNormalization()(x)
+    raise unknown_name("normalisation", kind, ("batch", "layer"))
+
+
+def _residual(x, filters, stride=1, activation="relu"):
+    """Two 3x3 convolutions beside a shortcut (He et al. 2015, arXiv:1512.03385, figure 2)."""
+    y = _normalise(_conv(x, filters, stride=stride, bias=False))
+    y = _normalise(_conv(kl.Activation(activation)(y), filters, bias=False))
+    if stride != 1 or x.shape[-1] != filters:
+        x = _normalise(_conv(x, filters, kernel=1, stride=stride, bias=False))
+    return kl.Activation(activation)(kl.Add()([x, y]))
+
+
+def _global_pool(x, kind="average"):
+    kinds = {"average": kl.GlobalAveragePooling2D, "max": kl.GlobalMaxPooling2D}
+    if kind not in kinds:
+        raise unknown_name("global_pool", kind, kinds)
+    return kinds[kind]()(x)
+
+
+def _dense(x, units):
+    return kl.Dense(units)(x if len(x.shape) == 2 else kl.Flatten()(x))
+
+
+# One row a kind of layer: what its first value means is the first argument after the tensor.
+LAYERS: dict[str, Callable] = {
+    "resize": lambda x, size: kl.Resizing(size, size, antialias=True)(x),
+    "crop": lambda x, size: kl.CenterCrop(size, size)(x),
+    "conv": _conv,
+    "normalise": _normalise,
+    "activation": lambda x, name: kl.Activation(name)(x),
+    "pool": lambda x, size: kl.MaxPooling2D(size)(x),
+    "global_pool": _global_pool,
+    "residual": _residual,
+    "dropout": lambda x, rate: kl.Dropout(rate)(x),
+    "flatten": lambda x, _=True: kl.Flatten()(x),
+    "dense": _dense,
+}
+
+
+def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "convnet") -> keras.Model:
+    """Build a network from rows such as `{"conv": 32, "kernel": 5}` or `{"pool": 2}`.
+
+    The first key of a row is the kind of layer and its value the layer's main number; the other
+    keys are options. Kinds:
+
+    - `resize: S`, `crop: S`: bring the picture to `S x S`, by scaling or by cutting out the middle
+    - `conv: filters` (`kernel=3, stride=1, padding="same", bias=True`)
+    - `normalise: "batch" | "layer"`; `activation: "relu" | "tanh" | "sigmoid" | any of Keras`
+    - `pool: size`: non-overlapping max pooling; `global_pool: "average" | "max"`
+    - `residual: filters` (`stride=1, activation="relu"`): two convolutions beside a shortcut
+    - `flatten: True`, `dense: units`, `dropout: rate`
+
+    Args:
+        image_size: side S of the pictures in pixels, or `None` for any size (then the layers must
+            not flatten).
+        layers: the rows, first layer first. Where the last one still gives a map, its average over
+            all positions is taken.
+
+    Returns:
+        A functional `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, D)`. Pixels are
+        scaled to -1..1 inside.
+
+    Raises:
+        LayerError: a row of an unknown kind, an option the kind does not have, or a layer that does
+            not fit behind the one before.
+    """
+    inputs = keras.Input((image_size, image_size, 3), name="pictures")
+    x = kl.Rescaling(1 / 127.5, offset=-1.0, name="to_minus_one_to_one")(inputs)
+    for position, row in enumerate(layers):
+        x = _apply(x, row, position)
+    if len(x.shape) == 4:
+        x = kl.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def _apply(x, row: LayerRow, position: int):
+    if not isinstance(row, Mapping) or not row:
+        raise LayerError(f'layer {position} is {row!r}; expected a row such as {{"conv": 32}}')
+    (kind, value), *options = row.items()
+    if kind not in LAYERS:
+        raise unknown_name(f"layer {position}", kind, LAYERS, LayerError)
+    try:
+        return LAYERS[kind](x, value, **dict(options))
+    except (TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LayerError(f"layer {position}, {dict(row)}, cannot be built on {x.shape[1:]}: {reason}") from error
+
+
+def dense_network(image_size: int, hidden: Sequence[int] = (256, 256), activation: str = "relu") -> keras.Model:
+    """The plain artificial neural network on pixels: no convolution, no shared weights.
+
+    Args:
+        image_size: side S of the pictures in pixels.
+        hidden: units of each fully-connected layer.
+        activation: a Keras activation by name.
+
+    Returns:
+        `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, hidden[-1])`.
+    """
+    rows: list[LayerRow] = [{"flatten": True}]
+    for units in hidden:
+        rows += [{"dense": units}, {"activation": activation}]
+    return convnet(image_size, rows, name="dense_network")
+
+
+@dataclass(frozen=True)
+class LayerDescription:
+    """One layer: its output for one picture, its parameters, and what a dense layer would cost."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int | None, ...]
+    parameters: int
+    dense_parameters: int | None
+
+
+def describe_layers(model: keras.Model) -> list[LayerDescription]:
+    """Tell for every layer its output shape, its parameters and the price of not sharing weights.
+
+    `dense_parameters` is what a fully-connected layer from the same input to the same output would
+    need, `inputs x outputs + outputs`; `None` for layers without parameters of their own and where
+    a shape is open.
+    """
+    rows = []
+    for layer in model.layers:
+        if isinstance(layer, kl.InputLayer):
+            continue
+        out, into = layer.output.shape[1:], layer.input.shape[1:] if not isinstance(layer.input, list) else None
+        weighted = isinstance(layer, (kl.Conv2D, kl.DepthwiseConv2D, kl.Dense))
+        known = weighted and into is not None and None not in (*into, *out)
+        dense = prod(into) * prod(out) + prod(out) if known else None
+        rows.append(LayerDescription(layer.name, type(layer).__name__, tuple(out), layer.count_params(), dense))
+    return rows

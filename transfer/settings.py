@@ -1,0 +1,116 @@
+"""Every number that training needs, from the size of the data: pure functions, nothing else decides.
+
+The idea is the hyper-rule of Big Transfer (Kolesnikov et al. 2019, arXiv:1912.11370): a few lines
+that lead from the data to a schedule, the same for every task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is fitted.
+
+    Attributes:
+        epochs: at most.
+        batch_size: pictures a step.
+        learning_rate: the highest; it falls to zero along a cosine (Loshchilov & Hutter 2016,
+            arXiv:1608.03983).
+        patience: epochs without a lower validation loss before it stops.
+        label_smoothing: share of each target spread over all classes, 0..1.
+        weight_decay: of AdamW, not applied to biases and normalisation.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+
+
+def head_schedule(images: int) -> Schedule:
+    """For a head on kept features, where a step costs next to nothing.
+
+    300 steps of Adam bring a penalised linear head on standardised features to its optimum: on
+    `flowers` 0.719 +- 0.013 over 5 splits, as 600 steps at 1e-2 do (0.720); at 1e-3 they do not (0.711).
+    """
+    batch_size = min(256, max(16, _power_of_two(images // 8)))
+    epochs = min(150, max(10, round(300 * batch_size / max(images, 1))))
+    return Schedule(epochs, batch_size, 3e-3, patience=max(5, epochs // 5))
+
+
+def head_l2(images: int) -> float:
+    """Weight of the squared kernel: 1 / (2 C N), which is scikit-learn's logistic regression with C.
+
+    Of C = 0.01, 0.003 and 0.001 on standardised features of MobileNetV2 for `flowers`, 0.003 was best
+    by 1 point over 0.01 (5 splits).
+    """
+    return 1 / (2 * 0.003 * max(images, 1))
+
+
+def finetune_schedule(images: int) -> Schedule:
+    """For the pretrained layers under a trained head: few epochs, a rate far below the head's.
+
+    The order of 1e-5 to 1e-4 for Adam is that of the Keras guide "Transfer learning & fine-tuning".
+    """
+    return Schedule(_epochs(images, 30_000, 6, 30), _batch(images), 2e-4, patience=5, label_smoothing=0.1)
+
+
+def finetune_share(images_per_class: float) -> float:
+    """Share of the backbone's layers, from the top, that fine-tuning changes.
+
+    Lower layers find edges and blobs of use to every task, the more so the fewer pictures there are
+    (Yosinski et al. 2014, arXiv:1411.1792).
+    """
+    return 0.3 if images_per_class < 20 else 0.6 if images_per_class < 100 else 1.0
+
+
+def scratch_schedule(images: int) -> Schedule:
+    """For a network that starts from random weights: many epochs, stopped early."""
+    return Schedule(
+        _epochs(images, 120_000, 20, 100), _batch(images), 1e-3, patience=12, label_smoothing=0.1, weight_decay=1e-2
+    )
+
+
+def scratch_layers(images: int, image_size: int) -> list[dict]:
+    """A convnet for the amount of data: plain below 2,000 pictures, residual and twice as deep above."""
+    normalised = [{"normalise": "batch"}, {"activation": "relu"}]
+    if images < 2000:
+        rows: list[dict] = []
+        for filters in (32, 64, 128, 128)[: max(2, min(4, image_size // 16))]:
+            rows += [{"conv": filters, "bias": False}, *normalised, {"pool": 2}]
+        return [*rows, {"flatten": True}, {"dense": 128}, {"activation": "relu"}, {"dropout": 0.5}]
+    rows = [{"conv": 32, "bias": False}, *normalised, {"pool": 2}]
+    for filters in (64, 128, 256):
+        rows += [{"residual": filters, "stride": 2}, {"residual": filters}]
+    return [*rows, {"global_pool": "average"}, {"dropout": 0.3}]
+
+
+def image_size(typical_side: int, default: int, smallest: int) -> int:
+    """Side of the square in pixels: the data's own size in steps of 32, up to the network's default.
+
+    Enlarging pictures adds cost and no detail; below 64 pixels an enlargement still helps a
+    pretrained network, whose filters expect objects of some pixels.
+    """
+    own = max(64, 32 * round(typical_side / 32))
+    return max(smallest, min(default, own))
+
+
+def bootstrap_draws() -> int:
+    """Draws for an interval: 2,000 hold its ends to about a tenth of their distance (Efron 1987)."""
+    return 2000
+
+
+def _epochs(images: int, budget: int, least: int, most: int) -> int:
+    return min(most, max(least, round(budget / max(images, 1))))
+
+
+def _batch(images: int) -> int:
+    return min(32, max(8, _power_of_two(images // 16)))
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number.bit_length() - 1)

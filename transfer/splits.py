@@ -1,0 +1,141 @@
+"""Which picture belongs to which part, decided by its content alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.errors import DataError, OptionError
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the training, validation and test pictures, and what the user should know.
+
+    Attributes:
+        train, validation, test: int64 arrays of indices into the `LabelledImages`.
+        notes: one sentence for each thing that did not go by the plain rule.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """The three index arrays by name."""
+        return {part: getattr(self, part) for part in PARTS}
+
+    def digest(self, digests: Sequence[str]) -> str:
+        """One digest of which contents are in which part."""
+        rows = sorted(f"{part} {digests[i]}" for part, indices in self.parts().items() for i in indices)
+        return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
+
+    def without(self, positions: Sequence[int]) -> Split:
+        """The same split with some pictures left out."""
+        kept = {part: indices[~np.isin(indices, positions)] for part, indices in self.parts().items()}
+        return Split(**kept, notes=self.notes)
+
+
+def split_by_content(
+    digests: Sequence[str],
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+    given: Sequence[str] | None = None,
+    seed: int = 0,
+    validation: float = 0.15,
+    test: float = 0.2,
+) -> Split:
+    """Assign every picture to a part by a hash of its group, or else of its bytes.
+
+    So the same picture under two names is never on both sides, and adding or renaming files moves
+    no other file. Only where chance leaves a class without a test or validation picture is the one
+    with the lowest hash moved there, and a note says so.
+
+    Args:
+        digests: one content digest a picture.
+        labels: `(N,)` class indices.
+        class_names: for the notes.
+        groups: one name a picture; a group stays together. An empty name stands for no group.
+        given: one part a picture, as its folder says: `train`, `validation`, `test` or `""`.
+        seed: another seed gives another split.
+        validation, test: shares of the pictures, 0..1.
+
+    Raises:
+        OptionError: shares that leave nothing to train on.
+        DataError: a class without a training picture.
+    """
+    if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
+        raise OptionError(
+            f"shares of {validation} for validation and {test} for test; "
+            "expected two numbers above 0 with a sum below 1"
+        )
+    units = [f"group {group}" if group else digest for digest, group in zip(digests, groups or [""] * len(digests))]
+    place = _Places(units, labels, seed)
+    if given and {"validation", "test"} & set(given):
+        part = _follow_given(np.array(given), place, validation)
+        notes = place.rescue(part, class_names, () if {"validation", "test"} <= set(given) else ("validation",))
+    else:
+        part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
+        notes = place.rescue(part, class_names, ("test", "validation"))
+    for label, name in enumerate(class_names):
+        if not np.any((labels == label) & (part == "train")):
+            raise DataError(
+                f"class {name!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
+                "and none is left to train on; add pictures or remove the class"
+            )
+    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes))
+
+
+def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int = 0) -> Split:
+    """Keep at most `per_class` training pictures of each class, drawn with `seed`."""
+    if per_class < 1:
+        raise OptionError(f"--per-class {per_class}; expected 1 or more pictures a class")
+    order = np.random.default_rng(seed).permutation(split.train)
+    kept = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
+    return Split(np.sort(np.concatenate(kept)), split.validation, split.test, split.notes)
+
+
+class _Places:
+    """The units (groups or single contents) that stay together, each with its number in 0..1."""
+
+    def __init__(self, units: Sequence[str], labels: np.ndarray, seed: int):
+        self.units = np.array(units)
+        self.labels = labels
+        self.number = np.array([_fraction(f"{seed}\0{unit}") for unit in units])
+
+    def rescue(self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+        """Give classes without a picture in a wanted part their training unit of the lowest number."""
+        notes = []
+        for label, name in enumerate(class_names):
+            for want in wanted:
+                mine = self.labels == label
+                if np.any(mine & (part == want)):
+                    continue
+                free = mine & (part == "train")
+                if len(set(self.units[free])) < 2:
+                    notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
+                    continue
+                lowest = self.units[free][np.argmin(self.number[free])]
+                part[self.units == lowest] = want
+                notes.append(f"class {name!r} had no {want} picture by chance: its next one in order was moved there")
+        return notes
+
+
+def _follow_given(given: np.ndarray, place: _Places, validation: float) -> np.ndarray:
+    part = given.astype("U10")
+    if "test" not in given:
+        part[given == "validation"] = "test"
+    if "validation" not in part:
+        part[(part == "train") & (place.number < validation)] = "validation"
+    return part
+
+
+def _fraction(text: str) -> float:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()) / 2**64

@@ -1,0 +1,154 @@
+"""Fitting: the only place with `compile` and `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from transfer.augmentation import random_crop
+from transfer.errors import TrainingError
+from transfer.pipeline import Pictures
+from transfer.progress import bar, console
+from transfer.settings import Schedule
+
+Targets = tuple[np.ndarray, ...]
+History = list[dict[str, float | str]]
+
+
+def multiclass_hinge(one_hot, scores):
+    """The loss of a multi-class support vector machine (Crammer & Singer 2001).
+
+    Args:
+        one_hot: `(B, C)` targets.
+        scores: `(B, C)` logits.
+
+    Returns:
+        `(B,)`: by how much the best wrong class comes within 1 of the right one.
+    """
+    right = keras.ops.sum(one_hot * scores, axis=-1)
+    best_wrong = keras.ops.max(scores - 1e9 * one_hot, axis=-1)
+    return keras.ops.relu(1.0 + best_wrong - right)
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Softmax cross-entropy on logits."""
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled batches of augmented pictures; the same seed gives the same batches.
+
+    Args:
+        pictures: where pixels come from.
+        indices: which pictures.
+        targets: `(N, C)` one-hot labels of those pictures.
+        weights: `(N,)` their weights in the loss.
+        flip: whether mirror images mean the same.
+    """
+
+    def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+        super().__init__()
+        self.pixels = pictures.array(indices)
+        self.size, self.flip = pictures.size, flip
+        self.targets, self.weights, self.batch_size, self.seed = targets, weights, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def __getitem__(self, number: int):
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.targets))
+        rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        pixels = np.stack([random_crop(self.pixels[row], self.size, rng, flip=self.flip) for row in rows])
+        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+
+def fit_head(head: keras.Model, features, targets, weights, validation: Targets, schedule, loss) -> History:
+    """Train a head on kept features; its first layer is set to standardise them.
+
+    Args:
+        head: from `heads.head`.
+        features: `(N, D)` float32; `targets`: `(N, C)` one-hot; `weights`: `(N,)`.
+        validation: features and targets of the validation pictures, or `()`.
+
+    Returns:
+        One row an epoch.
+    """
+    head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
+    optimizer = keras.optimizers.Adam(_cosine(schedule, len(features)))
+    head.compile(optimizer, loss=loss, weighted_metrics=["accuracy"])
+    data = dict(x=features, y=targets, sample_weight=weights, batch_size=schedule.batch_size, shuffle=True)
+    return _fit(head, data, validation, schedule, "head")
+
+
+def fit_network(
+    model: keras.Model, batches: TrainingBatches, validation: Targets, schedule: Schedule, loss: Callable, phase: str
+) -> History:
+    """Train what is trainable of a whole network on augmented pictures."""
+    optimizer = keras.optimizers.AdamW(
+        _cosine(schedule, len(batches.targets)), weight_decay=schedule.weight_decay, clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    return _fit(model, dict(x=batches), validation, schedule, phase)
+
+
+def _cosine(schedule: Schedule, images: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    steps = schedule.epochs * -(-images // schedule.batch_size)
+    warmup = min(steps // 10, 500)
+    return keras.optimizers.schedules.CosineDecay(
+        schedule.learning_rate * 0.01, steps - warmup, warmup_target=schedule.learning_rate, warmup_steps=warmup
+    )
+
+
+def _fit(model: keras.Model, data: dict, validation: Targets, schedule: Schedule, phase: str) -> History:
+    with_validation = len(validation) > 0 and len(validation[0]) > 0
+    watched = "val_loss" if with_validation else "loss"
+    best = keras.callbacks.EarlyStopping(
+        watched, mode="min", patience=schedule.patience, restore_best_weights=with_validation
+    )
+    with bar(phase, schedule.epochs) as advance:
+        watch = _Watch(advance)
+        try:
+            model.fit(
+                **data,
+                epochs=schedule.epochs,
+                validation_data=validation if with_validation else None,
+                validation_batch_size=64,
+                callbacks=[best, watch],
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            if best.best_weights is None:
+                raise
+            model.set_weights(best.best_weights)
+            console.print(f"stopped by hand in epoch {len(watch.rows) + 1} of {phase}: the best state so far is kept")
+    if watch.broken:
+        raise TrainingError(
+            f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
+            "give a lower --learning-rate, or look for damaged pictures"
+        )
+    return [{"phase": phase, **row} for row in watch.rows]
+
+
+class _Watch(keras.callbacks.Callback):
+    """Keeps the rows of the history, moves the bar, and stops when the loss is no number."""
+
+    def __init__(self, advance: Callable):
+        super().__init__()
+        self.advance, self.rows, self.broken = advance, [], ""
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
+        self.rows.append(row)
+        shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
+        self.advance(1, note=f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}")
+        if not np.isfinite(row["loss"]):
+            self.broken = str(row["loss"])
+            self.model.stop_training = True

@@ -1,0 +1,75 @@
+"""Writing that leaves nothing half-done under a final name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transfer.errors import OutputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`, which gets the final name when the block ends well."""
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a fresh folder beside `path`, which gets the final name when the block ends well.
+
+    Raises:
+        OutputError: `path` holds something already and `overwrite` is off, or cannot be written.
+    """
+    check_free(path, overwrite)
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".partial-{path.name}-", dir=path.parent))
+        partial.chmod(0o755)
+        try:
+            yield partial
+            replace_folder(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Refuse a place that holds something already."""
+    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
+        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace a folder")
+
+
+def replace_folder(partial: Path, path: Path) -> None:
+    """Move a whole folder to its final name, whatever is there."""
+    old = path.with_name(f".old-{os.getpid()}-{path.name}")
+    if path.exists():
+        os.replace(path, old)
+    os.replace(partial, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write one JSON object."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} cannot be written ({reason}); free space or choose another --out") from error
