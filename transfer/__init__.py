@@ -28,7 +28,7 @@ _HOMES = {
     "dense_network": "scratch",
     "describe_layers": "scratch",
     "train": "methods",
-    "Result": "methods",
+    "Result": "results",
     "compare": "comparison",
     "Comparison": "comparison",
     "save_run": "runs",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
-from pathlib import Path, PurePosixPath
+import zlib
+from contextlib import redirect_stdout
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from transfer import quiet
 from transfer.cache import cache_folder
 from transfer.errors import DataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+# RuntimeError: what zipfile says of a password, and of a compression that it does not know.
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
 
 
 def is_archive(path: Path) -> bool:
@@ -26,14 +33,17 @@ def fetch(address: str) -> Path:
     name = PurePosixPath(address.split("?")[0]).name
     if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
         raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
+    quiet.import_tensorflow()
     import keras
 
     folder = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest())
     try:
-        return Path(keras.utils.get_file(name, address, cache_dir=str(folder), cache_subdir=""))
+        with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
+            return Path(keras.utils.get_file(name, address, cache_dir=str(folder), cache_subdir=""))
     except Exception as error:  # urllib, ssl and Keras each raise their own kinds
         (folder / name).unlink(missing_ok=True)
-        raise DataError(f"{address} cannot be fetched ({error}); check the address and the network") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
 
 
 def unpack(archive: Path) -> Path:
@@ -54,11 +64,13 @@ def unpack(archive: Path) -> Path:
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(partial, filter="data")
-        os.replace(partial, target)
+        if not target.exists():  # or another process was quicker
+            os.replace(partial, target)
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise DataError(f"{archive} cannot be unpacked ({error}); expected a whole zip or tar archive") from error
+    except (*_DAMAGE, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{archive} cannot be unpacked ({reason}); expected a whole zip or tar archive") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -67,8 +79,8 @@ def unpack(archive: Path) -> Path:
 def _unzip(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         for name in file.namelist():
-            path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            path = PureWindowsPath(name)  # knows both slashes and drives
+            if path.root or path.drive or ".." in path.parts:
                 raise DataError(
                     f"{archive} is refused: {name!r} leads outside; pack it again with plain relative paths"
                 )

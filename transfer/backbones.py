@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
+from keras import layers as kl
 
 from transfer import scratch
 from transfer.architectures import ARCHITECTURES, Architecture, imagenet_file
@@ -32,9 +37,11 @@ BUNDLED_LAYERS: list[dict] = [
     {"normalise": "batch"},
     {"activation": "relu"},
 ]
+# What may stand behind the last fully-connected layer of a classifier.
+AFTER_CLASSIFIER = (kl.Activation, kl.Softmax, kl.ReLU, kl.Dropout, kl.Flatten, kl.Reshape, kl.Rescaling, kl.Identity)
 BUNDLED_FILE = "bundled.npz"
-BUNDLED_DIGEST = ""
-BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 3_040_000
+BUNDLED_DIGEST = "05715ba9f9b9d10a82926dc9a250011d01435c532f985b88657dc7a6ab93141e"
+BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 3_045_824
 
 
 class BackboneRow(NamedTuple):
@@ -52,7 +59,7 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
 
     Args:
         name: `bundled`, a row of `transfer backbones`, or the path of a `.keras` classifier or
-            feature network (cut before its last fully-connected layer).
+            feature network (cut before its last fully-connected layer, if that ends it).
         image_size: side S of the pictures in pixels; the network's own by default.
         weights: `bundled`, `imagenet`, `none` (random), or the path of a weights file; the best that
             the network has by default.
@@ -143,7 +150,7 @@ def unfreeze(model: keras.Model, share: float = 1.0, batch_norm: bool = False) -
 
 
 def _is_batch_norm(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization)
+    return isinstance(layer, kl.BatchNormalization)
 
 
 def _checked_size(name: str, image_size: int, smallest: int) -> int:
@@ -178,29 +185,40 @@ def _set_half_precision(model: keras.Model, path: Path, digest: str | None = Non
         with np.load(path, allow_pickle=False) as file:
             values = [file[f"w{i}"].astype(np.float32) for i in range(len(file.files))]
         model.set_weights(values)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} holds no weights of the bundled network ({_first_line(error)})") from error
 
 
 def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
     options = dict(include_top=False, pooling="avg", input_tensor=row.preprocess(inputs), name=name)
+    if row.constructor in ("MobileNet", "MobileNetV2"):
+        options["input_shape"] = (image_size, image_size, 3)  # Keras has weights for each of some sizes
     constructor = getattr(keras.applications, row.constructor)
     if weights not in (None, "imagenet"):
         model = constructor(weights=None, **options)
         if weights != "none":
             _load_weights(model, _existing(weights))
         return keras.Model(inputs, model.output, name=name)
+    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")
     try:
-        return keras.Model(inputs, constructor(weights="imagenet", **options).output, name=name)
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():  # Keras tells of downloads and sizes
+            warnings.simplefilter("ignore", UserWarning)
+            return keras.Model(inputs, constructor(weights="imagenet", **options).output, name=name)
     except ValueError as error:
         raise WeightsError(f"the ImageNet weights of {name} do not fit ({_first_line(error)})") from error
+    except OSError as error:
+        raise WeightsError(
+            f"the ImageNet weights of {name} in {folder} cannot be read ({_first_line(error)}); "
+            "delete them, so that they are fetched again"
+        ) from error
     except Exception as error:  # Keras raises a bare Exception where a download fails
-        file = str(error).split(" on ")[-1].split(":  ")[0].split(": ")[0].strip()
-        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")
+        address = next(iter(re.findall(r"https?://[^\s:]+", str(error))), "them")
+        file = address.rsplit("/", 1)[-1] if "*" in row.weights_file else row.weights_file
         raise WeightsError(
             f"the ImageNet weights of {name} are not on this machine and cannot be downloaded; "
-            f"fetch {file} elsewhere and put it into {folder}, or give --weights FILE, or --backbone bundled"
+            f"fetch {address} elsewhere and put it into {folder} as {file}, "
+            "or give --weights FILE, or --backbone bundled"
         ) from error
 
 
@@ -245,7 +263,7 @@ def _from_file(path: Path, image_size: int | None) -> keras.Model:
         raise ModelFileError(f"{path} takes input {shape}; expected one input of pictures (B, S, S, 3)")
     output = _before_last_dense(model)
     size = image_size or shape[1] or BUNDLED_SIZE
-    features = keras.Model(model.input, output)
+    features = keras.Model(model.inputs[0], output)
     try:
         # New names, so that a head of this toolkit can follow a network that had one already.
         copy = keras.models.clone_model(
@@ -259,17 +277,25 @@ def _from_file(path: Path, image_size: int | None) -> keras.Model:
     except ValueError as error:
         raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({_first_line(error)})") from error
     if len(copy.output.shape) == 4:
-        copy = keras.Model(copy.input, keras.layers.GlobalAveragePooling2D()(copy.output))
+        copy = keras.Model(copy.input, kl.GlobalAveragePooling2D()(copy.output))
     copy.name = path.stem
     return copy
 
 
 def _before_last_dense(model: keras.Model):
-    """The tensor that goes into the last fully-connected layer, or the output where there is none."""
+    """The tensor that goes into the classifier at the end, or the output where there is none.
+
+    Fully-connected layers further down, as in the blocks of ConvNeXt, belong to the features. A
+    convolution of one position to one position is fully connected as well.
+    """
     for layer in reversed(model.layers):
-        if isinstance(layer, keras.layers.Dense):
+        if isinstance(layer, kl.Dense) and len(layer.input.shape) == 2:
             return layer.input
-    return model.output
+        if isinstance(layer, kl.Conv2D) and tuple(layer.input.shape[1:3]) == (1, 1):
+            return kl.Flatten()(layer.input)
+        if not isinstance(layer, AFTER_CLASSIFIER):
+            break
+    return model.outputs[0]
 
 
 def _digest(data: bytes) -> str:

@@ -10,13 +10,14 @@ from itertools import combinations
 import keras
 import numpy as np
 
-from transfer import runs, scratch, settings
+from transfer import records, scratch, settings
 from transfer.errors import unknown_name
 from transfer.evaluation import paired_difference
 from transfer.features import fingerprint
 from transfer.folders import LabelledImages
-from transfer.methods import Result, resolve_backbone, train
+from transfer.methods import resolve_backbone, train
 from transfer.pipeline import Pictures
+from transfer.results import Result
 from transfer.splits import Split
 
 COMPARED = ("frozen", "finetune", "scratch", "dense")
@@ -42,10 +43,10 @@ class Comparison(dict[str, Result]):
         return rows
 
     def shared_weights(self) -> dict[str, int] | None:
-        """Weights of the convnet's layers, and what dense layers of the same outputs would need."""
+        """Weights of the convnet's convolutions, and what dense layers between the same maps would need."""
         if "scratch" not in self:
             return None
-        rows = [row for row in scratch.describe_layers(self["scratch"].model) if row.dense_parameters]
+        rows = [row for row in scratch.describe_layers(self["scratch"].model) if row.kind == "Conv2D"]
         return {"shared": sum(r.parameters for r in rows), "dense": sum(r.dense_parameters for r in rows)}
 
     def in_words(self) -> list[str]:
@@ -107,14 +108,14 @@ def compare(
     asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
     comparison = Comparison()
     for name in methods:
-        place = runs.unfinished(_digest([name, *asked]))
-        done = runs.load_result(place, images, split)
+        place = records.unfinished(_digest([name, *asked]))
+        done = records.load_result(place, images, split)
         if done is None:
             keras.utils.set_random_seed(seed)
             given, names = networks[name]()
             method = name if name in ("frozen", "finetune") else "scratch"
             done = train(images, split, given, method, fit=fit, seed=seed, pictures=pictures, labels=names, **options)
-            runs.write_result(done, place)
+            records.write_result(done, place)
         done.unfinished = place
         comparison[name] = done
     return comparison

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from transfer.errors import MissingExtraError, unknown_name
+from transfer.writing import whole_file
 
 Rows = list[tuple[str, str, str, np.ndarray]]  # part, class, file name, pixels
 PATCH = 32
@@ -23,6 +24,7 @@ def write_demo_data(name: str, folder: Path) -> str:
 
     Raises:
         MissingExtraError: scikit-image is not installed.
+        OutputError: the folder cannot be written.
     """
     if name not in DEMOS:
         raise unknown_name("--data", name, DEMOS)
@@ -30,8 +32,8 @@ def write_demo_data(name: str, folder: Path) -> str:
     for part, label, file, pixels in make():
         path = folder / part / label / f"{file}.png"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
+            with whole_file(path) as partial:
+                Image.fromarray(pixels).save(partial, "PNG")
     return about
 
 

@@ -79,15 +79,21 @@ def paired_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, seed: in
 
     Returns:
         `accuracy_difference` (A minus B, -1..1), its `ci95` from bootstrap draws of pictures, and
-        `p_value` of McNemar's exact test on the pictures where just one of them is right.
+        `p_value` of McNemar's exact test on the pictures where just one of them is right. With no
+        pictures, all three are `None`.
     """
-    gain = (a == labels).astype(int) - (b == labels).astype(int)
-    draws = np.random.default_rng(seed).integers(0, len(gain), (bootstrap_draws(), len(gain)))
-    low, high = np.percentile(gain[draws].mean(axis=1), [2.5, 97.5])
-    only_a, only_b = int((gain > 0).sum()), int((gain < 0).sum())
+    if not len(labels):
+        return {"accuracy_difference": None, "ci95": None, "p_value": None}
+    right_a, right_b = a == labels, b == labels
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    total = len(labels)
+    # Drawing pictures with replacement is drawing how many of the three kinds come up.
+    shares = np.array([only_a, only_b, total - only_a - only_b]) / total
+    counts = np.random.default_rng(seed).multinomial(total, shares, bootstrap_draws())
+    low, high = np.percentile((counts[:, 0] - counts[:, 1]) / total, [2.5, 97.5])
     p_value = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     return {
-        "accuracy_difference": float(gain.mean()),
+        "accuracy_difference": (only_a - only_b) / total,
         "ci95": [float(low), float(high)],
         "p_value": float(p_value),
     }

@@ -13,6 +13,7 @@ import tensorflow as tf
 from transfer import graph_images
 from transfer.errors import ExportError, PictureError, unknown_name
 from transfer.images import fit_picture, read_picture
+from transfer.records import exportable
 from transfer.writing import whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
@@ -36,8 +37,6 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     """
     if format not in FORMATS:
         raise unknown_name("--format", format, FORMATS)
-    from transfer.runs import exportable
-
     model, class_names, fit, samples = exportable(result)
     versions = [int(p.name) for p in Path(path).glob("*") if p.name.isdigit()]
     target = Path(path, str(max(versions, default=0) + 1))

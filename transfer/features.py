@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import keras
@@ -14,10 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.cache import cache_folder
-from transfer.errors import UnreadablePictures
+from transfer.errors import OutputError, UnreadablePictures
 from transfer.folders import LabelledImages
-from transfer.pipeline import BATCH, Pictures
+from transfer.pipeline import Pictures
 from transfer.progress import bar
+
+WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
 
 
 def extract_features(
@@ -59,33 +61,43 @@ def extract_features(
 
 def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:
     digests, rows = list(missing), {}
+    failed: list[UnreadablePictures] = []
+    answer = _compiled(backbone)
     with bar("features", len(digests)) as advance:
-        batches = forward(backbone, pictures.batches(list(missing.values())))
-        try:
-            for number, values in enumerate(batches):
-                part = dict(zip(digests[number * BATCH : (number + 1) * BATCH], values))
-                rows |= part
-                advance(len(part))
-                if len(rows) % (16 * BATCH) < BATCH:
-                    store.write(rows)
-        except UnreadablePictures as error:
-            bad = {pictures.images.digests[i] for i in error.positions}
-            store.write({digest: row for digest, row in rows.items() if digest not in bad})
-            raise
-    store.write(rows)
+        for start in range(0, len(digests), WRITTEN_TOGETHER):
+            part = digests[start : start + WRITTEN_TOGETHER]
+            values, bad = [], set()
+            try:
+                for batch in pictures.batches([missing[digest] for digest in part]):
+                    values.extend(answer(batch).numpy())
+                    advance(len(batch))
+            except UnreadablePictures as error:
+                failed.append(error)
+                bad = {pictures.images.digests[i] for i in error.positions}
+            fresh = {digest: value for digest, value in zip(part, values) if digest not in bad}
+            store.write(fresh)
+            rows |= fresh
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        positions = [i for error in failed for i in error.positions]
+        raise UnreadablePictures(f"{len(positions)} pictures could not be decoded; first: {failed[0]}", positions)
     return rows
 
 
 def forward(model: keras.Model, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the model's float32 answers to uint8 batches; one compiled graph for every batch length."""
-    shape = (None, *model.input_shape[1:])
+    answer = _compiled(model)
+    for batch in batches:
+        yield answer(batch).numpy()
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+
+def _compiled(model: keras.Model):
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
     def answer(batch):
         return tf.cast(model(tf.cast(batch, tf.float32), training=False), tf.float32)
 
-    for batch in batches:
-        yield answer(batch).numpy()
+    return answer
 
 
 def fingerprint(model: keras.Model) -> str:
@@ -97,8 +109,8 @@ def fingerprint(model: keras.Model) -> str:
             continue
         config = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable", "dtype")}
         digest.update(f"{type(layer).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
-        for weight in layer.weights:
-            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+        for weight in layer.get_weights():
+            digest.update(weight.tobytes())
     return digest.hexdigest()
 
 
@@ -107,18 +119,29 @@ class _Store:
 
     def __init__(self, fingerprint: str, pictures: Pictures, persistent: bool):
         name = f"{fingerprint}-{pictures.size}-{pictures.fit}.sqlite"
-        place: Path | str = cache_folder("features") / name if persistent else ":memory:"
-        self._connection = sqlite3.connect(place, timeout=60)
-        self._connection.execute("CREATE TABLE IF NOT EXISTS features (digest TEXT PRIMARY KEY, value BLOB)")
+        self._place: Path | str = cache_folder("features") / name if persistent else ":memory:"
+        with self._reported():
+            self._connection = sqlite3.connect(self._place, timeout=60)
+            self._connection.execute("CREATE TABLE IF NOT EXISTS features (digest TEXT PRIMARY KEY, value BLOB)")
 
     def read(self, digests: set[str]) -> dict[str, np.ndarray]:
-        rows = self._connection.execute("SELECT digest, value FROM features")
-        return {digest: np.frombuffer(value, np.float32) for digest, value in rows if digest in digests}
+        with self._reported():
+            rows = self._connection.execute("SELECT digest, value FROM features")
+            return {digest: np.frombuffer(value, np.float32) for digest, value in rows if digest in digests}
 
     def write(self, rows: dict[str, np.ndarray]) -> None:
-        with self._connection:
+        with self._reported(), self._connection:
             values = ((digest, row.tobytes()) for digest, row in rows.items())
             self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", values)
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputError(
+                f"the cached features in {self._place} cannot be used ({error}); free space, or delete that file"
+            ) from error

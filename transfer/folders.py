@@ -93,14 +93,11 @@ def load_images(data: str | Path, groups: str | Path | None = None) -> LabelledI
         raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
     if is_archive(source):
         source = unpack(source)
-    if source.is_file() and source.suffix.lower() == ".csv":
-        entries, ignored, source = _from_table(source), 0, source.parent
-    elif source.is_file():
-        raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
-    else:
-        source, tables = _descend(source)
-        entries, ignored = (_from_table(tables), 0) if tables else _from_folder(source)
-    images = _read(sorted(entries, key=lambda entry: entry.name), ignored, data, source.resolve())
+    try:
+        entries, ignored, root = _entries(source, data)
+    except OSError as error:
+        raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
+    images = _read(sorted(entries, key=lambda entry: entry.name), ignored, data, root.resolve())
     return _with_groups(images, Path(groups)) if groups is not None else images
 
 
@@ -114,6 +111,18 @@ def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test:
     )
 
 
+def _entries(source: Path, data: str | Path) -> tuple[list[_Entry], int, Path]:
+    """(entries, number of other files, the folder that names start from)."""
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return _from_table(source), 0, source.parent
+    if source.is_file():
+        raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
+    root, table = _descend(source)
+    if table:
+        return _from_table(table), 0, root
+    return *_from_folder(root, data), root
+
+
 def _visible_folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
 
@@ -121,10 +130,10 @@ def _visible_folders(folder: Path) -> list[Path]:
 def _descend(folder: Path) -> tuple[Path, Path | None]:
     """Step into the only folder of a folder while that holds folders: archives often wrap what they hold."""
     while True:
-        tables = sorted(p for p in folder.glob("*.csv") if not p.name.startswith("."))
+        tables = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
         inner = _visible_folders(folder)
-        if tables and _is_table(tables[0]):
-            return folder, tables[0]
+        for table in filter(_is_table, tables):
+            return folder, table
         if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
             return folder, None
         folder = inner[0]
@@ -132,24 +141,30 @@ def _descend(folder: Path) -> tuple[Path, Path | None]:
 
 def _is_table(path: Path) -> bool:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        return {"file", "label"} <= set(next(csv.reader(file), []))
+        try:
+            return {"file", "label"} <= set(next(csv.reader(file, skipinitialspace=True), []))
+        except csv.Error:
+            return False
 
 
-def _from_folder(root: Path) -> tuple[list[_Entry], int]:
-    try:
-        inner = _visible_folders(root)
-    except OSError as error:
-        raise DataError(f"{root} cannot be read ({error.strerror}); expected a folder of class folders") from error
+def _from_folder(root: Path, data: str | Path) -> tuple[list[_Entry], int]:
+    inner = _visible_folders(root)
     if not any(root.iterdir()):
-        raise DataError(f"{root} is empty; expected one folder of pictures for each class")
+        raise DataError(f"{data} is empty; expected one folder of pictures for each class")
     if not inner:
-        raise DataError(f"{root} holds no folders; expected one folder of pictures for each class")
-    by_part = all(p.name.lower() in PART_NAMES for p in inner)
-    if by_part and "train" not in {PART_NAMES[p.name.lower()] for p in inner}:
-        raise DataError(f"{root} has the parts {', '.join(p.name for p in inner)} but no train/; add it or rename them")
+        raise DataError(f"{data} holds no folders; expected one folder of pictures for each class")
+    parts = [p for p in inner if p.name.lower() in PART_NAMES]
+    found = {PART_NAMES[p.name.lower()] for p in parts}
+    by_part = len(parts) == len(inner)
+    if by_part and "train" not in found:
+        raise DataError(f"{data} has the parts {', '.join(p.name for p in inner)} but no train/; add it or rename them")
+    if "train" in found and len(found) > 1 and not by_part:
+        others = _some(p.name for p in inner if p not in parts)
+        raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
     entries, ignored = [], sum(p.is_file() for p in root.iterdir())
     for part in inner if by_part else [root]:
         given = PART_NAMES[part.name.lower()] if by_part else ""
+        ignored += sum(p.is_file() for p in part.iterdir()) if by_part else 0
         for folder in _visible_folders(part):
             for path in _walk(folder):
                 if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
@@ -160,8 +175,8 @@ def _from_folder(root: Path) -> tuple[list[_Entry], int]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """All files below, links followed, loops of links entered once."""
-    seen = set()
+    """All files below, links followed but not twice, and never to a folder that holds this one."""
+    seen = {str(above) for above in folder.resolve().parents}
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
@@ -178,25 +193,27 @@ def _from_table(table: Path) -> list[_Entry]:
         relative, label = row["file"], row["label"]
         if not relative or not label:
             raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
-        path = root / relative
-        if not path.resolve().is_relative_to(root):
+        path = Path(os.path.normpath(root / relative))
+        if not path.is_relative_to(root) and not path.resolve().is_relative_to(root):
             raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
         part = (row.get("split") or "").lower()
         if part and part not in PART_NAMES:
             raise DataError(f"{table}, line {line}: split is {part!r}; expected train, validation or test")
-        name = PurePosixPath(path.relative_to(root) if path.is_relative_to(root) else relative).as_posix()
+        name = (path if path.is_relative_to(root) else path.resolve()).relative_to(root).as_posix()
         entries.append(_Entry(path, name, label, row.get("group") or "", PART_NAMES.get(part, "")))
     missing = [entry.name for entry in entries if not entry.path.exists()]
     if missing:
         raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {_some(missing)}; correct the table")
     if len({entry.name for entry in entries}) < len(entries):
         raise DataError(f"{table} names a file twice; give every file one row")
+    if not entries:
+        raise DataError(f"{table} has no rows; expected one for each picture")
     return entries
 
 
 def _rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         try:
             if not set(columns) <= set(reader.fieldnames or ()):
                 found = ", ".join(reader.fieldnames or ()) or "nothing"
@@ -243,6 +260,8 @@ def _read(entries: Sequence[_Entry], ignored: int, data: str | Path, root: Path)
 def _look(path: Path) -> tuple[str, str]:
     """(digest, reason why it is no picture) of a file."""
     try:
+        if path.exists() and not path.is_file():
+            return "", "is no file"  # a folder, or a pipe that would be waited for
         data = path.read_bytes()
         check_picture(data)
     except PictureError as error:
@@ -255,7 +274,8 @@ def _look(path: Path) -> tuple[str, str]:
 def _with_groups(images: LabelledImages, table: Path) -> LabelledImages:
     if not table.is_file():
         raise DataError(f"--groups {table} does not exist; expected a CSV with the columns file,group")
-    groups = {PurePosixPath(row["file"]).as_posix(): row["group"] for row in _rows(table, ("file", "group"))}
+    rows = [row for row in _rows(table, ("file", "group")) if row["file"]]
+    groups = {PurePosixPath(row["file"]).as_posix(): row["group"] or "" for row in rows}
     missing = [name for name in images.names if name not in groups]
     if missing:
         raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {_some(missing)}; add them")

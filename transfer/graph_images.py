@@ -1,11 +1,14 @@
 """The same two steps as `images`, as TensorFlow operations, so that an exported model needs no Python.
 
 What Pillow does and TensorFlow does not is repeated here: EXIF orientation, transparency on white,
-and Pillow's bilinear scaling, which is two matrix products with rounding in between. A colour
-profile of a CMYK file is not applied, and TIFF is not known.
+palettes of BMP, and Pillow's bilinear scaling, which is two matrix products with rounding in
+between. A colour profile of a CMYK file and the transparent colour of a GIF are not applied; TIFF
+and animated WebP are refused.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import tensorflow as tf
 
@@ -22,9 +25,10 @@ def read_picture(data):
     Returns:
         `(H, W, 3)` uint8. The graph fails on bytes that are no such picture.
     """
-    is_jpeg = tf.equal(tf.strings.substr(data, 0, 3), b"\xff\xd8\xff")
-    is_png = tf.equal(tf.strings.substr(data, 0, 4), b"\x89PNG")
-    return tf.case([(is_jpeg, lambda: _jpeg(data)), (is_png, lambda: _png(data))], lambda: _other(data))
+    file = _File(data)
+    branches = [(b"\xff\xd8\xff", _jpeg), (b"\x89PNG", _png), (b"RIFF", _webp), (b"BM", _bmp)]
+    tests = [(file.holds(0, mark), partial(read, data, file)) for mark, read in branches]
+    return tf.case(tests, lambda: tf.ensure_shape(tf.io.decode_gif(data)[0], (None, None, 3)))
 
 
 def fit_picture(picture, size: int, fit: str):
@@ -46,21 +50,82 @@ def fit_picture(picture, size: int, fit: str):
     return tf.ensure_shape(result, (size, size, 3))
 
 
-def _jpeg(data):
+class _File:
+    """The bytes of a file as numbers; behind its end are zeros."""
+
+    def __init__(self, data):
+        self.bytes = tf.io.decode_raw(data, tf.uint8)
+        self.size = tf.size(self.bytes, tf.int64)
+
+    def number(self, position, length: int, little=False):
+        """Whole numbers of `length` bytes at the int64 positions, of any shape."""
+        places = tf.cast(position, tf.int64)[..., None] + tf.range(length, dtype=tf.int64)
+        inside = (places >= 0) & (places < self.size)
+        values = tf.where(inside, tf.cast(tf.gather(self.bytes, tf.where(inside, places, 0)), tf.int64), 0)
+        rising = tf.constant([256**i for i in range(length)], tf.int64)
+        return tf.reduce_sum(values * tf.where(little, rising, rising[::-1]), -1)
+
+    def holds(self, position, text: bytes):
+        return tf.reduce_all(self.number(position + tf.range(len(text), dtype=tf.int64), 1) == list(text))
+
+    def find(self, start: int, is_wanted, length):
+        """The first of the parts of `length(position)` bytes, one behind the other, that is wanted; or the end."""
+
+        def goes_on(position):
+            return (position < self.size) & ~is_wanted(position)
+
+        found = tf.while_loop(goes_on, lambda p: (p + length(p),), (tf.constant(start, tf.int64),))[0]
+        return tf.minimum(found, self.size)
+
+
+def _jpeg(data, file):
+    def length(position):
+        is_metadata = (file.number(position, 1) == 0xFF) & (file.number(position + 1, 1) != 0xDA)
+        return tf.where(is_metadata, 2 + file.number(position + 2, 2), file.size)
+
     pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    return _upright(pixels, _orientation(tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int32)))
+    exif = file.find(2, lambda p: file.holds(p, b"\xff\xe1") & file.holds(p + 4, b"Exif\0\0"), length)
+    return _upright(pixels, _orientation(file, exif + 4))
 
 
-def _png(data):
-    rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
-    alpha = rgba[..., 3:]
-    return tf.cast((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+def _png(data, file):
+    rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.int64)
+    # Opaque pictures of 1 to 4 bits come with the largest number of so many bits as their alpha.
+    full = tf.bitwise.left_shift(tf.constant(1, tf.int64), file.number(24, 1)) - 1
+    opaque = tf.reduce_all(rgba[..., 3] == full)
+    exif = file.find(8, lambda p: file.holds(p + 4, b"eXIf"), lambda p: 12 + file.number(p, 4))
+    alpha = tf.where(opaque, tf.constant(255, tf.int64), rgba[..., 3:])
+    return _upright(_on_white(rgba[..., :3], alpha), _orientation(file, exif + 8))
 
 
-def _other(data):
-    frames = tf.io.decode_image(data, channels=3, expand_animations=True)
-    height, width = tf.shape(frames)[-3], tf.shape(frames)[-2]
-    return tf.reshape(frames, (-1, height, width, 3))[0]
+def _webp(data, file):
+    extended = file.holds(12, b"VP8X")
+    flags = tf.where(extended, file.number(20, 1), tf.where(file.holds(12, b"VP8L"), file.number(24, 1), 0))
+    # TensorFlow 2.21 damages its memory on some animations instead of failing.
+    still = tf.debugging.Assert(~extended | (flags % 4 < 2), ["animated WebP"])
+    with tf.control_dependencies([still]):
+        pixels = tf.cond(
+            flags // 16 % 2 == 1,
+            lambda: _on_white(*tf.split(tf.cast(tf.io.decode_webp(data, channels=4)[0], tf.int64), (3, 1), axis=2)),
+            lambda: tf.ensure_shape(tf.io.decode_webp(data, channels=3)[0], (None, None, 3)),
+        )
+    exif = file.find(12, lambda p: file.holds(p, b"EXIF"), lambda p: 8 + (file.number(p + 4, 4, True) + 1) // 2 * 2)
+    return _upright(pixels, _orientation(file, exif + 8))
+
+
+def _bmp(data, file):
+    def by_palette():
+        palette = 14 + file.number(14, 4, True) + 4 * tf.range(256, dtype=tf.int64)
+        colours = tf.stack([file.number(palette + i, 1) for i in (2, 1, 0)], 1)
+        return tf.gather(tf.cast(colours, tf.uint8), tf.cast(tf.io.decode_bmp(data)[..., 0], tf.int32))
+
+    pixels = tf.cond(file.number(28, 2, True) == 8, by_palette, lambda: tf.io.decode_bmp(data)[..., :3])
+    return tf.ensure_shape(pixels, (None, None, 3))
+
+
+def _on_white(rgb, alpha):
+    pixels = tf.cast((rgb * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    return tf.ensure_shape(pixels, (None, None, 3))
 
 
 def _upright(pixels, orientation):
@@ -77,47 +142,34 @@ def _upright(pixels, orientation):
     return pixels
 
 
-def _orientation(data):
-    """The EXIF orientation 1..8 in the bytes `(N,)` int32 of a JPEG file, 1 where there is none."""
-    padded = tf.concat([data, tf.zeros(16, tf.int32)], 0)
-    last = tf.shape(data)[0]
-
-    def byte(position):
-        return tf.gather(padded, tf.clip_by_value(position, 0, last))
-
-    def big(position):
-        return byte(position) * 256 + byte(position + 1)
-
-    def is_exif(position):
-        text = [byte(position + 4 + i) for i in range(6)]
-        return tf.reduce_all(tf.stack([byte(position + 1) == 0xE1, *(a == b for a, b in zip(text, b"Exif\0\0"))]))
-
-    def goes_on(position):
-        metadata = (byte(position) == 0xFF) & (byte(position + 1) != 0xDA)
-        return metadata & ~is_exif(position) & (position < last)
-
-    segment = tf.while_loop(goes_on, lambda position: (position + 2 + big(position + 2),), (tf.constant(2),))[0]
-    tiff = segment + 10
-    little = byte(tiff) == ord("I")
-
-    def short(position):
-        return tf.where(little, byte(position + 1) * 256 + byte(position), big(position))
-
-    def long(position):
-        low, high = tf.where(little, position, position + 2), tf.where(little, position + 2, position)
-        return short(high) * 65536 + short(low)
-
-    directory = tiff + long(tiff + 4)
-    entries = directory + 2 + 12 * tf.range(tf.minimum(short(directory), 256))
-    found = tf.boolean_mask(short(entries + 8), short(entries) == _ORIENTATION_TAG)
-    known = is_exif(segment) & (tf.size(found) > 0)
-    return tf.where(known, tf.reduce_max(tf.concat([found, [0]], 0)), 1)
+def _orientation(file, exif):
+    """The EXIF orientation 1..8 of the block that begins at `exif`, 1 where there is none."""
+    tiff = exif + tf.where(file.holds(exif, b"Exif\0\0"), tf.constant(6, tf.int64), 0)
+    little = file.holds(tiff, b"I")
+    directory = tiff + file.number(tiff + 4, 4, little)
+    entries = directory + 2 + 12 * tf.range(tf.minimum(file.number(directory, 2, little), 256))
+    found = tf.boolean_mask(file.number(entries + 8, 2, little), file.number(entries, 2, little) == _ORIENTATION_TAG)
+    return tf.reduce_max(tf.concat([found, [1]], 0))
 
 
 def _resize(picture, rows, columns, height, width):
+    across = _triangles(tf.shape(picture)[1], *columns, width)
+    down = _triangles(tf.shape(picture)[0], *rows, height)
+
+    def horizontal(x):
+        return _rounded(tf.einsum("hwc,xw->hxc", x, across))
+
+    def vertical(x):
+        return _rounded(tf.einsum("hxc,yh->yxc", x, down))
+
+    # Pillow 13 begins with the side that is cheaper to shorten, and rounds in between.
+    less_high, less_wide = tf.shape(picture)[0] - height, tf.shape(picture)[1] - width
     x = tf.cast(picture, tf.float64)
-    x = _rounded(tf.einsum("hwc,xw->hxc", x, _triangles(tf.shape(picture)[1], *columns, width)))
-    x = _rounded(tf.einsum("hxc,yh->yxc", x, _triangles(tf.shape(picture)[0], *rows, height)))
+    x = tf.cond(
+        (less_high > 0) & (less_high > 2 * less_wide),
+        lambda: horizontal(vertical(x)),
+        lambda: vertical(horizontal(x)),
+    )
     return tf.cast(x, tf.uint8)
 
 

@@ -8,6 +8,7 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import OptionError, unknown_name
+from transfer.scratch import ACTIVATIONS
 
 
 def _linear(x, l2, **_):
@@ -46,13 +47,21 @@ def head(
         l2: weight of the squared kernel in the loss.
 
     Returns:
-        `keras.Model`, features `(B, D)` to logits `(B, C)`. Its `Normalization` layer is the
+        `keras.Model`, features `(B, D)` to logits `(B, C)`. Its layer `standardise` is the
         identity until `training.fit_head` sets it.
+
+    Raises:
+        UnknownNameError: no such kind of head, or no such activation.
+        OptionError: `dropout` or `hidden` cannot be used.
     """
     if kind not in HEADS:
         raise unknown_name("head", kind, HEADS)
     if not 0 <= dropout < 1:
         raise OptionError(f"dropout of {dropout}; expected a share from 0 to below 1")
+    if activation not in ACTIVATIONS:
+        raise unknown_name("activation", activation, ACTIVATIONS)
+    if any(units < 1 for units in hidden):
+        raise OptionError(f"hidden layers of {tuple(hidden)} units; expected numbers from 1 up")
     inputs = keras.Input((features,), name="features")
     x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
     x = HEADS[kind](x, l2, hidden=hidden, dropout=dropout, activation=activation)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from transfer.errors import PictureError, unknown_name
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 FITS = ("crop", "pad", "stretch")
+MOST_PIXELS = 89_000_000
 
 # Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -41,29 +44,24 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
     Raises:
         PictureError: no picture, cut short, damaged, or of more than 89 million pixels.
     """
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _to_rgb(_upright(image))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError, Warning) as error:
-        raise PictureError(_reason(source, error)) from error
+    with _opened(source) as image:
+        return _to_rgb(_upright(image))
 
 
 def check_picture(data: bytes) -> None:
-    """Find out without decoding pixels whether the bytes are a whole picture.
+    """Find out whether the bytes are a whole picture, for the common formats without decoding pixels.
 
     Raises:
         PictureError: empty, of no known format, too many pixels, or cut short.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            kind = image.format
+    with _opened(data) as image:
+        kind = image.format
+        if kind in ("GIF", "BMP", "TIFF"):
+            image.load()  # has neither checksums nor an end that could be looked for
+        else:
             image.verify()
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError, Warning) as error:
-        raise PictureError(_reason(data, error)) from error
     if kind in ("JPEG", "MPO"):
-        # The last scan must be followed by an end marker; a thumbnail's own comes before the scan.
-        cut = data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+        cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
     else:
         cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
     if cut:
@@ -117,6 +115,28 @@ def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray
     return square
 
 
+@contextmanager
+def _opened(source: Path | str | bytes) -> Iterator[Image.Image]:
+    """Yield a picture; whatever reading it raises becomes a `PictureError`."""
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+    except Exception as error:  # decoders raise every kind on damaged bytes
+        raise PictureError(_reason(source, error)) from error
+
+
+def _first_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG begin: behind the metadata, whose thumbnail has an end mark of its own."""
+    position = 2
+    while position + 4 <= len(data) and data[position : position + 2] != b"\xff\xda":
+        is_segment = data[position] == 0xFF and 0xC0 <= data[position + 1] < 0xFF
+        position += 2 + int.from_bytes(data[position + 2 : position + 4]) if is_segment else 1
+    return position
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
@@ -126,7 +146,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I;16"):
-        return _grey_to_rgb(np.asarray(image) >> 8)
+        grey = np.asarray(image)
+        return _grey_to_rgb(np.where(grey == image.info.get("transparency", -1), 255, grey >> 8))
     if image.mode in ("I", "F"):
         values = np.asarray(image, np.float64)
         # A picture of 32 bits has no agreed range: 8 bits, 16 bits, or floats up to 1.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,74 +16,10 @@ from transfer.evaluation import evaluate_probabilities, fit_temperature
 from transfer.features import extract_features, forward
 from transfer.folders import LabelledImages
 from transfer.pipeline import Pictures
+from transfer.results import Predictions, Result
 from transfer.splits import Split
 
 METHODS = ("frozen", "finetune", "scratch")
-
-
-@dataclass
-class Predictions:
-    """Probabilities for the validation and test pictures.
-
-    Attributes:
-        indices: `(M,)` positions in the `LabelledImages`; parts: `(M,)` their part.
-        probabilities: `(M, C)`, rows that sum to 1.
-    """
-
-    indices: np.ndarray
-    parts: np.ndarray
-    probabilities: np.ndarray
-
-    def of(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """(indices, probabilities) of one part."""
-        mine = self.parts == part
-        return self.indices[mine], self.probabilities[mine]
-
-
-@dataclass
-class Result:
-    """One trained network and how good it is.
-
-    Attributes:
-        model: pictures `(B, S, S, 3)` 0..255 to logits `(B, C)`.
-        metrics: figures on the test part, see `evaluation.evaluate_probabilities`.
-        validation: the same on the validation part, which chose the epoch.
-        history: one row an epoch.
-        seconds: what each step took.
-        options: all that repeats the training.
-    """
-
-    model: keras.Model
-    images: LabelledImages
-    split: Split
-    options: dict
-    metrics: dict
-    validation: dict
-    predictions: Predictions
-    history: list[dict]
-    seconds: dict[str, float]
-    notes: list[str] = field(default_factory=list)
-    unfinished: Path | None = None
-
-    @property
-    def method(self) -> str:
-        return self.options["method"]
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.images.class_names
-
-    @property
-    def image_size(self) -> int:
-        return self.model.input_shape[1]
-
-    @property
-    def fit(self) -> str:
-        return self.options["fit"]
-
-    def parameters(self) -> dict[str, int]:
-        """Numbers of weights, and of those that were trained."""
-        return {"total": self.model.count_params(), "trainable": self.options["trainable_parameters"]}
 
 
 def train(
@@ -337,13 +271,9 @@ def _whole_network(model: keras.Model, task: _Task, schedule, phase: str, histor
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
     with task.clock("evaluate"):
-        logits = {
-            part: np.concatenate(
-                [np.zeros((0, len(task.one_hot)), np.float32)]
-                + list(forward(model, task.pictures.batches(getattr(split, part))))
-            )
-            for part in ("validation", "test")
-        }
+        batches = {part: task.pictures.batches(getattr(split, part)) for part in ("validation", "test")}
+        nothing = np.zeros((0, len(task.one_hot)), np.float32)
+        logits = {part: np.concatenate([nothing, *forward(model, batches[part])]) for part in batches}
     return _result(model, task, logits, history)
 
 

@@ -64,7 +64,7 @@ class Pictures:
         if failed:
             listed = "; ".join(f"{self.images.names[i]} {reason}" for i, reason in failed[:5])
             raise UnreadablePictures(
-                f"{len(failed)} picture(s) could not be decoded: {listed}; leave them out with split.without(positions)",
+                f"{len(failed)} picture(s) could not be decoded: {listed}; leave them out with split.without()",
                 [index for index, _ in failed],
             )
 

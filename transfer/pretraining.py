@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,8 +57,7 @@ def pretrain(
         teacher_answers: `(N, K)` probabilities of a teacher at temperature 2, or `None`.
 
     Returns:
-        The trained network, pictures to label logits `(B, C)`; `model.get_layer("features").output`
-        gives the features.
+        The trained classifier, pictures to label logits `(B, C)`.
 
     Raises:
         WeightsError: the checkpoint in `folder` belongs to another network or schedule.
@@ -92,7 +92,7 @@ def pretrain(
         targets = {"labels": one_hot[labels[rows]]}
         if teacher_answers is not None:
             targets["teacher"] = teacher_answers[rows].astype(np.float32)
-        losses.append(float(np.asarray(model.train_on_batch(batch, targets))[0]))
+        losses.append(float(np.ravel(model.train_on_batch(batch, targets))[0]))
         step += 1
         now = time.monotonic()
         if step % 100 == 0 or step == steps:
@@ -106,6 +106,22 @@ def pretrain(
     return keras.Model(model.input, model.get_layer("labels").output)
 
 
+def imagenet_teacher(weights: Path, image_size: int = 128) -> keras.Model:
+    """MobileNetV2 with its 1000 classes; raw pictures `(B, S, S, 3)` to probabilities `(B, 1000)`.
+
+    Args:
+        weights: a `.weights.h5` file of the whole classifier.
+    """
+    pictures = keras.Input((image_size, image_size, 3))
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pictures)
+    classifier = keras.applications.MobileNetV2(input_shape=(image_size, image_size, 3), weights=None)
+    try:
+        classifier.load_weights(weights)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{weights} holds no weights of MobileNetV2 with 1000 classes: {error}") from error
+    return keras.Model(pictures, classifier(scaled))
+
+
 def soften(teacher: keras.Model, pictures: Iterator[np.ndarray]) -> np.ndarray:
     """The teacher's probabilities `(N, K)` float16 at the temperature of the training loss.
 
@@ -115,10 +131,17 @@ def soften(teacher: keras.Model, pictures: Iterator[np.ndarray]) -> np.ndarray:
     """
     answers = []
     for batch in pictures:
-        logits = np.log(np.maximum(np.asarray(teacher(batch, training=False)), 1e-9)) / TEMPERATURE
+        logits = np.log(np.maximum(teacher.predict_on_batch(batch.astype(np.float32)), 1e-9)) / TEMPERATURE
         soft = np.exp(logits - logits.max(axis=1, keepdims=True))
         answers.append((soft / soft.sum(axis=1, keepdims=True)).astype(np.float16))
     return np.concatenate(answers)
+
+
+def without_classifier(model: keras.Model) -> keras.Model:
+    """The bundled network, in float32, with what `pretrain` taught it."""
+    backbone = bundled_network(None)
+    backbone.set_weights(keras.Model(model.input, model.get_layer("features").output).get_weights())
+    return backbone
 
 
 def _classifier(classes: int, teacher_classes: int | None) -> keras.Model:
@@ -160,7 +183,7 @@ def _state(model: keras.Model) -> list[keras.Variable]:
 
 def _save(model: keras.Model, path: Path, step: int, steps: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = {f"v{i}": np.asarray(keras.ops.convert_to_numpy(v)) for i, v in enumerate(_state(model))}
+    values = {f"v{i}": v.numpy() for i, v in enumerate(_state(model))}
     partial = path.with_name("partial.npz")
     np.savez(partial, step=step, steps=steps, **values)
     os.replace(partial, path)
@@ -168,13 +191,17 @@ def _save(model: keras.Model, path: Path, step: int, steps: int) -> None:
 
 def _restore(model: keras.Model, path: Path, steps: int) -> int:
     state = _state(model)
-    with np.load(path, allow_pickle=False) as saved:
-        shapes = [saved[f"v{i}"].shape for i in range(len(saved.files) - 2)]
-        if shapes != [tuple(v.shape) for v in state] or int(saved["steps"]) != steps:
-            raise WeightsError(
-                f"{path} is the checkpoint of another network or schedule; "
-                "give the options it was made with, or another folder"
-            )
-        for i, variable in enumerate(state):
-            variable.assign(saved[f"v{i}"])
-        return int(saved["step"])
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            values = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
+            step, saved_steps = int(saved["step"]), int(saved["steps"])
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} is no checkpoint ({error}); delete it, or give another folder") from error
+    if [value.shape for value in values] != [tuple(v.shape) for v in state] or saved_steps != steps:
+        raise WeightsError(
+            f"{path} is the checkpoint of another network or schedule; "
+            "give the options it was made with, or another folder"
+        )
+    for variable, value in zip(state, values):
+        variable.assign(value)
+    return step

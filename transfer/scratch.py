@@ -6,6 +6,9 @@ like a pretrained backbone, so that every head and method works with it.
 
 from __future__ import annotations
 
+import inspect
+import numbers
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -16,6 +19,9 @@ from keras import layers as kl
 from transfer.errors import LayerError, unknown_name
 
 LayerRow = Mapping[str, object]
+ACTIVATIONS = tuple(
+    name for name in dir(keras.activations) if name[0] != "_" and name not in ("deserialize", "get", "serialize")
+)
 
 
 def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):
@@ -27,22 +33,28 @@ def _normalise(x, kind="batch"):
         return kl.BatchNormalization()(x)
     if kind == "layer":
         return kl.LayerNormalization()(x)
-    raise unknown_name("normalisation", kind, ("batch", "layer"))
+    raise unknown_name("normalise", kind, ("batch", "layer"), LayerError)
+
+
+def _activation(x, name):
+    if name not in ACTIVATIONS:
+        raise unknown_name("activation", name, ACTIVATIONS, LayerError)
+    return kl.Activation(name)(x)
 
 
 def _residual(x, filters, stride=1, activation="relu"):
     """Two 3x3 convolutions beside a shortcut (He et al. 2015, arXiv:1512.03385, figure 2)."""
     y = _normalise(_conv(x, filters, stride=stride, bias=False))
-    y = _normalise(_conv(kl.Activation(activation)(y), filters, bias=False))
+    y = _normalise(_conv(_activation(y, activation), filters, bias=False))
     if stride != 1 or x.shape[-1] != filters:
         x = _normalise(_conv(x, filters, kernel=1, stride=stride, bias=False))
-    return kl.Activation(activation)(kl.Add()([x, y]))
+    return _activation(kl.Add()([x, y]), activation)
 
 
 def _global_pool(x, kind="average"):
     kinds = {"average": kl.GlobalAveragePooling2D, "max": kl.GlobalMaxPooling2D}
     if kind not in kinds:
-        raise unknown_name("global_pool", kind, kinds)
+        raise unknown_name("global_pool", kind, kinds, LayerError)
     return kinds[kind]()(x)
 
 
@@ -56,7 +68,7 @@ LAYERS: dict[str, Callable] = {
     "crop": lambda x, size: kl.CenterCrop(size, size)(x),
     "conv": _conv,
     "normalise": _normalise,
-    "activation": lambda x, name: kl.Activation(name)(x),
+    "activation": _activation,
     "pool": lambda x, size: kl.MaxPooling2D(size)(x),
     "global_pool": _global_pool,
     "residual": _residual,
@@ -64,6 +76,8 @@ LAYERS: dict[str, Callable] = {
     "flatten": lambda x, _=True: kl.Flatten()(x),
     "dense": _dense,
 }
+ON_MAPS = ("resize", "crop", "conv", "pool", "global_pool", "residual")
+WHOLE = ("resize", "crop", "conv", "pool", "residual", "dense")
 
 
 def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "convnet") -> keras.Model:
@@ -108,11 +122,30 @@ def _apply(x, row: LayerRow, position: int):
     (kind, value), *options = row.items()
     if kind not in LAYERS:
         raise unknown_name(f"layer {position}", kind, LAYERS, LayerError)
+    where = f"layer {position}, {dict(row)}"
+    known = list(inspect.signature(LAYERS[kind]).parameters)[2:]
+    for option, _ in options:
+        if not known:
+            raise LayerError(f"{where}: unknown option {option!r}; {kind} has none")
+        if option not in known:
+            raise unknown_name(f"{where}, option", option, known, LayerError)
+    if kind in WHOLE and (not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1):
+        raise LayerError(f"{where}: received {value!r}; expected a whole number from 1 up")
+    if kind in ON_MAPS and len(x.shape) != 4:
+        raise LayerError(f"{where}: expected a map (height, width, channels) before it, received {x.shape[1:]}")
     try:
         return LAYERS[kind](x, value, **dict(options))
-    except (TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise LayerError(f"layer {position}, {dict(row)}, cannot be built on {x.shape[1:]}: {reason}") from error
+    except LayerError as error:
+        raise LayerError(f"{where}: {error}") from error
+    except Exception as error:  # Keras and its backend raise many kinds
+        raise LayerError(f"{where}, cannot be built on {x.shape[1:]}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What Keras says, without the frame it puts around what TensorFlow says."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = [line for line in plain.splitlines() if line and not line.startswith("Exception encountered")]
+    return next(iter(lines), type(error).__name__)
 
 
 def dense_network(image_size: int, hidden: Sequence[int] = (256, 256), activation: str = "relu") -> keras.Model:

@@ -55,15 +55,16 @@ def split_by_content(
     """Assign every picture to a part by a hash of its group, or else of its bytes.
 
     So the same picture under two names is never on both sides, and adding or renaming files moves
-    no other file. Only where chance leaves a class without a test or validation picture is the one
-    with the lowest hash moved there, and a note says so.
+    no other file. Only where chance leaves a class without a picture in one of the parts is the one
+    nearest in order moved there, and a note says so.
 
     Args:
         digests: one content digest a picture.
         labels: `(N,)` class indices.
         class_names: for the notes.
         groups: one name a picture; a group stays together. An empty name stands for no group.
-        given: one part a picture, as its folder says: `train`, `validation`, `test` or `""`.
+        given: one part a picture, as its folder says: `train`, `validation`, `test` or `""`. Where
+            some say `validation` or `test`, those that say nothing are for training.
         seed: another seed gives another split.
         validation, test: shares of the pictures, 0..1.
 
@@ -83,7 +84,7 @@ def split_by_content(
         notes = place.rescue(part, class_names, () if {"validation", "test"} <= set(given) else ("validation",))
     else:
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
-        notes = place.rescue(part, class_names, ("test", "validation"))
+        notes = place.rescue(part, class_names, ("train", "test", "validation"))
     for label, name in enumerate(class_names):
         if not np.any((labels == label) & (part == "train")):
             raise DataError(
@@ -111,25 +112,33 @@ class _Places:
         self.number = np.array([_fraction(f"{seed}\0{unit}") for unit in units])
 
     def rescue(self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-        """Give classes without a picture in a wanted part their training unit of the lowest number."""
+        """Give classes without a picture in a wanted part the unit of another part that is nearest in order.
+
+        For training it comes from any part; else from training, or for the test from validation.
+        """
         notes = []
         for label, name in enumerate(class_names):
+            mine = self.labels == label
             for want in wanted:
-                mine = self.labels == label
                 if np.any(mine & (part == want)):
                     continue
-                free = mine & (part == "train")
-                if len(set(self.units[free])) < 2:
-                    notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
+                donor = mine if want == "train" else mine & (part == "train")
+                if len(set(self.units[donor])) < 2:
+                    donor = mine & (part == "validation") & (want == "test")
+                if not np.any(donor):
                     continue
-                lowest = self.units[free][np.argmin(self.number[free])]
-                part[self.units == lowest] = want
+                nearest = np.argmax if want == "train" else np.argmin
+                part[self.units == self.units[donor][nearest(self.number[donor])]] = want
                 notes.append(f"class {name!r} had no {want} picture by chance: its next one in order was moved there")
+        for label, name in enumerate(class_names):
+            for want in wanted:
+                if want != "train" and not np.any((self.labels == label) & (part == want)):
+                    notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
         return notes
 
 
 def _follow_given(given: np.ndarray, place: _Places, validation: float) -> np.ndarray:
-    part = given.astype("U10")
+    part = np.where(given == "", "train", given).astype("U10")
     if "test" not in given:
         part[given == "validation"] = "test"
     if "validation" not in part:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from transfer.augmentation import random_crop
 from transfer.errors import TrainingError
@@ -66,6 +67,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
 
     def on_epoch_end(self) -> None:
+        """Go on to the next shuffle."""
         self.epoch += 1
 
 
@@ -81,9 +83,13 @@ def fit_head(head: keras.Model, features, targets, weights, validation: Targets,
         One row an epoch.
     """
     head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
-    optimizer = keras.optimizers.Adam(_cosine(schedule, len(features)))
-    head.compile(optimizer, loss=loss, weighted_metrics=["accuracy"])
-    data = dict(x=features, y=targets, sample_weight=weights, batch_size=schedule.batch_size, shuffle=True)
+    head.compile(keras.optimizers.Adam(_cosine(schedule)), loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    rows = tf.data.Dataset.from_tensor_slices((features, targets, weights))
+    # Repeated, so that an epoch has the same few steps however few pictures there are.
+    rows = rows.shuffle(len(features)).repeat().batch(schedule.batch_size).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
+    data = {"x": rows.with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
     return _fit(head, data, validation, schedule, "head")
 
 
@@ -91,16 +97,14 @@ def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Targets, schedule: Schedule, loss: Callable, phase: str
 ) -> History:
     """Train what is trainable of a whole network on augmented pictures."""
-    optimizer = keras.optimizers.AdamW(
-        _cosine(schedule, len(batches.targets)), weight_decay=schedule.weight_decay, clipnorm=1.0
-    )
+    optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
     return _fit(model, dict(x=batches), validation, schedule, phase)
 
 
-def _cosine(schedule: Schedule, images: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    steps = schedule.epochs * -(-images // schedule.batch_size)
+def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
+    steps = schedule.epochs * schedule.steps
     warmup = min(steps // 10, 500)
     return keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate * 0.01, steps - warmup, warmup_target=schedule.learning_rate, warmup_steps=warmup

@@ -47,7 +47,9 @@ def whole_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 def check_free(path: Path, overwrite: bool) -> None:
     """Refuse a place that holds something already."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
+    with _reported(path):
+        taken = path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite)
+    if taken:
         raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace a folder")
 
 
@@ -56,14 +58,21 @@ def replace_folder(partial: Path, path: Path) -> None:
     old = path.with_name(f".old-{os.getpid()}-{path.name}")
     if path.exists():
         os.replace(path, old)
-    os.replace(partial, path)
+    try:
+        os.replace(partial, path)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 def write_json(path: Path, value: dict) -> None:
     """Write one JSON object."""
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        # A file name that is no UTF-8 becomes an escape that JSON itself knows.
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

@@ -1,0 +1,34 @@
+# Both commands set themselves up: a virtual environment with the exact versions of requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test slow lock clean
+
+demo: $(READY)
+	$(BIN)/transfer demo
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+# The heavy tests: every row of the backbone table.
+slow: $(READY)
+	$(BIN)/pytest -m slow
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11.4 or newer is needed; give PYTHON=path" if sys.version_info < (3, 11, 4) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $(READY)
+
+# After a change of the dependencies in pyproject.toml.
+lock: $(READY)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --no-emit-index-url --output-file requirements.lock --upgrade
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,17 @@
+"""Name what is in some pictures with a run or a SavedModel.
+
+python recipes/classify.py runs/YOUR_RUN PICTURE_OR_FOLDER ...
+"""
+
+import sys
+
+import transfer
+
+
+def main(model: str, *pictures: str) -> None:
+    for row in transfer.predict(model, pictures):
+        print(f"{row.file}: {row.error}" if row.error else f"{row.file}: {row.label} ({row.probability:.0%})")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,22 @@
+"""Is transfer better than scratch for these pictures? Four methods on one split.
+
+python recipes/compare_with_scratch.py YOUR_FOLDER runs/comparison
+"""
+
+import sys
+
+import transfer
+
+
+def main(data: str, folder: str) -> None:
+    images = transfer.load_images(data)
+    results = transfer.compare(images, transfer.split(images, seed=0), backbone="bundled")
+    for method, result in results.items():
+        low, high = result.metrics["accuracy_ci95"]
+        print(f"{method:<9} {result.metrics['accuracy']:.3f} ({low:.3f} to {high:.3f})")
+    print("\n".join(results.in_words()))
+    print(f"report: {transfer.save_run(results, folder) / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,24 @@
+"""From a run to a SavedModel, and its use without this toolkit.
+
+python recipes/export_saved_model.py runs/YOUR_RUN saved_models/NAME PICTURE
+"""
+
+import sys
+from pathlib import Path
+
+import transfer
+
+
+def main(run: str, target: str, picture: str) -> None:
+    version = transfer.export(run, target, format="savedmodel")
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(version))
+    answers = model.signatures["predict_bytes"](files=tf.constant([Path(picture).read_bytes()]))
+    print(version)
+    for name, probability in zip(answers["class_names"][0].numpy(), answers["probabilities"][0].numpy()):
+        print(f"{name.decode():<20} {probability:.3f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,22 @@
+"""Fine-tune the top of a pretrained backbone after its head, and see whether it pays.
+
+python recipes/fine_tune.py YOUR_FOLDER
+"""
+
+import sys
+
+import transfer
+
+
+def main(data: str) -> None:
+    images = transfer.load_images(data)
+    split = transfer.split(images, seed=0)
+    backbone = transfer.load_backbone("bundled", image_size=64)
+    for method, share in (("frozen", None), ("finetune", 0.3), ("finetune", 1.0)):
+        result = transfer.train(images, split, backbone, method, share=share)
+        trained = result.parameters()["trainable"]
+        print(f"{method:<9} {trained:>9,} weights trained: accuracy {result.metrics['accuracy']:.3f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,40 @@
+"""What the tests of every part share."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """A cache folder for each test, so that none finds what another left."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("TRANSFER_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory):
+    """Handwritten digits as `class/picture`: 3 classes of 30 pictures, 32 pixels wide."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    root = tmp_path_factory.mktemp("digits")
+    for label in (0, 1, 2):
+        folder = root / str(label)
+        folder.mkdir()
+        for number, picture in enumerate(digits.images[digits.target == label][:30]):
+            pixels = (picture * (255 / 16)).round().astype(np.uint8).repeat(4, 0).repeat(4, 1)
+            Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """TensorFlow, imported only by the tests that ask for it."""
+    from transfer import quiet
+
+    quiet.import_tensorflow()
+    import tensorflow
+
+    return tensorflow

@@ -1,0 +1,122 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from transfer import cli
+
+
+def run(*words, **environment):
+    """(exit code, stdout, stderr) of the command line in a process of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "transfer", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def refused(*words, **environment):
+    """The one sentence that a wrong call ends with."""
+    code, out, err = run(*words, **environment)
+    assert code == 2, (out, err)
+    assert out == ""
+    assert "Traceback" not in err
+    (sentence,) = [line for line in err.splitlines() if line.startswith("transfer: ")]
+    return sentence
+
+
+@pytest.fixture(scope="module")
+def trained(digits_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    code, out, err = run("train", digits_folder, "--image-size", 32, "--out", folder, "--json")
+    assert code == 0, err
+    return folder, out, err
+
+
+def test_train_prints_one_json_object_and_no_noise(trained):
+    folder, out, err = trained
+    said = json.loads(out)
+    assert said["accuracy"] > 0.8
+    assert said == json.loads((folder / "result.json").read_text())
+    assert all(word not in err for word in ("oneDNN", "cuda", "WARNING", "E0000"))
+    assert err.startswith("90 pictures of 3 classes")
+
+
+def test_predict_evaluate_and_export_from_the_run(trained, digits_folder, tmp_path):
+    folder, *_ = trained
+    text = tmp_path / "text.jpg"
+    text.write_text("hello")
+    picture = next(digits_folder.rglob("*.png"))
+    code, out, err = run("predict", folder, picture, text)
+    assert code == 2
+    assert str(picture) in out
+    assert f"{text} is no picture" in err
+    table = tmp_path / "answers.csv"
+    code, _, err = run("predict", folder, digits_folder, "--csv", table)
+    assert code == 0, err
+    assert len(table.read_text().splitlines()) == 91
+    code, out, _ = run("evaluate", folder, digits_folder, "--json")
+    assert json.loads(out)["accuracy"] == json.loads((folder / "result.json").read_text())["accuracy"]
+    code, out, _ = run("export", folder, "--out", tmp_path / "models")
+    assert code == 0
+    assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
+
+
+def test_backbones_lists_all():
+    code, out, _ = run("backbones", "--json")
+    rows = json.loads(out)["backbones"]
+    assert code == 0
+    assert len(rows) == 41
+    assert {"bundled", "mobilenet_v2", "resnet50"} <= {row["name"] for row in rows}
+
+
+def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
+    folder, *_ = trained
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"no model")
+    cases = {
+        "does not exist": ("train", tmp_path / "nowhere"),
+        "--overwrite": ("train", digits_folder, "--out", folder),
+        "did you mean mobilenet_v2": ("train", digits_folder, "--backbone", "mobilnet_v2"),
+        "broken.keras": ("train", digits_folder, "--backbone", broken),
+        "from 32 pixels up": ("train", digits_folder, "--image-size", 8),
+    }
+    for expected, words in cases.items():
+        assert expected in refused(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "{data}", "--method", "frosen"),
+        ("train", "{data}", "--head", "liner"),
+        ("train", "{data}", "--weights", "nowhere.h5"),
+        ("train", "{data}", "--hidden", "many"),
+        ("train", "{data}", "--per-class", "0"),
+        ("train", "{data}", "--groups", "nowhere.csv"),
+        ("train", "{data}", "--layers", "nowhere.json", "--method", "scratch"),
+        ("compare", "{data}", "--methods", "frozen,thawed"),
+        ("predict", "nowhere", "{data}"),
+        ("evaluate", "nowhere", "{data}"),
+        ("export", "nowhere"),
+        ("demo", "--data", "flowers"),
+    ],
+)
+def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(cli.app, [word.format(data=digits_folder) for word in words])
+    assert isinstance(ended.exception, cli.TransferError)
+    assert "\n" not in str(ended.exception)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in str(path)]
+
+
+def test_help_is_quick_to_read():
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(verb in out for verb in ("train", "compare", "evaluate", "predict", "export", "backbones", "demo"))

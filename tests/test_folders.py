@@ -1,0 +1,307 @@
+import csv
+import io
+import os
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+
+import numpy as np
+import pytest
+from odd_pictures import bad, good, png, write_odd_folder
+
+from transfer.errors import DataError
+from transfer.folders import load_images, split
+
+
+def write_pictures(folder, count=3, start=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(start, start + count):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8))
+        (folder / f"{i}.png").write_bytes(png(pixels, 8, 0))
+    return folder
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Two classes of three pictures."""
+    write_pictures(tmp_path / "data" / "cat", start=0)
+    write_pictures(tmp_path / "data" / "dog", start=10)
+    return tmp_path / "data"
+
+
+def write_table(path, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def complaint(data, groups=None):
+    with pytest.raises(DataError) as error:
+        load_images(data, groups)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_folder_of_class_folders(classes):
+    images = load_images(str(classes))
+    assert images.class_names == ("cat", "dog")
+    assert images.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.labels.dtype == np.int32
+    assert images.names[0] == "cat/0.png"
+    assert images.paths[0].read_bytes() == (classes / "cat" / "0.png").read_bytes()
+    assert images.counts() == {"cat": 3, "dog": 3}
+    assert images.typical_side() == 8
+    assert (images.groups, images.unreadable, images.ignored) == (None, (), 0)
+
+
+def test_renaming_moves_no_picture_and_changes_no_digest(classes):
+    before = load_images(classes)
+    for number, path in enumerate(reversed(before.paths)):
+        path.rename(path.with_name(f"renamed {number}.png"))
+    after = load_images(classes)
+    assert after.names != before.names
+    assert after.digest() == before.digest()
+    sides = [{images.digests[i] for i in split(images).test} for images in (before, after)]
+    assert sides[0] == sides[1]
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "VAL"])
+@pytest.mark.parametrize("train", ["train", "Train"])
+def test_folder_with_parts(train, validation, tmp_path):
+    for number, part in enumerate((train, validation, "test")):
+        for label, name in enumerate(("cat", "dog")):
+            write_pictures(tmp_path / part / name, start=100 * number + 10 * label)
+    (tmp_path / "test" / "list.txt").touch()
+    images = load_images(tmp_path)
+    assert images.class_names == ("cat", "dog")
+    assert Counter(images.given) == {"train": 6, "validation": 6, "test": 6}
+    assert [len(part) for part in split(images).parts().values()] == [6, 6, 6]
+    assert images.ignored == 1
+
+
+def test_table_with_groups_and_parts(classes):
+    rows = [["file", "label", "group", "split"]]
+    rows += [["cat/0.png", "kitten", "a", "train"], ["./cat/1.png", "kitten", "", "val"]]
+    rows += [["dog/10.png", "puppy", "a", "TEST"], [str(classes / "dog" / "11.png"), "puppy", "b", ""]]
+    images = load_images(write_table(classes / "list.csv", rows))
+    assert images.names == ("cat/0.png", "cat/1.png", "dog/10.png", "dog/11.png")
+    assert images.class_names == ("kitten", "puppy")
+    assert images.groups == ("a", "", "a", "b")
+    assert images.given == ("train", "validation", "test", "")
+    assert load_images(classes).names == images.names  # the folder is read by the table in it
+
+
+def test_a_table_that_is_none_is_no_matter(classes):
+    write_table(classes / "a.csv", [["file", "group"], ["cat/0.png", "a"]])
+    images = load_images(classes)
+    assert (len(images), images.ignored) == (6, 1)
+
+
+def archive(folder, path, wrap=""):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as file:
+            for inner in folder.rglob("*.*"):
+                file.write(inner, wrap + inner.relative_to(folder).as_posix())
+    else:
+        with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as file:
+            file.add(folder, wrap or ".")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "B.ZIP"])
+@pytest.mark.parametrize("wrap", ["", "wrap/inner/"])
+def test_archives(name, wrap, classes, tmp_path):
+    plain = load_images(classes)
+    path = archive(classes, tmp_path / name.lower(), wrap).rename(tmp_path / name)
+    images = load_images(path)
+    assert images.names == plain.names
+    assert images.digest() == plain.digest()
+    assert load_images(path).paths == images.paths
+
+
+def test_archive_of_a_table(classes, tmp_path):
+    rows = [["file", "label"], *([f"{name}.png", name[:3]] for name in ("cat/0", "cat/1", "dog/10", "dog/11"))]
+    write_table(classes / "list.csv", rows)
+    assert load_images(archive(classes, tmp_path / "a.zip", "wrap/")).class_names == ("cat", "dog")
+
+
+def test_groups_come_from_a_table(classes, tmp_path):
+    rows = [["file", "group"], *([name, name[4]] for name in load_images(classes).names)]
+    assert load_images(classes, write_table(tmp_path / "g.csv", rows)).groups == ("0", "1", "2", "1", "1", "1")
+    assert "1 picture(s), dog/12.png" in complaint(classes, write_table(tmp_path / "g.csv", rows[:-1]))
+    assert "file, group" in complaint(classes, write_table(tmp_path / "g.csv", [["file"]]))
+    assert "does not exist" in complaint(classes, tmp_path / "none.csv")
+
+
+def test_odd_folder_keeps_what_is_readable_and_names_the_rest(tmp_path):
+    images = load_images(write_odd_folder(tmp_path))
+    assert {name.removeprefix("odd/") for name, _ in images.unreadable} == set(bad())
+    for name, reason in images.unreadable:
+        assert bad()[name.removeprefix("odd/")].reason in reason
+    assert {name.removeprefix("odd/") for name in images.names if name.startswith("odd/")} == set(good())
+    assert images.ignored == 2
+
+
+def test_links_are_followed_but_never_in_a_circle_or_into_another_class(classes, tmp_path):
+    write_pictures(tmp_path / "elsewhere", start=50)
+    (classes / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    (classes / "cat" / "up").symlink_to(classes)
+    (classes / "dog" / "self").symlink_to(classes / "dog")
+    (classes / "dog" / "broken.png").symlink_to(classes / "none.png")
+    images = load_images(classes)
+    assert images.counts() == {"cat": 6, "dog": 3}
+    assert [name for name, _ in images.unreadable] == ["dog/broken.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_is_not_waited_for(classes):
+    os.mkfifo(classes / "cat" / "pipe.png")
+    assert load_images(classes).unreadable == (("cat/pipe.png", "is no file"),)
+
+
+def test_names_with_spaces_and_all_letters(classes):
+    (classes / "cat").rename(classes / "große Katze 猫")
+    (classes / "dog" / "10.png").rename(classes / "dog" / "a picture, 'quoted'.PNG")
+    images = load_images(classes)
+    assert images.class_names == ("dog", "große Katze 猫")
+    assert len(images) == 6
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a.zip", "https://example.org/", "https://example.org/a.exe"])
+def test_addresses_that_are_no_archive_over_https_are_refused(address):
+    assert "expected an https:// address" in complaint(address)
+
+
+def test_address_is_fetched_through_keras(classes, tmp_path, monkeypatch, capsys, tensorflow):
+    import keras
+
+    packed = archive(classes, tmp_path / "a.zip")
+
+    def get_file(name, origin, cache_dir, cache_subdir):
+        print("Downloading data")
+        return shutil.copy(packed, os.path.join(cache_dir, cache_subdir, name))
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    assert load_images("https://example.org/pictures.zip?raw=1").names == load_images(classes).names
+    assert capsys.readouterr().out == ""
+
+    def failing(*args, **options):
+        raise Exception("URL fetch failure\non https://example.org")
+
+    monkeypatch.setattr(keras.utils, "get_file", failing)
+    assert "check the address and the network" in complaint("https://example.org/pictures.zip")
+
+
+def make(kind, root):
+    """Something under `root` that is no usable DATA."""
+    table = [["file", "label"], ["cat/0.png", "cat"], ["dog/10.png", "dog"]]
+    if kind == "missing":
+        return root / "none"
+    if kind == "no class folders":
+        write_pictures(root)
+    elif kind == "empty classes":
+        (root / "cat").mkdir()
+        (root / "dog").mkdir()
+    elif kind == "one class":
+        write_pictures(root / "cat")
+    elif kind == "one picture":
+        write_pictures(root / "cat")
+        write_pictures(root / "dog", 1)
+    elif kind == "nothing readable":
+        for name in ("cat", "dog"):
+            (root / name).mkdir()
+            (root / name / "a.jpg").write_bytes(b"text")
+    elif kind == "no training part":
+        write_pictures(root / "val" / "cat")
+        write_pictures(root / "test" / "cat")
+    elif kind == "parts among others":
+        for name in ("train", "test", "more"):
+            write_pictures(root / name / "cat")
+    elif kind == "a picture":
+        return write_pictures(root, 1) / "0.png"
+    elif kind.startswith("table"):
+        write_pictures(root / "cat")
+        write_pictures(root / "dog", start=10)
+        rows = {
+            "table without columns": [["name", "class"]],
+            "table of nothing": [],
+            "table without rows": table[:1],
+            "table with missing files": [*table, ["cat/none.png", "cat"]],
+            "table with paths outside": [*table, ["../out.png", "cat"]],
+            "table with absolute paths": [*table, ["/etc/hostname", "cat"]],
+            "table with an empty label": [*table, ["cat/1.png", ""]],
+            "table with a short row": [*table, ["cat/1.png"]],
+            "table with a file twice": [*table, ["cat/../cat/0.png", "cat"]],
+            "table with an unknown part": [["file", "label", "split"], ["cat/0.png", "cat", "exam"]],
+        }
+        return write_table(root / "list.csv", rows.get(kind, table))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", ("does not exist", "expected")),
+        ("empty", ("is empty", "expected")),
+        ("no class folders", ("no folders", "expected")),
+        ("empty classes", ("no pictures", ".jpg")),
+        ("one class", ("single class 'cat'", "expected two")),
+        ("one picture", ("'dog' has one picture", "needs two")),
+        ("nothing readable", ("none of 2 files", "cat/a.jpg is no picture")),
+        ("no training part", ("no train/", "rename")),
+        ("parts among others", ("also more", "move")),
+        ("a picture", ("is a file", "expected")),
+        ("table without columns", ("name, class", "expected at least file, label")),
+        ("table of nothing", ("nothing", "expected at least file, label")),
+        ("table without rows", ("no rows", "expected")),
+        ("table with missing files", ("1 file(s)", "cat/none.png", "correct the table")),
+        ("table with paths outside", ("line 4", "../out.png", "below the table")),
+        ("table with absolute paths", ("line 4", "/etc/hostname", "below the table")),
+        ("table with an empty label", ("line 4", "needs both")),
+        ("table with a short row", ("line 4", "needs both")),
+        ("table with a file twice", ("twice", "one row")),
+        ("table with an unknown part", ("line 2", "'exam'", "expected train")),
+    ],
+)
+def test_unusable_data_is_refused_with_received_expected_fix(kind, words, tmp_path):
+    data = make(kind, tmp_path)
+    message = complaint(data)
+    assert str(data) in message
+    for word in words:
+        assert word in message
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_bytes("file,label\ncat/ä.png,cat\n".encode("latin-1"))
+    assert "UTF-8" in complaint(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png", "..\\out.png", "C:\\out.png"])
+def test_zip_with_paths_outside_is_refused(name, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("cat/a.png", b"")
+        file.writestr(zipfile.ZipInfo(name), b"")
+    assert "leads outside" in complaint(path)
+
+
+def test_tar_with_paths_outside_is_refused_and_leaves_nothing(tmp_path, own_cache):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as file:
+        for name in ("cat/a.png", "../out.png"):
+            file.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert "refused" in complaint(path)
+    assert [p for p in own_cache.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
+@pytest.mark.parametrize("damage", ["text", "cut", "changed"])
+def test_damaged_archive_is_refused_and_leaves_nothing(name, damage, classes, tmp_path, own_cache):
+    whole = archive(classes, tmp_path / name).read_bytes()
+    changed = bytearray(whole)
+    changed[60:120] = b"\xee" * 60
+    damaged = {"text": b"This is no archive.", "cut": whole[: len(whole) // 2 + 100], "changed": bytes(changed)}
+    (tmp_path / name).write_bytes(damaged[damage])
+    assert name in complaint(tmp_path / name)
+    assert [p for p in own_cache.rglob("*") if p.is_file()] == []

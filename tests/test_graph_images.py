@@ -1,0 +1,75 @@
+import contextlib
+
+import numpy as np
+import pytest
+from odd_pictures import bad, good, scene
+
+from transfer import images
+
+# What TensorFlow cannot read at all, and what it reads without a thing that Pillow knows.
+REFUSED = ("animation.webp", "rgb.tiff", "packed.tif", "grey_16.tif", "exif_6.tif")
+DIFFERENT = ("cmyk_profile.jpg", "hole.gif")
+
+
+@pytest.fixture(scope="module")
+def read(tensorflow):
+    from transfer import graph_images
+
+    return tensorflow.function(
+        graph_images.read_picture, input_signature=[tensorflow.TensorSpec((), tensorflow.string)]
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in good() if name not in REFUSED + DIFFERENT])
+def test_graph_reads_the_same_pixels_as_pillow(name, read):
+    data = good()[name].data
+    assert np.array_equal(read(data).numpy(), images.read_picture(data))
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_graph_ignores_colour_profiles_and_the_hole_of_a_gif(name, read):
+    data = good()[name].data
+    assert read(data).shape == images.read_picture(data).shape
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *bad()])
+def test_graph_refuses_what_it_cannot_read(name, read, tensorflow):
+    data = {**good(), **bad()}[name].data
+    with pytest.raises(tensorflow.errors.InvalidArgumentError):
+        read(data)
+
+
+@pytest.mark.parametrize("fit", images.FITS)
+@pytest.mark.parametrize("size", [1, 32, 97])
+def test_graph_fits_the_same_pixels_as_pillow(fit, size, tensorflow):
+    from transfer import graph_images
+
+    signature = [tensorflow.TensorSpec((None, None, 3), tensorflow.uint8)]
+    resize = tensorflow.function(lambda x: graph_images.fit_picture(x, size, fit), input_signature=signature)
+    rng = np.random.default_rng(0)
+    for shape in [
+        (48, 64),
+        (64, 48),
+        (50, 50),
+        (1, 1),
+        (8, 2000),
+        (2000, 8),
+        (7, 5),
+        (233, 377),
+        (377, 233),
+        (160, 90),
+        (97, 60),
+    ]:
+        for picture in (scene(*shape), rng.integers(0, 256, (*shape, 3), np.uint8)):
+            assert np.array_equal(resize(picture).numpy(), images.fit_picture(picture, size, fit)), shape
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_graph_survives_damaged_metadata(seed, read, tensorflow):
+    rng = np.random.default_rng(seed)
+    for name in ("exif_6.jpg", "exif_6.webp", "exif_6.png", "rgb.bmp"):
+        data = bytearray(good()[name].data)
+        for place in rng.integers(2, 60, 3):
+            data[place] = rng.integers(256)
+        with contextlib.suppress(tensorflow.errors.InvalidArgumentError):
+            assert read(bytes(data)).shape[2] == 3

@@ -1,0 +1,106 @@
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from odd_pictures import bad, good, scene
+from PIL import Image
+
+from transfer import images
+from transfer.errors import PictureError, UnknownNameError
+
+
+@pytest.mark.parametrize("name", good())
+def test_good_picture_reads_as_the_pixels_it_stands_for(name, tmp_path):
+    file = good()[name]
+    images.check_picture(file.data)
+    pixels = images.read_picture(file.data)
+    assert pixels.shape == file.pixels.shape
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels.astype(float) - file.pixels).mean() <= file.tolerance
+    (tmp_path / name).write_bytes(file.data)
+    assert np.array_equal(images.read_picture(tmp_path / name), pixels)
+
+
+@pytest.mark.parametrize("name", bad())
+@pytest.mark.parametrize("function", [images.read_picture, images.check_picture])
+def test_bad_picture_is_refused_with_its_reason(name, function):
+    with pytest.raises(PictureError) as error:
+        function(bad()[name].data)
+    assert bad()[name].reason in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_picture_is_refused_whatever_the_warning_filters_say():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("bomb.png", "smaller_bomb.png"):
+            for function in (images.read_picture, images.check_picture):
+                with pytest.raises(PictureError, match="89 million"):
+                    function(bad()[name].data)
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    with pytest.raises(PictureError, match="does not exist"):
+        images.read_picture(tmp_path / "none.png")
+    with pytest.raises(PictureError):
+        images.read_picture(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "rgba.png", "lossy.webp", "still.gif", "packed.tif", "rgb.bmp"])
+def test_damage_anywhere_gives_a_picture_or_a_picture_error(name):
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        data = bytearray(good()[name].data)
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        for function in (images.read_picture, images.check_picture):
+            with suppress(PictureError):
+                function(bytes(data))
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (64, 48), (50, 50), (1, 1), (8, 4000), (4000, 8), (7, 5)])
+@pytest.mark.parametrize("fit", images.FITS)
+@pytest.mark.parametrize("size", [1, 32, 97])
+def test_every_shape_fits_the_square(shape, fit, size):
+    picture = scene(*shape)
+    fitted = images.fit_picture(picture, size, fit)
+    assert fitted.shape == (size, size, 3)
+    assert fitted.dtype == np.uint8
+
+
+def test_a_square_of_the_right_size_stays_as_it_is():
+    for fit in images.FITS:
+        assert np.array_equal(images.fit_picture(scene(32, 32), 32, fit), scene(32, 32))
+
+
+@pytest.mark.parametrize("portrait", [False, True])
+def test_crop_takes_the_middle_pad_keeps_all_stretch_fills(portrait):
+    picture = np.zeros((30, 90, 3), np.uint8)
+    picture[:, :30], picture[:, 30:60], picture[:, 60:] = 50, 100, 150
+    if portrait:
+        picture = picture.transpose(1, 0, 2)
+    crop, pad, stretch = (images.fit_picture(picture, 30, fit)[..., 0] for fit in images.FITS)
+    if portrait:
+        crop, pad, stretch = crop.T, pad.T, stretch.T
+    assert np.all(crop == 100)
+    assert np.all(pad[:10] == 0)
+    assert np.all(pad[20:] == 0)
+    assert pad[15, [1, 15, 28]].tolist() == [50, 100, 150]
+    assert stretch[15, [1, 15, 28]].tolist() == [50, 100, 150]
+
+
+def test_scaling_down_averages_instead_of_picking():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    assert np.abs(images.fit_picture(stripes, 8).astype(int) - 127).max() <= 8
+
+
+def test_unknown_fit_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="crop"):
+        images.fit_picture(scene(), 32, "corp")
+
+
+def test_picture_size_is_width_and_height(tmp_path):
+    Image.fromarray(scene(20, 30)).save(tmp_path / "a.png")
+    assert images.picture_size(tmp_path / "a.png") == (30, 20)

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+import transfer
+from transfer import quiet
+
+quiet.import_tensorflow()
+
+from transfer.errors import OptionError, TrainingError, UnknownNameError  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def digits(digits_folder):
+    images = transfer.load_images(digits_folder)
+    return images, transfer.split(images, seed=0)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return transfer.load_backbone("bundled", image_size=32)
+
+
+def weights_of(model):
+    return [weight.copy() for weight in model.get_weights()]
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp", "svm"])
+def test_frozen_learns_and_leaves_the_backbone_as_it_was(digits, backbone, head):
+    before = weights_of(backbone)
+    result = transfer.train(*digits, backbone, head=head, hidden=[32])
+    assert result.metrics["accuracy"] > 0.8
+    assert all(np.array_equal(a, b) for a, b in zip(before, backbone.get_weights()))
+    probabilities = result.predictions.probabilities
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert result.parameters()["trainable"] < result.parameters()["total"]
+
+
+def test_the_model_answers_as_the_predictions_say(digits, backbone):
+    images, split = digits
+    result = transfer.train(images, split, backbone, seed=1)
+    from transfer.pipeline import Pictures
+
+    pixels = Pictures(images, 32).array(split.test).astype(np.float32)
+    logits = np.asarray(result.model(pixels))
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    answered = exponents / exponents.sum(axis=1, keepdims=True)
+    assert np.abs(answered - result.predictions.of("test")[1]).max() < 1e-4
+
+
+def test_the_same_seed_repeats_the_figures_to_the_last_digit(digits, backbone):
+    first, second = (transfer.train(*digits, backbone, seed=3) for _ in range(2))
+    assert first.metrics == second.metrics
+    assert np.array_equal(first.predictions.probabilities, second.predictions.probabilities)
+
+
+def test_finetune_changes_the_top_and_keeps_batch_norm_and_the_given_backbone(digits, backbone):
+    before = weights_of(backbone)
+    result = transfer.train(*digits, backbone, "finetune", share=0.4, epochs=2)
+    assert all(np.array_equal(a, b) for a, b in zip(before, backbone.get_weights()))
+    changed = {}
+    for old, new in zip(backbone.layers, result.model.layers):
+        if old.weights:
+            same = all(np.array_equal(a, b) for a, b in zip(old.get_weights(), new.get_weights()))
+            changed.setdefault(type(old).__name__, []).append(not same)
+    assert not any(changed["BatchNormalization"])
+    assert changed["Conv2D"][-1]
+    assert not changed["Conv2D"][0]
+    assert [row["phase"] for row in result.history].count("finetune") == 2
+
+
+def test_scratch_trains_a_given_convnet_and_repeats(digits):
+    convnet = transfer.convnet(32, [{"conv": 8}, {"normalise": "batch"}, {"activation": "relu"}, {"pool": 4}])
+    first, second = (transfer.train(*digits, convnet, "scratch", epochs=3, seed=2) for _ in range(2))
+    assert first.metrics == second.metrics
+    assert first.history[-1]["loss"] < first.history[0]["loss"]
+
+
+def test_class_weights_and_smoothing_change_the_training(digits, backbone):
+    plain = transfer.train(*digits, backbone)
+    smoothed = transfer.train(*digits, backbone, label_smoothing=0.3)
+    assert smoothed.metrics["log_loss"] > plain.metrics["log_loss"]
+    balanced = transfer.train(*digits, backbone, class_weights="balanced")
+    assert balanced.metrics["accuracy"] > 0.8
+
+
+def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone, monkeypatch):
+    from transfer import pipeline
+    from transfer.errors import PictureError
+
+    images, split = digits
+    bad = images.paths[split.train[0]]
+    read = pipeline.read_picture
+
+    def fails(path):
+        if path == bad:
+            raise PictureError("is cut short or damaged")
+        return read(path)
+
+    monkeypatch.setattr(pipeline, "read_picture", fails)
+    result = transfer.train(images, split, backbone)
+    assert split.train[0] not in result.split.train
+    assert any(images.names[split.train[0]] in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"method": "frosen"}, UnknownNameError),
+        ({"head": "liner"}, UnknownNameError),
+        ({"class_weights": "equal"}, UnknownNameError),
+        ({"method": "finetune", "share": 0.0}, OptionError),
+        ({"learning_rate": 1e30}, TrainingError),
+    ],
+)
+def test_wrong_options(digits, backbone, options, error):
+    with pytest.raises(error) as raised:
+        transfer.train(*digits, backbone, **options)
+    assert "\n" not in str(raised.value)

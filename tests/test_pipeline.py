@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from transfer import pipeline
+from transfer.errors import UnreadablePictures
+from transfer.folders import load_images
+from transfer.images import fit_picture, read_picture
+
+
+@pytest.fixture
+def images(digits_folder):
+    return load_images(digits_folder)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The files that are decoded, in turn."""
+    done = []
+    monkeypatch.setattr(pipeline, "read_picture", lambda path: done.append(path) or read_picture(path))
+    return done
+
+
+def test_batches_follow_the_order_asked_and_the_last_is_smaller(images):
+    indices = np.random.default_rng(0).permutation(len(images))[:35]
+    batches = list(pipeline.Pictures(images, 16).batches(indices, batch_size=10))
+    assert [len(batch) for batch in batches] == [10, 10, 10, 5]
+    expected = [fit_picture(read_picture(images.paths[i]), 16) for i in indices]
+    assert np.array_equal(np.concatenate(batches), expected)
+    assert batches[0].dtype == np.uint8
+
+
+def test_no_picture_gives_no_batch(images):
+    pictures = pipeline.Pictures(images, 16)
+    assert list(pictures.batches([])) == []
+    assert pictures.array([]).shape == (0, 16, 16, 3)
+
+
+@pytest.mark.parametrize(("keep", "times"), [(True, 1), (False, 2)])
+@pytest.mark.parametrize("room", [1 << 30, 0])
+def test_kept_pictures_are_decoded_once(keep, times, room, images, reads, monkeypatch):
+    monkeypatch.setattr(pipeline, "IN_MEMORY", room)
+    pictures = pipeline.Pictures(images, 16, keep=keep)
+    first = pictures.array(range(40))
+    assert np.array_equal(pictures.array(range(40)), first)
+    assert len(reads) == 40 * times
+    pictures.array(range(30, 60))
+    assert len(reads) == 40 * times + (20 if keep else 30)
+
+
+def test_many_pictures_are_kept_in_a_file(images, monkeypatch):
+    monkeypatch.setattr(pipeline, "IN_MEMORY", 16 * 16 * 3 * len(images) - 1)
+    indices = range(len(images))
+    on_disk = pipeline.Pictures(images, 16, keep=True).array(indices)
+    monkeypatch.undo()
+    assert np.array_equal(on_disk, pipeline.Pictures(images, 16, keep=True).array(indices))
+
+
+def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(images.paths[3].read_bytes()[:40])
+    paths = list(images.paths)
+    paths[3], paths[7] = broken, tmp_path / "gone.png"
+    pictures = pipeline.Pictures(replace(images, paths=tuple(paths)), 16)
+    batches = pictures.batches([9, 7, 3, 1], batch_size=2)
+    first, second = next(batches), next(batches)
+    with pytest.raises(UnreadablePictures) as error:
+        next(batches)
+    assert error.value.positions == (7, 3)
+    assert images.names[3] in str(error.value)
+    assert f"{images.names[7]} does not exist" in str(error.value)
+    assert first[0].max() > 0
+    assert first[1].max() == second[0].max() == 0

@@ -1,0 +1,190 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import transfer
+from transfer import quiet
+
+quiet.import_tensorflow()
+
+import keras  # noqa: E402
+
+from transfer import comparison, exports  # noqa: E402
+from transfer.errors import ExportError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
+from transfer.pipeline import Pictures  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def digits(digits_folder):
+    images = transfer.load_images(digits_folder)
+    return images, transfer.split(images, seed=0)
+
+
+@pytest.fixture(scope="module")
+def result(digits):
+    return transfer.train(*digits, transfer.load_backbone("bundled", image_size=32))
+
+
+@pytest.fixture(scope="module")
+def run(result, tmp_path_factory):
+    return transfer.save_run(result, tmp_path_factory.mktemp("runs") / "digits", "transfer train digits")
+
+
+def test_a_run_folder_holds_what_is_promised(run, result):
+    names = {"config.json", "result.json", "model.keras", "saved_model", "predictions.csv", "history.csv", "report.html"}
+    assert {path.name for path in run.iterdir()} == names
+    said = json.loads((run / "result.json").read_text())
+    assert said["accuracy"] == result.metrics["accuracy"]
+    assert said["classes"] == list(result.class_names)
+    assert {"schema_version", "method", "backbone", "weights", "image_size", "seed", "seconds", "confusion"} <= set(said)
+    assert sum(said["images"].values()) == len(result.images)
+    config = json.loads((run / "config.json").read_text())
+    assert {file["part"] for file in config["files"].values()} == {"train", "validation", "test"}
+    with (run / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    tested = [row for row in rows if row["split"] == "test"]
+    right = sum(row["label"] == row["predicted"] for row in tested)
+    assert right / len(tested) == said["accuracy"]
+    assert keras.saving.load_model(run / "model.keras").output_shape == (None, 3)
+    assert "<script" not in (run / "report.html").read_text()
+
+
+def test_pixels_bytes_and_the_run_give_the_same_probabilities(run, result):
+    images, split = result.images, result.split
+    files = [images.paths[i] for i in split.test]
+    expected = result.predictions.of("test")[1]
+    answered = np.array([list(row.probabilities.values()) for row in transfer.predict(run, files)])
+    assert np.abs(answered - expected).max() < 1e-4
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(run / "saved_model"))
+    pixels = Pictures(images, 32).array(split.test).astype(np.float32)
+    from_pixels = loaded.signatures["serving_default"](pictures=tf.constant(pixels))["probabilities"].numpy()
+    assert np.abs(from_pixels - expected).max() < 1e-5
+    again = loaded.signatures["serving_default"](pictures=tf.constant(pixels))["probabilities"].numpy()
+    assert np.array_equal(from_pixels, again)
+    data = tf.constant([path.read_bytes() for path in files])
+    from_bytes = loaded.signatures["predict_bytes"](files=data)
+    assert np.abs(from_bytes["probabilities"].numpy() - expected).max() < 1e-3
+    labels = [name.decode() for name in from_bytes["label"].numpy()]
+    assert labels == [images.class_names[i] for i in expected.argmax(axis=1)]
+
+
+def test_a_saved_model_needs_nothing_of_this_package(run, result):
+    picture = result.images.paths[0]
+    code = (
+        "import sys, tensorflow as tf\n"
+        f"model = tf.saved_model.load({str(run / 'saved_model')!r})\n"
+        f"data = tf.constant([open({str(picture)!r}, 'rb').read(), b'no picture', b''])\n"
+        "answer = model.signatures['predict_bytes'](files=data)\n"
+        "assert 'transfer' not in sys.modules and 'keras' not in sys.modules\n"
+        "print([name.decode() for name in answer['label'].numpy()])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    label, *bad = eval(ended.stdout)
+    assert label in result.class_names
+    assert bad == ["", ""]
+
+
+def test_export_makes_versions_and_predict_takes_the_newest(run, tmp_path, result):
+    assert transfer.export(run, tmp_path / "digits").name == "1"
+    assert transfer.export(result, tmp_path / "digits").name == "2"
+    rows = transfer.predict(tmp_path / "digits", [result.images.paths[0]])
+    assert rows[0].label in result.class_names
+
+
+def test_an_export_that_answers_wrongly_is_deleted(result, tmp_path, monkeypatch):
+    def wrong(model, class_names):
+        answer = exports.__dict__["_original"](model, class_names)
+        return lambda pictures: answer(pictures * 0.5)
+
+    monkeypatch.setitem(exports.__dict__, "_original", exports._endpoint)
+    monkeypatch.setattr(exports, "_endpoint", wrong)
+    with pytest.raises(ExportError, match="differs"):
+        transfer.export(result, tmp_path / "digits")
+    assert not any((tmp_path / "digits").iterdir())
+
+
+def test_export_of_unknown_format(result, tmp_path):
+    with pytest.raises(UnknownNameError, match="savedmodel"):
+        transfer.export(result, tmp_path / "x", format="saved_model")
+
+
+def test_evaluate_counts_only_pictures_the_run_never_saw(run, result, digits_folder):
+    figures = transfer.evaluate(run, digits_folder)
+    assert figures["images"] == len(result.split.test)
+    assert figures["accuracy"] == result.metrics["accuracy"]
+    alone = transfer.evaluate(run / "saved_model", digits_folder)
+    assert alone["images"] == len(result.images)
+
+
+def test_predict_answers_the_others_when_one_file_is_no_picture(run, result, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("hello")
+    good, bad = transfer.predict(run, [result.images.paths[0], text])
+    assert good.label
+    assert not bad.label
+    assert "no picture" in bad.error
+
+
+def test_predict_takes_folders_and_patterns(run, digits_folder):
+    every = transfer.predict(run, [digits_folder])
+    some = transfer.predict(run, [f"{digits_folder}/*/*0.png"])
+    assert len(every) == 90
+    assert 0 < len(some) < 90
+
+
+@pytest.mark.parametrize("what", ["missing", "empty"])
+def test_predict_with_something_that_is_no_model(tmp_path, what, digits_folder):
+    if what == "empty":
+        (tmp_path / what).mkdir()
+    with pytest.raises(ModelFileError, match=what):
+        transfer.predict(tmp_path / what, [digits_folder])
+
+
+def test_an_existing_run_is_not_overwritten_unless_asked(run, result):
+    with pytest.raises(OutputError, match="--overwrite"):
+        transfer.save_run(result, run)
+    transfer.save_run(result, run, "again", overwrite=True)
+    assert json.loads((run / "result.json").read_text())["command"] == "again"
+
+
+def test_compare_shares_the_split_and_says_how_sure_it_is(digits, tmp_path):
+    layers = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}]
+    methods = ("frozen", "scratch", "dense")
+    results = transfer.compare(*digits, "bundled", methods, image_size=32, layers=layers, epochs=2)
+    assert [*results] == [*methods]
+    assert len({tuple(result.predictions.of("test")[0]) for result in results.values()}) == 1
+    assert len(results.differences) == 3
+    assert len(results.in_words()) == 4
+    run = transfer.save_run(results, tmp_path / "run")
+    said = json.loads((run / "result.json").read_text())
+    assert {"methods", "differences", "best"} <= set(said)
+    assert all((run / name / "model.keras").is_file() for name in methods)
+    figure = said["methods"][said["best"]]["accuracy"]
+    assert json.loads((run / said["best"] / "result.json").read_text())["accuracy"] == figure
+
+
+def test_a_comparison_that_was_broken_off_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
+    trained = []
+    train = comparison.train
+
+    def counted(*args, **options):
+        trained.append(args[3])
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return train(*args, **options)
+
+    monkeypatch.setattr(comparison, "train", counted)
+    asked = dict(methods=("frozen", "dense"), image_size=32, epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.compare(*digits, "bundled", **asked)
+    results = transfer.compare(*digits, "bundled", **asked)
+    assert trained == ["frozen", "scratch", "scratch"]
+    transfer.save_run(results, tmp_path / "run")
+    transfer.compare(*digits, "bundled", **asked)
+    assert trained == ["frozen", "scratch", "scratch", "frozen", "scratch"]

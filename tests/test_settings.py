@@ -1,0 +1,84 @@
+import pytest
+
+from transfer import scratch, settings
+
+MANY = [0, 1, 2, 15, 16, 31, 100, 500, 1999, 2000, 5000, 100_000, 10**7]
+
+
+@pytest.mark.parametrize("images", MANY)
+@pytest.mark.parametrize("rule", [settings.head_schedule, settings.finetune_schedule, settings.scratch_schedule])
+def test_schedules_are_sound_for_any_number(rule, images):
+    schedule = rule(images)
+    assert schedule.epochs >= 1
+    assert schedule.batch_size >= 1
+    assert 0 < schedule.learning_rate < 0.1
+    assert schedule.patience >= 1
+    assert 0 <= schedule.label_smoothing < 1
+    assert rule(images) == schedule
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "epochs"),
+    [(1, 16, 150), (32, 16, 150), (255, 16, 19), (256, 32, 38), (1000, 64, 19), (2048, 256, 38), (10**6, 256, 10)],
+)
+def test_head_schedule(images, batch_size, epochs):
+    schedule = settings.head_schedule(images)
+    assert (schedule.batch_size, schedule.epochs) == (batch_size, epochs)
+
+
+def test_head_l2_is_that_of_scikit_learn():
+    assert settings.head_l2(1000) == pytest.approx(1 / (2 * 0.003 * 1000))
+    assert settings.head_l2(0) == settings.head_l2(1)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "epochs"),
+    [(10, 8, 30), (255, 8, 30), (256, 16, 30), (1500, 32, 20), (5000, 32, 6), (10**6, 32, 6)],
+)
+def test_finetune_schedule(images, batch_size, epochs):
+    schedule = settings.finetune_schedule(images)
+    assert (schedule.batch_size, schedule.epochs) == (batch_size, epochs)
+
+
+@pytest.mark.parametrize(
+    ("per_class", "share"), [(0, 0.3), (19.9, 0.3), (20, 0.6), (99.9, 0.6), (100, 1.0), (10_000, 1.0)]
+)
+def test_finetune_share(per_class, share):
+    assert settings.finetune_share(per_class) == share
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(100, 100), (1200, 100), (2400, 50), (6000, 20), (10**6, 20)])
+def test_scratch_schedule(images, epochs):
+    assert settings.scratch_schedule(images).epochs == epochs
+
+
+@pytest.mark.parametrize("size", [32, 64, 96])
+@pytest.mark.parametrize(("images", "residual"), [(1999, False), (2000, True)])
+def test_scratch_layers_can_be_built(images, residual, size):
+    rows = settings.scratch_layers(images, size)
+    assert any("residual" in row for row in rows) is residual
+    assert len(scratch.convnet(size, rows).output_shape) == 2
+
+
+@pytest.mark.parametrize(("size", "convolutions"), [(4, 2), (32, 2), (48, 3), (64, 4), (224, 4)])
+def test_scratch_layers_follow_the_size(size, convolutions):
+    assert sum("conv" in row for row in settings.scratch_layers(100, size)) == convolutions
+
+
+@pytest.mark.parametrize(
+    ("typical", "default", "smallest", "expected"),
+    [
+        (8, 96, 32, 64),  # enlarged to 64
+        (64, 224, 32, 64),
+        (100, 224, 32, 96),
+        (500, 224, 32, 224),  # never above the default
+        (8, 299, 75, 75),  # never below the smallest
+        (33, 48, 32, 48),
+    ],
+)
+def test_image_size(typical, default, smallest, expected):
+    assert settings.image_size(typical, default, smallest) == expected
+
+
+def test_bootstrap_draws():
+    assert settings.bootstrap_draws() == 2000

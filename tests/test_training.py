@@ -1,0 +1,166 @@
+import keras
+import numpy as np
+import pytest
+
+from transfer import heads, scratch, training
+from transfer.errors import TrainingError
+from transfer.settings import Schedule
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 3, 120)
+TARGETS = np.eye(3, dtype=np.float32)[LABELS]
+FEATURES = (TARGETS @ RNG.normal(size=(3, 6)) * 20 + 100 + RNG.normal(size=(120, 6))).astype(np.float32)
+WEIGHTS = np.ones(120, np.float32)
+VALIDATION = (FEATURES[80:], TARGETS[80:])
+QUICK = Schedule(epochs=15, batch_size=16, learning_rate=3e-2, patience=15)
+
+
+def fit(schedule=QUICK, validation=VALIDATION, seed=0, loss=None, features=FEATURES, **options):
+    keras.utils.set_random_seed(seed)
+    head = heads.head(6, 3, **options)
+    loss = loss or training.cross_entropy()
+    history = training.fit_head(head, features[:80], TARGETS[:80], WEIGHTS[:80], validation, schedule, loss)
+    return head, history
+
+
+@pytest.mark.parametrize(
+    ("options", "loss"),
+    [
+        ({"kind": "linear"}, training.cross_entropy(0.1)),
+        ({"kind": "mlp", "hidden": (8,)}, training.cross_entropy()),
+        ({"kind": "svm"}, training.multiclass_hinge),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_heads_learn_what_can_be_separated(options, loss):
+    head, history = fit(loss=loss, **options)
+    assert (np.argmax(head(VALIDATION[0]), axis=1) == LABELS[80:]).mean() > 0.95
+    assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
+    assert {"phase", "loss", "accuracy", "val_loss", "val_accuracy"} <= set(history[0])
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_features_are_standardised_by_the_training_part():
+    head, _ = fit(Schedule(1, 16, 1e-3, 1))
+    mean, variance = head.get_layer("standardise").get_weights()
+    np.testing.assert_allclose(mean, FEATURES[:80].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(variance, FEATURES[:80].var(axis=0), rtol=1e-4)
+
+
+def test_a_seed_repeats_exactly():
+    short = Schedule(3, 16, 1e-2, 3)
+    (one, first), (two, second), (other, _) = (fit(short, seed=seed, kind="mlp") for seed in (1, 1, 2))
+    assert first == second
+    assert all((a == b).all() for a, b in zip(one.get_weights(), two.get_weights()))
+    assert any((a != b).any() for a, b in zip(one.get_weights(), other.get_weights()))
+
+
+def test_the_best_epoch_is_kept():
+    upside_down = (FEATURES[80:], np.roll(TARGETS[80:], 1, axis=1))  # worse with every epoch
+    head, history = fit(Schedule(30, 16, 1e-1, patience=3), upside_down)
+    losses = [row["val_loss"] for row in history]
+    assert len(losses) == int(np.argmin(losses)) + 1 + 3
+    kept = float(training.cross_entropy()(upside_down[1], head(upside_down[0])))
+    assert kept == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_without_validation_pictures():
+    _, history = fit(validation=())
+    assert len(history) > 1
+    assert "val_loss" not in history[0]
+
+
+def test_a_loss_that_is_no_number():
+    broken = FEATURES.copy()
+    broken[3] = np.nan
+    with pytest.raises(TrainingError, match="loss became nan in epoch 1 of head"):
+        fit(features=broken)
+
+
+def stop_in_epoch(number, monkeypatch):
+    original = training._Watch.on_epoch_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == number:
+            raise KeyboardInterrupt
+        original(self, epoch, logs)
+
+    monkeypatch.setattr(training._Watch, "on_epoch_end", on_epoch_end)
+
+
+def test_stopped_by_hand_the_best_state_is_kept(monkeypatch, capsys):
+    stop_in_epoch(4, monkeypatch)
+    head, history = fit()
+    assert len(history) == 3
+    loss = float(training.cross_entropy()(VALIDATION[1], head(VALIDATION[0])))
+    assert loss <= min(row["val_loss"] for row in history) + 1e-4
+    assert "stopped by hand in epoch 4 of head" in " ".join(capsys.readouterr().err.split())
+
+
+def test_stopped_by_hand_with_nothing_to_keep(monkeypatch):
+    stop_in_epoch(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        fit(validation=())
+
+
+class Held:
+    """Pixels as `TrainingBatches` asks for them."""
+
+    def __init__(self, pixels):
+        self.pixels, self.size = pixels, pixels.shape[1]
+
+    def array(self, indices):
+        return self.pixels[indices]
+
+
+def batches(seed=0, **options):
+    pixels = RNG_PICTURES.copy()
+    return training.TrainingBatches(
+        Held(pixels), np.arange(24), TARGETS[:24], np.arange(24, dtype=np.float32), 10, seed, **options
+    )
+
+
+RNG_PICTURES = np.random.default_rng(1).integers(0, 60, (24, 12, 12, 3)).astype(np.uint8)
+RNG_PICTURES += (LABELS[:24] * 90).astype(np.uint8)[:, None, None, None]
+
+
+def epoch_of(data):
+    return [data[i] for i in range(len(data))]
+
+
+def test_batches_hold_every_picture_once():
+    data = epoch_of(batches())
+    assert [len(part[0]) for part in data] == [10, 10, 4]
+    weights = np.concatenate([part[2] for part in data])
+    assert sorted(weights) == list(range(24))
+    np.testing.assert_array_equal(np.concatenate([part[1] for part in data]), TARGETS[weights.astype(int)])
+    pixels = data[0][0]
+    assert pixels.dtype == np.float32
+    assert pixels.shape == (10, 12, 12, 3)
+    assert pixels.max() > 1
+
+
+def test_batches_repeat_by_seed_and_differ_by_epoch():
+    one, two, other = batches(3), batches(3), batches(4)
+    first = epoch_of(one)
+    for a, b in zip(first, epoch_of(two)):
+        np.testing.assert_array_equal(a[0], b[0])
+    assert (first[0][2] != epoch_of(other)[0][2]).any()
+    one.on_epoch_end()
+    second = epoch_of(one)
+    assert (first[0][2] != second[0][2]).any()
+    two.on_epoch_end()
+    np.testing.assert_array_equal(second[0][0], two[0][0])
+
+
+def test_a_small_convnet_learns():
+    keras.utils.set_random_seed(0)
+    backbone = scratch.convnet(12, [{"conv": 8, "stride": 2}, {"activation": "relu"}])
+    model = heads.join(backbone, heads.head(8, 3))
+    pictures = RNG_PICTURES.astype(np.float32)
+    schedule = Schedule(12, 10, 3e-2, patience=12, weight_decay=1e-2)
+    history = training.fit_network(
+        model, batches(), (pictures, TARGETS[:24]), schedule, training.cross_entropy(), "scratch"
+    )
+    assert history[0]["phase"] == "scratch"
+    assert (np.argmax(model(pictures), axis=1) == LABELS[:24]).mean() > 0.9

@@ -1,0 +1,92 @@
+import json
+
+import pytest
+
+from transfer.errors import OutputError
+from transfer.writing import check_free, whole_file, whole_folder, write_json
+
+
+def break_off(writing, error):
+    """Raise in the middle of writing."""
+    with writing as partial:
+        (partial / "half" if partial.is_dir() else partial).write_text("half")
+        raise error
+
+
+def test_whole_file_appears_only_when_the_block_ends_well(tmp_path):
+    target = tmp_path / "new" / "a.txt"
+    with pytest.raises(KeyboardInterrupt):
+        break_off(whole_file(target), KeyboardInterrupt())
+    assert list(target.parent.iterdir()) == []
+    with whole_file(target) as partial:
+        partial.write_text("whole")
+        assert not target.exists()
+    assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+    assert target.read_text() == "whole"
+
+
+def test_whole_file_keeps_the_old_one_until_the_new_is_whole(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(ValueError, match="broken"):
+        break_off(whole_file(target), ValueError("broken"))
+    assert target.read_text() == "old"
+    with whole_file(target) as partial:
+        partial.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_whole_folder_appears_only_when_the_block_ends_well(tmp_path):
+    target = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        break_off(whole_folder(target), KeyboardInterrupt())
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(target) as partial:
+        (partial / "whole").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (target / "whole").exists()
+
+
+def test_a_full_folder_is_refused_and_overwritten_only_when_asked(tmp_path):
+    target = tmp_path / "run"
+    target.mkdir()
+    check_free(target, overwrite=False)
+    (target / "old").touch()
+    with pytest.raises(OutputError, match="--overwrite"), whole_folder(target):
+        pytest.fail("the block must not be entered")
+    with pytest.raises(ValueError, match="broken"):
+        break_off(whole_folder(target, overwrite=True), ValueError("broken"))
+    assert (target / "old").exists()
+    with whole_folder(target, overwrite=True) as partial:
+        (partial / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(OutputError), whole_folder(tmp_path / "run", overwrite=True):
+        pytest.fail("the block must not be entered")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+@pytest.mark.parametrize("writer", [whole_file, whole_folder])
+def test_an_unwritable_place_is_one_sentence(writer, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as error, writer(tmp_path / "file" / "below" / "run"):
+        pytest.fail("the block must not be entered")
+    assert "cannot be written" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError, match="No space left"):
+        break_off(whole_folder(tmp_path / "run"), OSError(28, "No space left on device"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_keeps_every_name(tmp_path):
+    value = {"größe": 1, "no UTF-8": "\udcff.png"}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
+    assert "größe" in (tmp_path / "a.json").read_text(encoding="utf-8")
