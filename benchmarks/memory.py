@@ -1,6 +1,6 @@
 """Peak memory of a frozen run over many pictures.
 
-    python benchmarks/memory.py --pictures 10000 --image-size 224
+python benchmarks/memory.py --pictures 10000 --image-size 224
 """
 
 import resource

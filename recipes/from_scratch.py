@@ -27,9 +27,7 @@ def main(data: str) -> None:
     images = transfer.load_images(data)
     convnet = transfer.convnet(image_size=64, layers=LAYERS)
     for layer in transfer.describe_layers(convnet):
-        print(
-            f"{layer.kind:<20} {layer.output_shape!s:<16} {layer.parameters:>9,}  {layer.dense_parameters or 0:,}"
-        )
+        print(f"{layer.kind:<20} {layer.output_shape!s:<16} {layer.parameters:>9,}  {layer.dense_parameters or 0:,}")
     result = transfer.train(images, transfer.split(images), convnet, method="scratch")
     print(f"accuracy {result.metrics['accuracy']:.3f} after {len(result.history)} epochs")
 

@@ -13,7 +13,7 @@ FOLDER = Path(transfer.__file__).parent
 LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "progress", "images", "augmentation", "settings",
     "archives", "splits", "folders", "architectures", "scratch", "backbones", "heads", "pipeline",
-    "features", "training", "evaluation", "graph_images", "pretraining", "results", "records", "methods",
+    "features", "training", "evaluation", "graph_images", "pretraining", "results", "records", "tasks", "methods",
     "exports", "report", "runs", "comparison", "prediction", "demo_data", "cli", "__main__",
     "__init__",
 ]

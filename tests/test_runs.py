@@ -35,12 +35,22 @@ def run(result, tmp_path_factory):
 
 
 def test_a_run_folder_holds_what_is_promised(run, result):
-    names = {"config.json", "result.json", "model.keras", "saved_model", "predictions.csv", "history.csv", "report.html"}
+    names = {
+        "config.json",
+        "result.json",
+        "model.keras",
+        "saved_model",
+        "predictions.csv",
+        "history.csv",
+        "report.html",
+    }
     assert {path.name for path in run.iterdir()} == names
     said = json.loads((run / "result.json").read_text())
     assert said["accuracy"] == result.metrics["accuracy"]
     assert said["classes"] == list(result.class_names)
-    assert {"schema_version", "method", "backbone", "weights", "image_size", "seed", "seconds", "confusion"} <= set(said)
+    assert {"schema_version", "method", "backbone", "weights", "image_size", "seed", "seconds", "confusion"} <= set(
+        said
+    )
     assert sum(said["images"].values()) == len(result.images)
     config = json.loads((run / "config.json").read_text())
     assert {file["part"] for file in config["files"].values()} == {"train", "validation", "test"}

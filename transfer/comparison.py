@@ -122,6 +122,8 @@ def compare(
 
 
 def _sentence(difference: dict, tested: int) -> str:
+    if difference["p_value"] is None:
+        return f"nothing can be said of {difference['a']} and {difference['b']}: there are no test pictures"
     a, b, gain = difference["a"], difference["b"], 100 * difference["accuracy_difference"]
     low, high = (100 * end for end in difference["ci95"])
     if difference["p_value"] >= 0.05:

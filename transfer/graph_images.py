@@ -8,9 +8,11 @@ and animated WebP are refused.
 
 from __future__ import annotations
 
+import io
 from functools import partial
 
 import tensorflow as tf
+from PIL import Image
 
 _ORIENTATION_TAG = 0x0112
 _ONE = float(1 << 22)  # what Pillow's whole-number weights sum to
@@ -48,6 +50,15 @@ def fit_picture(picture, size: int, fit: str):
         top, left = (size - inner_height) // 2, (size - inner_width) // 2
         result = tf.pad(inner, [[top, size - inner_height - top], [left, size - inner_width - left], [0, 0]])
     return tf.ensure_shape(result, (size, size, 3))
+
+
+def reads_like_pillow(data: bytes) -> bool:
+    """Whether `read_picture` gives the pixels of `images.read_picture` for a sound file."""
+    with Image.open(io.BytesIO(data)) as image:
+        by_profile = image.mode == "CMYK" and "icc_profile" in image.info
+        transparent_gif = image.format == "GIF" and "transparency" in image.info
+        moving_webp = image.format == "WEBP" and getattr(image, "is_animated", False)
+        return not (by_profile or transparent_gif or moving_webp or image.format == "TIFF")
 
 
 class _File:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
 from transfer import backbones, heads, scratch, settings, training
-from transfer.errors import DataError, OptionError, UnreadablePictures, unknown_name
+from transfer.errors import OptionError, UnreadablePictures, unknown_name
 from transfer.evaluation import evaluate_probabilities, fit_temperature
 from transfer.features import extract_features, forward
 from transfer.folders import LabelledImages
 from transfer.pipeline import Pictures
 from transfer.results import Predictions, Result
 from transfer.splits import Split
+from transfer.tasks import Task
 
 METHODS = ("frozen", "finetune", "scratch")
 
@@ -95,7 +94,7 @@ def train(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    task = _Task(images, split, pictures, options)
+    task = Task(images, split, pictures, options)
     while True:
         try:
             return _METHODS[method](network, task)
@@ -128,48 +127,7 @@ def resolve_backbone(
     return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}
 
 
-class _Task:
-    """The data of one training: split, targets, weights, pictures."""
-
-    def __init__(self, images: LabelledImages, split: Split, pictures: Pictures, options: dict):
-        self.images, self.split, self.pictures, self.options = images, split, pictures, options
-        self.clock = _Clock()
-        self.notes = list(split.notes)
-        self.one_hot = np.eye(len(images.class_names), dtype=np.float32)
-        if not len(split.train):
-            raise DataError("the split leaves no training pictures; add pictures")
-
-    def leave_out(self, error: UnreadablePictures) -> None:
-        self.split = self.split.without(error.positions)
-        self.notes.append(str(error).split("; leave them out")[0] + "; they are left out")
-
-    def targets(self, part: str) -> np.ndarray:
-        return self.one_hot[self.images.labels[getattr(self.split, part)]]
-
-    def weights(self, indices: np.ndarray) -> np.ndarray:
-        labels = self.images.labels[indices]
-        if self.options["class_weights"] is None:
-            return np.ones(len(labels), np.float32)
-        counts = np.bincount(labels, minlength=len(self.one_hot))
-        return (len(labels) / (len(self.one_hot) * counts[labels])).astype(np.float32)
-
-    def loss(self, smoothing: float):
-        if self.options["head"] == "svm":
-            return training.multiclass_hinge
-        chosen = self.options["label_smoothing"]
-        return training.cross_entropy(smoothing if chosen is None else chosen)
-
-    def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
-        chosen = {name: self.options[name] for name in ("epochs", "learning_rate") if self.options[name] is not None}
-        return settings.Schedule(**(vars(schedule) | chosen))
-
-    def head(self, network: keras.Model, l2: float = 0.0) -> keras.Model:
-        o = self.options
-        width, classes = network.output_shape[-1], len(self.one_hot)
-        return heads.head(width, classes, o["head"], o["hidden"], o["dropout"], o["activation"], l2)
-
-
-def _frozen(network: keras.Model, task: _Task) -> Result:
+def _frozen(network: keras.Model, task: Task) -> Result:
     backbones.freeze(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
@@ -179,7 +137,7 @@ def _frozen(network: keras.Model, task: _Task) -> Result:
     return _result(heads.join(network, head), task, logits, history)
 
 
-def _finetune(network: keras.Model, task: _Task) -> Result:
+def _finetune(network: keras.Model, task: Task) -> Result:
     network = _copy(network)
     backbones.freeze(network)
     head, history, _ = _head_on_features(network, task, lambda schedule: schedule)
@@ -190,7 +148,7 @@ def _finetune(network: keras.Model, task: _Task) -> Result:
     return _whole_network(heads.join(network, head), task, schedule, "finetune", history)
 
 
-def _scratch(network: keras.Model, task: _Task) -> Result:
+def _scratch(network: keras.Model, task: Task) -> Result:
     network = _copy(network)
     backbones.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
@@ -209,7 +167,7 @@ def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(head(keras.ops.convert_to_tensor(features), training=False))
 
 
-def _fit_again(network: keras.Model, task: _Task, features: dict[str, np.ndarray]) -> keras.Model:
+def _fit_again(network: keras.Model, task: Task, features: dict[str, np.ndarray]) -> keras.Model:
     """A linear head on training and validation pictures together.
 
     Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
@@ -230,7 +188,7 @@ def _fit_again(network: keras.Model, task: _Task, features: dict[str, np.ndarray
     return head
 
 
-def _head_on_features(network: keras.Model, task: _Task, schedule):
+def _head_on_features(network: keras.Model, task: Task, schedule):
     """(trained head, history, features by part)."""
     parts = task.split.parts()
     with task.clock("features"):
@@ -254,7 +212,7 @@ def _head_on_features(network: keras.Model, task: _Task, schedule):
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
 
 
-def _whole_network(model: keras.Model, task: _Task, schedule, phase: str, history: list[dict]) -> Result:
+def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history: list[dict]) -> Result:
     o, split = task.options, task.split
     schedule = task.schedule(schedule)
     with task.clock(phase):
@@ -277,7 +235,7 @@ def _whole_network(model: keras.Model, task: _Task, schedule, phase: str, histor
     return _result(model, task, logits, history)
 
 
-def _result(model: keras.Model, task: _Task, logits: dict[str, np.ndarray], history: list[dict]) -> Result:
+def _result(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history: list[dict]) -> Result:
     split, labels, names = task.split, task.images.labels, task.images.class_names
     with task.clock("evaluate"):
         if task.options["head"] == "svm" and len(split.validation):
@@ -301,21 +259,3 @@ def _result(model: keras.Model, task: _Task, logits: dict[str, np.ndarray], hist
         model, task.images, split, task.options, figures["test"], figures["validation"], predictions, history,
         task.clock.seconds(), task.notes,
     )  # fmt: skip
-
-
-class _Clock:
-    """Seconds spent in each step."""
-
-    def __init__(self):
-        self._started, self._steps = time.perf_counter(), {}
-
-    @contextmanager
-    def __call__(self, step: str):
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._steps[step] = self._steps.get(step, 0.0) + time.perf_counter() - started
-
-    def seconds(self) -> dict[str, float]:
-        return self._steps | {"total": time.perf_counter() - self._started}

@@ -129,10 +129,14 @@ def _fit(model: keras.Model, data: dict, validation: Targets, schedule: Schedule
                 verbose=0,
             )
         except KeyboardInterrupt:
-            if best.best_weights is None:
+            if not watch.rows:
                 raise
-            model.set_weights(best.best_weights)
-            console.print(f"stopped by hand in epoch {len(watch.rows) + 1} of {phase}: the best state so far is kept")
+            if best.best_weights is not None:
+                model.set_weights(best.best_weights)
+            console.print(
+                f"{phase} stopped by hand after {len(watch.rows)} epochs: the best state so far is kept; "
+                "press Ctrl-C again to give up"
+            )
     if watch.broken:
         raise TrainingError(
             f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
