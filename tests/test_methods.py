@@ -75,6 +75,12 @@ def test_scratch_trains_a_given_convnet_and_repeats(digits):
     assert first.history[-1]["loss"] < first.history[0]["loss"]
 
 
+def test_refit_changes_the_network_and_leaves_the_validation_figures(digits, backbone):
+    plain, again = (transfer.train(*digits, backbone, refit=refit) for refit in (False, True))
+    assert plain.validation == again.validation
+    assert not np.array_equal(plain.model.get_weights()[-1], again.model.get_weights()[-1])
+
+
 def test_class_weights_and_smoothing_change_the_training(digits, backbone):
     plain = transfer.train(*digits, backbone)
     smoothed = transfer.train(*digits, backbone, label_smoothing=0.3)

@@ -91,7 +91,7 @@ def test_a_saved_model_needs_nothing_of_this_package(run, result):
         f"model = tf.saved_model.load({str(run / 'saved_model')!r})\n"
         f"data = tf.constant([open({str(picture)!r}, 'rb').read(), b'no picture', b''])\n"
         "answer = model.signatures['predict_bytes'](files=data)\n"
-        "assert 'transfer' not in sys.modules and 'keras' not in sys.modules\n"
+        "assert 'transfer' not in sys.modules\n"
         "print([name.decode() for name in answer['label'].numpy()])\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

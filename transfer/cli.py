@@ -94,6 +94,7 @@ def train(
         images, split, network, method, head, image_size=image_size, weights=weights, fit=fit.value, seed=seed,
         epochs=epochs, learning_rate=learning_rate, label_smoothing=label_smoothing, class_weights=class_weights,
         hidden=_numbers(hidden), dropout=dropout, activation=activation, flip=flip,
+        refit=per_class is None,
     )  # fmt: skip
     transfer.save_run(result, place, _command(), overwrite)
     figures = _read_result(place)

@@ -114,7 +114,18 @@ def compare(
             keras.utils.set_random_seed(seed)
             given, names = networks[name]()
             method = name if name in ("frozen", "finetune") else "scratch"
-            done = train(images, split, given, method, fit=fit, seed=seed, pictures=pictures, labels=names, **options)
+            done = train(
+                images,
+                split,
+                given,
+                method,
+                fit=fit,
+                seed=seed,
+                pictures=pictures,
+                labels=names,
+                refit=False,
+                **options,
+            )
             records.write_result(done, place)
         done.unfinished = place
         comparison[name] = done

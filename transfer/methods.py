@@ -42,6 +42,7 @@ def train(
     flip: bool = True,
     share: float | None = None,
     train_batch_norm: bool = False,
+    refit: bool = True,
     pictures: Pictures | None = None,
     labels: dict[str, str] | None = None,
 ) -> Result:
@@ -65,6 +66,9 @@ def train(
         flip: whether training pictures are mirrored at random.
         share: of the backbone's layers that fine-tuning changes, from the top, 0..1.
         train_batch_norm: let fine-tuning change BatchNormalization as well.
+        refit: train a frozen linear or svm head once more, on training and validation pictures
+            together, when the validation part has been measured; `compare` does not, so that all
+            methods learn from the same pictures.
         pictures: decoded pictures to share with other calls.
         labels: `backbone` and `weights` as they are to be written down, for a backbone given as a
             model.
@@ -89,7 +93,7 @@ def train(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
         learning_rate=learning_rate, hidden=list(hidden), dropout=dropout, activation=activation,
         label_smoothing=label_smoothing, class_weights=class_weights, flip=flip, share=share,
-        train_batch_norm=train_batch_norm,
+        train_batch_norm=train_batch_norm, refit=refit,
     )  # fmt: skip
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
@@ -131,7 +135,7 @@ def _frozen(network: keras.Model, task: Task) -> Result:
     backbones.freeze(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
-    if task.options["head"] != "mlp" and len(task.split.validation):
+    if task.options["refit"] and task.options["head"] != "mlp" and len(task.split.validation):
         head = _fit_again(network, task, features)
         logits["test"] = _answers(head, features["test"])
     return _result(heads.join(network, head), task, logits, history)
@@ -184,6 +188,7 @@ def _fit_again(network: keras.Model, task: Task, features: dict[str, np.ndarray]
             (),
             task.schedule(settings.head_schedule(len(both))),
             task.loss(0.0),
+            task.options["seed"],
         )
     return head
 
@@ -205,6 +210,7 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
             (features["validation"], task.targets("validation")),
             schedule(settings.head_schedule(len(parts["train"]))),
             task.loss(0.0),
+            task.options["seed"],
         )
     return head, history, features
 
@@ -225,7 +231,7 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
             o["seed"],
             o["flip"],
         )
-        validation = task.pictures.array(split.validation).astype(np.float32), task.targets("validation")
+        validation = training.Batches(task.pictures, split.validation, task.targets("validation"))
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
     with task.clock("evaluate"):

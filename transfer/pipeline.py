@@ -69,8 +69,18 @@ class Pictures:
             )
 
     def array(self, indices: Sequence[int]) -> np.ndarray:
-        """The pictures as one array `(N, S, S, 3)` uint8, for pictures that are kept or few."""
+        """The pictures as one array `(N, S, S, 3)` uint8."""
         return np.concatenate([np.zeros((0, self.size, self.size, 3), np.uint8), *self.batches(indices)])
+
+    def load(self, indices: Sequence[int]) -> None:
+        """Decode pictures that are kept, so that `pixels` has them at hand."""
+        if self._kept is not None:
+            for _ in self.batches(indices):
+                pass
+
+    def pixels(self, index: int) -> np.ndarray:
+        """One picture `(S, S, 3)` uint8, decoded if it was not kept."""
+        return self._read(index)
 
     def _read(self, index: int) -> np.ndarray:
         if self._known[index]:

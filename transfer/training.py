@@ -38,40 +38,66 @@ def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
 
-class TrainingBatches(keras.utils.PyDataset):
-    """Shuffled batches of augmented pictures; the same seed gives the same batches.
+class Batches(keras.utils.PyDataset):
+    """Pictures with their targets, a batch at a time.
 
     Args:
         pictures: where pixels come from.
         indices: which pictures.
         targets: `(N, C)` one-hot labels of those pictures.
-        weights: `(N,)` their weights in the loss.
-        flip: whether mirror images mean the same.
     """
 
-    def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+    def __init__(self, pictures: Pictures, indices: np.ndarray, targets: np.ndarray, batch_size: int = 64):
         super().__init__()
-        self.pixels = pictures.array(indices)
-        self.size, self.flip = pictures.size, flip
-        self.targets, self.weights, self.batch_size, self.seed = targets, weights, batch_size, seed
-        self.epoch = 0
+        pictures.load(indices)
+        self.pictures, self.indices, self.targets, self.batch_size = pictures, indices, targets, batch_size
 
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
     def __getitem__(self, number: int):
+        rows = range(len(self.targets))[number * self.batch_size : (number + 1) * self.batch_size]
+        pixels = np.stack([self.pictures.pixels(self.indices[row]) for row in rows])
+        return pixels.astype(np.float32), self.targets[rows.start : rows.stop]
+
+
+class TrainingBatches(Batches):
+    """Shuffled batches of augmented pictures; the same seed gives the same batches.
+
+    Args:
+        weights: `(N,)` what each picture counts in the loss.
+        seed: of the order and of the changes.
+        flip: whether mirror images mean the same.
+    """
+
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+        super().__init__(pictures, indices, targets, batch_size)
+        self.weights, self.seed, self.flip = weights, seed, flip
+        self.epoch = 0
+
+    def __getitem__(self, number: int):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.targets))
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rng = np.random.default_rng((self.seed, self.epoch, number))
-        pixels = np.stack([random_crop(self.pixels[row], self.size, rng, flip=self.flip) for row in rows])
-        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
+        size, source = self.pictures.size, self.pictures
+        crops = [random_crop(source.pixels(self.indices[row]), size, rng, flip=self.flip) for row in rows]
+        return np.stack(crops).astype(np.float32), self.targets[rows], self.weights[rows]
 
     def on_epoch_end(self) -> None:
         """Go on to the next shuffle."""
         self.epoch += 1
 
 
-def fit_head(head: keras.Model, features, targets, weights, validation: Targets, schedule, loss) -> History:
+def fit_head(
+    head: keras.Model,
+    features,
+    targets,
+    weights,
+    validation: Targets,
+    schedule: Schedule,
+    loss: Callable,
+    seed: int = 0,
+) -> History:
     """Train a head on kept features; its first layer is set to standardise them.
 
     Args:
@@ -86,21 +112,22 @@ def fit_head(head: keras.Model, features, targets, weights, validation: Targets,
     head.compile(keras.optimizers.Adam(_cosine(schedule)), loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
     rows = tf.data.Dataset.from_tensor_slices((features, targets, weights))
     # Repeated, so that an epoch has the same few steps however few pictures there are.
-    rows = rows.shuffle(len(features)).repeat().batch(schedule.batch_size).prefetch(2)
+    rows = rows.shuffle(len(features), seed=seed).repeat().batch(schedule.batch_size).prefetch(2)
     options = tf.data.Options()
     options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
     data = {"x": rows.with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
-    return _fit(head, data, validation, schedule, "head")
+    known = validation if len(validation) and len(validation[0]) else None
+    return _fit(head, data, known, schedule, "head")
 
 
 def fit_network(
-    model: keras.Model, batches: TrainingBatches, validation: Targets, schedule: Schedule, loss: Callable, phase: str
+    model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Callable, phase: str
 ) -> History:
     """Train what is trainable of a whole network on augmented pictures."""
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
-    return _fit(model, dict(x=batches), validation, schedule, phase)
+    return _fit(model, {"x": batches}, validation if len(validation) else None, schedule, phase)
 
 
 def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -111,11 +138,10 @@ def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedu
     )
 
 
-def _fit(model: keras.Model, data: dict, validation: Targets, schedule: Schedule, phase: str) -> History:
-    with_validation = len(validation) > 0 and len(validation[0]) > 0
-    watched = "val_loss" if with_validation else "loss"
+def _fit(model: keras.Model, data: dict, validation, schedule: Schedule, phase: str) -> History:
+    watched = "val_loss" if validation is not None else "loss"
     best = keras.callbacks.EarlyStopping(
-        watched, mode="min", patience=schedule.patience, restore_best_weights=with_validation
+        watched, mode="min", patience=schedule.patience, restore_best_weights=validation is not None
     )
     with bar(phase, schedule.epochs) as advance:
         watch = _Watch(advance)
@@ -123,8 +149,7 @@ def _fit(model: keras.Model, data: dict, validation: Targets, schedule: Schedule
             model.fit(
                 **data,
                 epochs=schedule.epochs,
-                validation_data=validation if with_validation else None,
-                validation_batch_size=64,
+                validation_data=validation,
                 callbacks=[best, watch],
                 verbose=0,
             )
