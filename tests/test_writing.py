@@ -51,16 +51,24 @@ def test_a_full_folder_is_refused_and_overwritten_only_when_asked(tmp_path):
     target = tmp_path / "run"
     target.mkdir()
     check_free(target, overwrite=False)
-    (target / "old").touch()
+    (target / "config.json").touch()
     with pytest.raises(OutputError, match="--overwrite"), whole_folder(target):
         pytest.fail("the block must not be entered")
     with pytest.raises(ValueError, match="broken"):
         break_off(whole_folder(target, overwrite=True), ValueError("broken"))
-    assert (target / "old").exists()
+    assert (target / "config.json").exists()
     with whole_folder(target, overwrite=True) as partial:
         (partial / "new").touch()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_only_a_run_is_ever_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").touch()
+    with pytest.raises(OutputError, match="no run folder"), whole_folder(tmp_path / "photos", overwrite=True):
+        pytest.fail("the block must not be entered")
+    assert (tmp_path / "photos" / "mine.jpg").exists()
 
 
 def test_a_file_is_never_replaced_by_a_folder(tmp_path):

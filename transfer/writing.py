@@ -46,11 +46,21 @@ def whole_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Refuse a place that holds something already."""
+    """Find out before any work whether a folder can be written here.
+
+    Raises:
+        OutputError: something is there already (with `overwrite`: something that is no run), or the
+            place cannot be written.
+    """
     with _reported(path):
-        taken = path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite)
-    if taken:
-        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace a folder")
+        taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    if taken and not overwrite:
+        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace a run")
+    if taken and not (path / "config.json").is_file():
+        raise OutputError(f"{path} is no run folder, and --overwrite replaces only those; choose another --out")
 
 
 def replace_folder(partial: Path, path: Path) -> None:
