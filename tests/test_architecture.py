@@ -12,8 +12,8 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "progress", "images", "augmentation", "settings",
-    "archives", "splits", "folders", "architectures", "scratch", "backbones", "heads", "pipeline",
-    "features", "training", "evaluation", "graph_images", "pretraining", "results", "records", "tasks", "methods",
+    "archives", "splits", "tables", "folders", "architectures", "scratch", "freezing", "model_files",
+    "backbones", "heads", "pipeline", "features", "training", "evaluation", "graph_images", "pretraining", "results", "records", "tasks", "methods",
     "exports", "report", "runs", "comparison", "prediction", "demo_data", "cli", "__main__",
     "__init__",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from transfer import architectures, backbones, heads, scratch
+from transfer import architectures, backbones, freezing, heads, model_files, scratch
 from transfer.architectures import ARCHITECTURES
 from transfer.errors import ImageSizeError, ModelFileError, UnknownNameError, WeightsError
 
@@ -58,20 +58,20 @@ def test_a_row_of_the_table(name):
     assert sum(int(np.prod(w.shape)) for w in model.weights) == pytest.approx(row.parameters, abs=10)
 
     still = values(batch_norms(model))
-    backbones.unfreeze(model)
+    freezing.unfreeze(model)
     before = model.get_weights()
     one_step(model)
     assert same(still, values(batch_norms(model)))
     assert not same(before, model.get_weights())
 
-    backbones.freeze(model)
+    freezing.freeze(model)
     before = model.get_weights()
     one_step(model)
     assert same(before, model.get_weights())
     assert not model.trainable_weights
 
     if still:
-        backbones.unfreeze(model, batch_norm=True)
+        freezing.unfreeze(model, batch_norm=True)
         one_step(model)
         assert not same(still, values(batch_norms(model)))
 
@@ -93,14 +93,14 @@ def test_preprocessing_is_that_of_the_network(name):
 )
 def test_a_share_is_opened_from_the_top(name, share, opened):
     model = backbones.load_backbone(name, 32, "none")
-    backbones.unfreeze(model, share)
+    freezing.unfreeze(model, share)
     weighted = [layer for layer in model.layers if layer.weights and not isinstance(layer, kl.BatchNormalization)]
     assert [layer.trainable for layer in weighted] == [False] * (52 - opened) + [True] * opened
 
 
 def test_batch_norm_below_the_opened_part_stays():
     model = backbones.bundled_network(32)
-    backbones.unfreeze(model, 0.5, batch_norm=True)
+    freezing.unfreeze(model, 0.5, batch_norm=True)
     trainable = [layer.trainable for layer in batch_norms(model)]
     assert trainable[0] is False
     assert trainable[-1] is True
@@ -343,7 +343,7 @@ def test_a_network_of_this_toolkit_becomes_a_backbone_again(tmp_path):
     again = heads.join(backbone, heads.head(4, 5, kind="mlp", hidden=(3,)))
     again.save(tmp_path / "again.keras")
     raw = pictures(16)
-    loaded = backbones.load_model(tmp_path / "again.keras")
+    loaded = model_files.load_model(tmp_path / "again.keras")
     np.testing.assert_allclose(loaded(raw), again(raw), rtol=1e-5)
 
 

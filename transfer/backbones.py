@@ -8,7 +8,6 @@ import re
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from importlib import resources
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import layers as kl
 
 from transfer import scratch
 from transfer.architectures import ARCHITECTURES, Architecture, imagenet_file
-from transfer.errors import ImageSizeError, ModelFileError, WeightsError, unknown_name
+from transfer.errors import ImageSizeError, WeightsError, first_line, unknown_name
+from transfer.model_files import load_feature_network
 
 BUNDLED_LAYERS: list[dict] = [
     {"conv": 64, "stride": 2, "bias": False},
@@ -37,8 +36,6 @@ BUNDLED_LAYERS: list[dict] = [
     {"normalise": "batch"},
     {"activation": "relu"},
 ]
-# What may stand behind the last fully-connected layer of a classifier.
-AFTER_CLASSIFIER = (kl.Activation, kl.Softmax, kl.ReLU, kl.Dropout, kl.Flatten, kl.Reshape, kl.Rescaling, kl.Identity)
 BUNDLED_FILE = "bundled.npz"
 BUNDLED_DIGEST = "05715ba9f9b9d10a82926dc9a250011d01435c532f985b88657dc7a6ab93141e"
 BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 3_045_824
@@ -74,7 +71,7 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
         ModelFileError: the `.keras` file cannot be loaded safely.
     """
     if str(name).endswith(".keras"):
-        return _from_file(Path(name), image_size)
+        return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
     if name == "bundled":
         return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
     if name not in ARCHITECTURES:
@@ -115,44 +112,6 @@ def default_weights(name: str) -> str:
     return "imagenet" if name in ARCHITECTURES else "bundled" if name == "bundled" else "as given"
 
 
-def every_layer(model: keras.Model) -> Iterator[keras.Layer]:
-    """All layers in order, those of nested models in place of the model."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from every_layer(layer)
-        else:
-            yield layer
-
-
-def freeze(model: keras.Model) -> None:
-    """Let training change nothing in this network, moving statistics included."""
-    unfreeze(model, share=0.0)
-
-
-def unfreeze(model: keras.Model, share: float = 1.0, batch_norm: bool = False) -> None:
-    """Let training change the top of a network and nothing below.
-
-    BatchNormalization stays as it is unless asked otherwise: its statistics belong to the weights
-    they were measured with, and small batches spoil them. In Keras up to 3.15 only
-    `trainable = False` on the layer itself keeps them still.
-
-    Args:
-        share: of the layers with weights, from the output down, 0..1.
-        batch_norm: whether BatchNormalization is changed as well.
-    """
-    layers = list(every_layer(model))
-    weighted = [layer for layer in layers if layer.weights and not _is_batch_norm(layer)]
-    opened = {id(layer) for layer in weighted[len(weighted) - round(share * len(weighted)) :]}
-    first = next((i for i, layer in enumerate(layers) if id(layer) in opened), len(layers))
-    model.trainable = True
-    for position, layer in enumerate(layers):
-        layer.trainable = id(layer) in opened or (batch_norm and _is_batch_norm(layer) and position >= first)
-
-
-def _is_batch_norm(layer: keras.Layer) -> bool:
-    return isinstance(layer, kl.BatchNormalization)
-
-
 def _checked_size(name: str, image_size: int, smallest: int) -> int:
     if image_size < smallest:
         raise ImageSizeError(f"--image-size {image_size}: {name} takes pictures from {smallest} pixels up")
@@ -186,7 +145,7 @@ def _set_half_precision(model: keras.Model, path: Path, digest: str | None = Non
             values = [file[f"w{i}"].astype(np.float32) for i in range(len(file.files))]
         model.set_weights(values)
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} holds no weights of the bundled network ({_first_line(error)})") from error
+        raise WeightsError(f"{path} holds no weights of the bundled network ({first_line(error)})") from error
 
 
 def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
@@ -206,10 +165,10 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
             warnings.simplefilter("ignore", UserWarning)
             return keras.Model(inputs, constructor(weights="imagenet", **options).output, name=name)
     except ValueError as error:
-        raise WeightsError(f"the ImageNet weights of {name} do not fit ({_first_line(error)})") from error
+        raise WeightsError(f"the ImageNet weights of {name} do not fit ({first_line(error)})") from error
     except OSError as error:
         raise WeightsError(
-            f"the ImageNet weights of {name} in {folder} cannot be read ({_first_line(error)}); "
+            f"the ImageNet weights of {name} in {folder} cannot be read ({first_line(error)}); "
             "delete them, so that they are fetched again"
         ) from error
     except Exception as error:  # Keras raises a bare Exception where a download fails
@@ -227,7 +186,7 @@ def _load_weights(model: keras.Model, path: Path) -> None:
         model.load_weights(path)
     except Exception as error:  # Keras and h5py raise ValueError, OSError, KeyError and more
         raise WeightsError(
-            f"{path} holds no weights of {model.name} without its classifier ({_first_line(error)}); "
+            f"{path} holds no weights of {model.name} without its classifier ({first_line(error)}); "
             "give a file that belongs to this backbone"
         ) from error
 
@@ -239,68 +198,5 @@ def _existing(weights: str) -> Path:
     return path
 
 
-def load_model(path: Path) -> keras.Model:
-    """Load a `.keras` file in safe mode.
-
-    Raises:
-        ModelFileError: missing, no Keras file, or one that would run code on loading.
-    """
-    if not path.is_file():
-        raise ModelFileError(f"{path} does not exist; expected a .keras file")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever the file makes Keras, zipfile or h5py raise
-        reason = _first_line(error)
-        if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
-            reason = "it holds a Lambda layer, which would run code of the file's author"
-        raise ModelFileError(f"{path} cannot be loaded safely as a Keras model: {reason}") from error
-
-
-def _from_file(path: Path, image_size: int | None) -> keras.Model:
-    model = load_model(path)
-    shape = model.input_shape
-    if isinstance(shape, (list, dict)) or len(shape) != 4 or shape[-1] != 3:
-        raise ModelFileError(f"{path} takes input {shape}; expected one input of pictures (B, S, S, 3)")
-    output = _before_last_dense(model)
-    size = image_size or shape[1] or BUNDLED_SIZE
-    features = keras.Model(model.inputs[0], output)
-    try:
-        # New names, so that a head of this toolkit can follow a network that had one already.
-        copy = keras.models.clone_model(
-            features,
-            input_tensors=keras.Input((size, size, 3), name="pictures"),
-            clone_function=lambda layer: type(layer).from_config(
-                layer.get_config() | {"name": f"{path.stem}_{layer.name}"}
-            ),
-        )
-        copy.set_weights(features.get_weights())
-    except ValueError as error:
-        raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({_first_line(error)})") from error
-    if len(copy.output.shape) == 4:
-        copy = keras.Model(copy.input, kl.GlobalAveragePooling2D()(copy.output))
-    copy.name = path.stem
-    return copy
-
-
-def _before_last_dense(model: keras.Model):
-    """The tensor that goes into the classifier at the end, or the output where there is none.
-
-    Fully-connected layers further down, as in the blocks of ConvNeXt, belong to the features. A
-    convolution of one position to one position is fully connected as well.
-    """
-    for layer in reversed(model.layers):
-        if isinstance(layer, kl.Dense) and len(layer.input.shape) == 2:
-            return layer.input
-        if isinstance(layer, kl.Conv2D) and tuple(layer.input.shape[1:3]) == (1, 1):
-            return kl.Flatten()(layer.input)
-        if not isinstance(layer, AFTER_CLASSIFIER):
-            break
-    return model.outputs[0]
-
-
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

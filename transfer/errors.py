@@ -78,3 +78,8 @@ def unknown_name(
     near = get_close_matches(str(received).lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(names)}"
     return error(f"{what}: unknown name {str(received)!r}; {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, short enough for one sentence."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -17,8 +16,7 @@ from transfer.archives import fetch, is_archive, unpack
 from transfer.errors import DataError, PictureError
 from transfer.images import SUFFIXES, check_picture, picture_size
 from transfer.splits import Split, split_by_content
-
-PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+from transfer.tables import PART_NAMES, Entry, is_table, read_rows, read_table, some
 
 
 @dataclass(frozen=True)
@@ -67,15 +65,6 @@ class LabelledImages:
         return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Entry:
-    path: Path
-    name: str
-    label: str
-    group: str = ""
-    given: str = ""
-
-
 def load_images(data: str | Path, groups: str | Path | None = None) -> LabelledImages:
     """List the labelled pictures of DATA, with a digest of each file's bytes.
 
@@ -111,15 +100,15 @@ def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test:
     )
 
 
-def _entries(source: Path, data: str | Path) -> tuple[list[_Entry], int, Path]:
+def _entries(source: Path, data: str | Path) -> tuple[list[Entry], int, Path]:
     """(entries, number of other files, the folder that names start from)."""
     if source.is_file() and source.suffix.lower() == ".csv":
-        return _from_table(source), 0, source.parent
+        return read_table(source), 0, source.parent
     if source.is_file():
         raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
     root, table = _descend(source)
     if table:
-        return _from_table(table), 0, root
+        return read_table(table), 0, root
     return *_from_folder(root, data), root
 
 
@@ -132,22 +121,14 @@ def _descend(folder: Path) -> tuple[Path, Path | None]:
     while True:
         tables = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
         inner = _visible_folders(folder)
-        for table in filter(_is_table, tables):
+        for table in filter(is_table, tables):
             return folder, table
         if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
             return folder, None
         folder = inner[0]
 
 
-def _is_table(path: Path) -> bool:
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        try:
-            return {"file", "label"} <= set(next(csv.reader(file, skipinitialspace=True), []))
-        except csv.Error:
-            return False
-
-
-def _from_folder(root: Path, data: str | Path) -> tuple[list[_Entry], int]:
+def _from_folder(root: Path, data: str | Path) -> tuple[list[Entry], int]:
     inner = _visible_folders(root)
     if not any(root.iterdir()):
         raise DataError(f"{data} is empty; expected one folder of pictures for each class")
@@ -159,7 +140,7 @@ def _from_folder(root: Path, data: str | Path) -> tuple[list[_Entry], int]:
     if by_part and "train" not in found:
         raise DataError(f"{data} has the parts {', '.join(p.name for p in inner)} but no train/; add it or rename them")
     if "train" in found and len(found) > 1 and not by_part:
-        others = _some(p.name for p in inner if p not in parts)
+        others = some(p.name for p in inner if p not in parts)
         raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
     entries, ignored = [], sum(p.is_file() for p in root.iterdir())
     for part in inner if by_part else [root]:
@@ -168,7 +149,7 @@ def _from_folder(root: Path, data: str | Path) -> tuple[list[_Entry], int]:
         for folder in _visible_folders(part):
             for path in _walk(folder):
                 if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-                    entries.append(_Entry(path, path.relative_to(root).as_posix(), folder.name, given=given))
+                    entries.append(Entry(path, path.relative_to(root).as_posix(), folder.name, given=given))
                 else:
                     ignored += 1
     return entries, ignored
@@ -187,43 +168,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(here, name) for name in sorted(files))
 
 
-def _from_table(table: Path) -> list[_Entry]:
-    entries, root = [], table.parent.resolve()
-    for line, row in enumerate(_rows(table, ("file", "label")), start=2):
-        relative, label = row["file"], row["label"]
-        if not relative or not label:
-            raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
-        path = Path(os.path.normpath(root / relative))
-        if not path.is_relative_to(root) and not path.resolve().is_relative_to(root):
-            raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
-        part = (row.get("split") or "").lower()
-        if part and part not in PART_NAMES:
-            raise DataError(f"{table}, line {line}: split is {part!r}; expected train, validation or test")
-        name = (path if path.is_relative_to(root) else path.resolve()).relative_to(root).as_posix()
-        entries.append(_Entry(path, name, label, row.get("group") or "", PART_NAMES.get(part, "")))
-    missing = [entry.name for entry in entries if not entry.path.exists()]
-    if missing:
-        raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {_some(missing)}; correct the table")
-    if len({entry.name for entry in entries}) < len(entries):
-        raise DataError(f"{table} names a file twice; give every file one row")
-    if not entries:
-        raise DataError(f"{table} has no rows; expected one for each picture")
-    return entries
-
-
-def _rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        try:
-            if not set(columns) <= set(reader.fieldnames or ()):
-                found = ", ".join(reader.fieldnames or ()) or "nothing"
-                raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
-            yield from reader
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
-
-
-def _read(entries: Sequence[_Entry], ignored: int, data: str | Path, root: Path) -> LabelledImages:
+def _read(entries: Sequence[Entry], ignored: int, data: str | Path, root: Path) -> LabelledImages:
     if not entries:
         raise DataError(f"{data} holds no pictures in class folders; known are {', '.join(sorted(SUFFIXES))}")
     with ThreadPoolExecutor() as pool:
@@ -231,7 +176,7 @@ def _read(entries: Sequence[_Entry], ignored: int, data: str | Path, root: Path)
     good = [(entry, digest) for entry, (digest, reason) in zip(entries, looked) if not reason]
     unreadable = tuple((entry.name, reason) for entry, (_, reason) in zip(entries, looked) if reason)
     if not good:
-        raise DataError(f"{data}: none of {len(entries)} files can be read, {_some(f'{n} {r}' for n, r in unreadable)}")
+        raise DataError(f"{data}: none of {len(entries)} files can be read, {some(f'{n} {r}' for n, r in unreadable)}")
     counts = Counter(entry.label for entry, _ in good)
     names = sorted(counts)
     if len(names) < 2:
@@ -274,14 +219,9 @@ def _look(path: Path) -> tuple[str, str]:
 def _with_groups(images: LabelledImages, table: Path) -> LabelledImages:
     if not table.is_file():
         raise DataError(f"--groups {table} does not exist; expected a CSV with the columns file,group")
-    rows = [row for row in _rows(table, ("file", "group")) if row["file"]]
+    rows = [row for row in read_rows(table, ("file", "group")) if row["file"]]
     groups = {PurePosixPath(row["file"]).as_posix(): row["group"] or "" for row in rows}
     missing = [name for name in images.names if name not in groups]
     if missing:
-        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {_some(missing)}; add them")
+        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
     return replace(images, groups=tuple(groups[name] for name in images.names))
-
-
-def _some(names: Iterable[str], most: int = 3) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from transfer import backbones, heads, scratch, settings, training
+from transfer import backbones, freezing, heads, scratch, settings, training
 from transfer.errors import OptionError, UnreadablePictures, unknown_name
 from transfer.evaluation import evaluate_probabilities, fit_temperature
 from transfer.features import extract_features, forward
@@ -132,7 +132,7 @@ def resolve_backbone(
 
 
 def _frozen(network: keras.Model, task: Task) -> Result:
-    backbones.freeze(network)
+    freezing.freeze(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
     if task.options["refit"] and task.options["head"] != "mlp" and len(task.split.validation):
@@ -143,18 +143,18 @@ def _frozen(network: keras.Model, task: Task) -> Result:
 
 def _finetune(network: keras.Model, task: Task) -> Result:
     network = _copy(network)
-    backbones.freeze(network)
+    freezing.freeze(network)
     head, history, _ = _head_on_features(network, task, lambda schedule: schedule)
     o = task.options
     per_class = len(task.split.train) / len(task.one_hot)
-    backbones.unfreeze(network, o["share"] or settings.finetune_share(per_class), o["train_batch_norm"])
+    freezing.unfreeze(network, o["share"] or settings.finetune_share(per_class), o["train_batch_norm"])
     schedule = settings.finetune_schedule(len(task.split.train))
     return _whole_network(heads.join(network, head), task, schedule, "finetune", history)
 
 
 def _scratch(network: keras.Model, task: Task) -> Result:
     network = _copy(network)
-    backbones.unfreeze(network, 1.0, batch_norm=True)
+    freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train))
     return _whole_network(model, task, schedule, "scratch", [])

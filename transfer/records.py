@@ -12,11 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.backbones import load_model
 from transfer.cache import cache_folder
 from transfer.errors import ModelFileError
 from transfer.evaluation import FIGURES
 from transfer.folders import LabelledImages
+from transfer.model_files import load_model
 from transfer.results import Predictions, Result
 from transfer.splits import Split
 from transfer.writing import write_json

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from transfer.backbones import load_model
+from transfer.model_files import load_model
 from transfer.scratch import describe_layers
 from transfer.writing import whole_file
 

@@ -1,0 +1,77 @@
+"""CSV files: tables of pictures, and tables of groups."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfer.errors import DataError
+
+PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of DATA before it was looked at: file, name below the root, class, group, part."""
+
+    path: Path
+    name: str
+    label: str
+    group: str = ""
+    given: str = ""
+
+
+def is_table(path: Path) -> bool:
+    """Tell a table of pictures by its first row."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        try:
+            return {"file", "label"} <= set(next(csv.reader(file, skipinitialspace=True), []))
+        except csv.Error:
+            return False
+
+
+def read_table(table: Path) -> list[Entry]:
+    """The pictures of a CSV with the columns `file,label[,group][,split]`, paths below the table."""
+    entries, root = [], table.parent.resolve()
+    for line, row in enumerate(read_rows(table, ("file", "label")), start=2):
+        relative, label = row["file"], row["label"]
+        if not relative or not label:
+            raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
+        path = Path(os.path.normpath(root / relative))
+        if not path.is_relative_to(root) and not path.resolve().is_relative_to(root):
+            raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
+        part = (row.get("split") or "").lower()
+        if part and part not in PART_NAMES:
+            raise DataError(f"{table}, line {line}: split is {part!r}; expected train, validation or test")
+        name = (path if path.is_relative_to(root) else path.resolve()).relative_to(root).as_posix()
+        entries.append(Entry(path, name, label, row.get("group") or "", PART_NAMES.get(part, "")))
+    missing = [entry.name for entry in entries if not entry.path.exists()]
+    if missing:
+        raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {some(missing)}; correct the table")
+    if len({entry.name for entry in entries}) < len(entries):
+        raise DataError(f"{table} names a file twice; give every file one row")
+    if not entries:
+        raise DataError(f"{table} has no rows; expected one for each picture")
+    return entries
+
+
+def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV that has at least these columns."""
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        try:
+            if not set(columns) <= set(reader.fieldnames or ()):
+                found = ", ".join(reader.fieldnames or ()) or "nothing"
+                raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
+            yield from reader
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """The first few of some names, and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
