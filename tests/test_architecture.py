@@ -13,9 +13,9 @@ FOLDER = Path(transfer.__file__).parent
 LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "progress", "images", "augmentation", "settings",
     "archives", "splits", "tables", "folders", "architectures", "scratch", "freezing", "model_files",
-    "backbones", "heads", "pipeline", "features", "training", "evaluation", "graph_images", "pretraining", "results", "records", "tasks", "methods",
-    "exports", "report", "runs", "comparison", "prediction", "demo_data", "cli", "__main__",
-    "__init__",
+    "backbones", "heads", "pipeline", "features", "training", "evaluation", "graph_images",
+    "pretraining", "results", "records", "tasks", "methods", "exports", "report", "runs",
+    "comparison", "prediction", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")

@@ -87,19 +87,18 @@ def pretrain(
     step = done = _restore(model, checkpoint, steps) if checkpoint.exists() else 0
     one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)
     started = saved = time.monotonic()
-    losses: list[float] = []
     for size, rows, batch in _batches(pixels, phases, seed, step):
         targets = {"labels": one_hot[labels[rows]]}
         if teacher_answers is not None:
             targets["teacher"] = teacher_answers[rows].astype(np.float32)
-        losses.append(float(np.ravel(model.train_on_batch(batch, targets))[0]))
+        loss = float(np.ravel(model.train_on_batch(batch, targets))[0])
         step += 1
         now = time.monotonic()
         if step % 100 == 0 or step == steps:
             speed = (step - done) * BATCH / (now - started)
             left = (steps - step) * BATCH / speed / 60
-            mean = float(np.mean(losses[-100:]))
-            log(f"step {step}/{steps}  {size} px  loss {mean:.4f}  {speed:.0f} pictures/s  {left:.0f} min left")
+            log(f"step {step}/{steps}  {size} px  loss {loss:.4f}  {speed:.0f} pictures/s  {left:.0f} min left")
+            model.reset_metrics()  # Keras gives the mean since the last reset
         if now - saved > checkpoint_seconds or step == steps:
             _save(model, checkpoint, step, steps)
             saved = now
