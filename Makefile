@@ -19,7 +19,7 @@ slow: $(READY)
 	$(BIN)/pytest -m slow
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11.4 or newer is needed; give PYTHON=path" if sys.version_info < (3, 11, 4) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.4 or newer is needed; give PYTHON=path" if sys.version_info < (3, 11, 4) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -12,7 +12,7 @@ TARGETS = np.eye(3, dtype=np.float32)[LABELS]
 FEATURES = (TARGETS @ RNG.normal(size=(3, 6)) * 20 + 100 + RNG.normal(size=(120, 6))).astype(np.float32)
 WEIGHTS = np.ones(120, np.float32)
 VALIDATION = (FEATURES[80:], TARGETS[80:])
-QUICK = Schedule(epochs=15, batch_size=16, learning_rate=3e-2, patience=15)
+QUICK = Schedule(epochs=15, steps=5, batch_size=16, learning_rate=3e-2, patience=15)
 
 
 def fit(schedule=QUICK, validation=VALIDATION, seed=0, loss=None, features=FEATURES, **options):
@@ -41,14 +41,14 @@ def test_heads_learn_what_can_be_separated(options, loss):
 
 
 def test_features_are_standardised_by_the_training_part():
-    head, _ = fit(Schedule(1, 16, 1e-3, 1))
+    head, _ = fit(Schedule(1, 5, 16, 1e-3, 1))
     mean, variance = head.get_layer("standardise").get_weights()
     np.testing.assert_allclose(mean, FEATURES[:80].mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(variance, FEATURES[:80].var(axis=0), rtol=1e-4)
 
 
 def test_a_seed_repeats_exactly():
-    short = Schedule(3, 16, 1e-2, 3)
+    short = Schedule(3, 5, 16, 1e-2, 3)
     (one, first), (two, second), (other, _) = (fit(short, seed=seed, kind="mlp") for seed in (1, 1, 2))
     assert first == second
     assert all((a == b).all() for a, b in zip(one.get_weights(), two.get_weights()))
@@ -57,7 +57,7 @@ def test_a_seed_repeats_exactly():
 
 def test_the_best_epoch_is_kept():
     upside_down = (FEATURES[80:], np.roll(TARGETS[80:], 1, axis=1))  # worse with every epoch
-    head, history = fit(Schedule(30, 16, 1e-1, patience=3), upside_down)
+    head, history = fit(Schedule(30, 5, 16, 1e-1, patience=3), upside_down)
     losses = [row["val_loss"] for row in history]
     assert len(losses) == int(np.argmin(losses)) + 1 + 3
     kept = float(training.cross_entropy()(upside_down[1], head(upside_down[0])))
@@ -161,7 +161,7 @@ def test_a_small_convnet_learns():
     backbone = scratch.convnet(12, [{"conv": 8, "stride": 2}, {"activation": "relu"}])
     model = heads.join(backbone, heads.head(8, 3))
     pictures = RNG_PICTURES.astype(np.float32)
-    schedule = Schedule(12, 10, 3e-2, patience=12, weight_decay=1e-2)
+    schedule = Schedule(12, 3, 10, 3e-2, patience=12, weight_decay=1e-2)
     history = training.fit_network(
         model, batches(), (pictures, TARGETS[:24]), schedule, training.cross_entropy(), "scratch"
     )
