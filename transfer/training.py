@@ -109,14 +109,16 @@ def fit_head(
         One row an epoch.
     """
     head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
-    head.compile(keras.optimizers.Adam(_cosine(schedule)), loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    optimizer = keras.optimizers.Adam(_cosine(schedule))
+    # A step takes less time than the call that starts it: one call an epoch.
+    head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False, steps_per_execution=schedule.steps)
     rows = tf.data.Dataset.from_tensor_slices((features, targets, weights))
     # Repeated, so that an epoch has the same few steps however few pictures there are.
     rows = rows.shuffle(len(features), seed=seed).repeat().batch(schedule.batch_size).prefetch(2)
     options = tf.data.Options()
     options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
     data = {"x": rows.with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
-    known = validation if len(validation) and len(validation[0]) else None
+    known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
     return _fit(head, data, known, schedule, "head")
 
 
