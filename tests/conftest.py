@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import transfer
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
@@ -27,6 +29,13 @@ def digits_folder(tmp_path_factory):
             pixels = (picture * (255 / 16)).round().astype(np.uint8).repeat(4, 0).repeat(4, 1)
             Image.fromarray(pixels).save(folder / f"{number:02}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def digits(digits_folder):
+    """Those digits as (images, split)."""
+    images = transfer.load_images(digits_folder)
+    return images, transfer.split(images, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,6 @@ from transfer.errors import OptionError, TrainingError, UnknownNameError  # noqa
 
 
 @pytest.fixture(scope="module")
-def digits(digits_folder):
-    images = transfer.load_images(digits_folder)
-    return images, transfer.split(images, seed=0)
-
-
-@pytest.fixture(scope="module")
 def backbone():
     return transfer.load_backbone("bundled", image_size=32)
 

@@ -19,12 +19,6 @@ from transfer.pipeline import Pictures  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def digits(digits_folder):
-    images = transfer.load_images(digits_folder)
-    return images, transfer.split(images, seed=0)
-
-
-@pytest.fixture(scope="module")
 def result(digits):
     return transfer.train(*digits, transfer.load_backbone("bundled", image_size=32))
 

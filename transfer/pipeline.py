@@ -50,10 +50,10 @@ class Pictures:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ahead: deque = deque()
             for part in parts[:2]:
-                ahead.append([pool.submit(self._read, i) for i in part])
+                ahead.append([pool.submit(self.pixels, i) for i in part])
             for number, part in enumerate(parts):
                 if number + 2 < len(parts):
-                    ahead.append([pool.submit(self._read, i) for i in parts[number + 2]])
+                    ahead.append([pool.submit(self.pixels, i) for i in parts[number + 2]])
                 batch = np.zeros((len(part), self.size, self.size, 3), np.uint8)
                 for row, (index, future) in enumerate(zip(part, ahead.popleft())):
                     try:
@@ -80,9 +80,6 @@ class Pictures:
 
     def pixels(self, index: int) -> np.ndarray:
         """One picture `(S, S, 3)` uint8, decoded if it was not kept."""
-        return self._read(index)
-
-    def _read(self, index: int) -> np.ndarray:
         if self._known[index]:
             return self._kept[index]
         picture = fit_picture(read_picture(self.images.paths[index]), self.size, self.fit)

@@ -21,6 +21,7 @@ from transfer.folders import load_images
 from transfer.images import SUFFIXES, fit_picture, read_picture
 from transfer.pipeline import BATCH
 from transfer.progress import bar
+from transfer.records import read_json
 from transfer.writing import whole_file
 
 
@@ -202,5 +203,5 @@ def _seen_in_training(model: Path) -> set[str]:
     config = model / "config.json"
     if not config.is_file():
         return set()
-    files = json.loads(config.read_text(encoding="utf-8"))["files"]
+    files = read_json(config)["files"]
     return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from transfer.model_files import load_model
+from transfer.records import read_json
 from transfer.scratch import describe_layers
 from transfer.writing import whole_file
 
@@ -25,7 +25,7 @@ def write_report(folder: Path) -> Path:
 
     The page needs no network and no script; plots are drawn into it as SVG.
     """
-    result, config = _json(folder / "result.json"), _json(folder / "config.json")
+    result, config = read_json(folder / "result.json"), read_json(folder / "config.json")
     methods = result.get("methods", {result.get("method", ""): result})
     best = result.get("best", next(iter(methods)))
     chosen = methods[best]
@@ -141,7 +141,3 @@ def _side(method: dict) -> float:
 def _history(folder: Path) -> list[dict[str, float]]:
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items() if k != "phase" and v} for row in csv.DictReader(file)]
-
-
-def _json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
