@@ -21,6 +21,12 @@ LOWEST_FIRST = [
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")
 
 
+def files(module):
+    """The file of a module, or all files of a package."""
+    package = FOLDER / module
+    return sorted(package.glob("*.py")) if package.is_dir() else [FOLDER / f"{module}.py"]
+
+
 def imports(path):
     """Names of the modules of this package that a file imports, inside functions too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -41,15 +47,16 @@ def imports(path):
 
 
 def test_every_module_has_its_place():
-    assert sorted(path.stem for path in FOLDER.glob("*.py")) == sorted(LOWEST_FIRST)
+    packages = [path.parent.name for path in FOLDER.glob("*/__init__.py")]
+    assert sorted([*packages, *(path.stem for path in FOLDER.glob("*.py"))]) == sorted(LOWEST_FIRST)
 
 
 @pytest.mark.parametrize("module", LOWEST_FIRST)
 def test_imports_point_downwards(module):
     below = LOWEST_FIRST[: LOWEST_FIRST.index(module)]
     if module == "cli":
-        below = [*below, "__init__"]  # the command line is a user of the public names
-    assert imports(FOLDER / f"{module}.py") - set(below) == set()
+        below = [*below, "cli", "__init__"]  # the command line is a user of the public names
+    assert set.union(*map(imports, files(module))) - set(below) == set()
 
 
 def test_import_is_instant():

@@ -28,6 +28,7 @@ def train(
     method: str = "frozen",
     head: str = "linear",
     *,
+    layers: Sequence[dict] | None = None,
     image_size: int | None = None,
     weights: str | None = None,
     fit: str = "crop",
@@ -57,6 +58,8 @@ def train(
             of the backbone at a lower rate; `scratch` trains everything, starting from what the
             backbone holds.
         head: `linear`, `mlp` (`hidden`, `dropout`, `activation`) or `svm` (hinge loss).
+        layers: of the convnet that `scratch` builds where no backbone is given, see `convnet`; chosen
+            from the data's size by default.
         image_size, weights: of a backbone given by name, see `load_backbone`.
         fit: how pictures are brought to the square: `crop`, `pad` or `stretch`.
         seed: of every random choice but the split's.
@@ -87,7 +90,7 @@ def train(
     if share is not None and not 0 < share <= 1:
         raise OptionError(f"share of {share}; expected more than 0 and up to 1")
     keras.utils.set_random_seed(seed)
-    network, names = resolve_backbone(backbone, method, images, split, image_size, weights)
+    network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
     size = network.input_shape[1]
     options = dict(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
@@ -114,13 +117,14 @@ def resolve_backbone(
     split: Split,
     image_size: int | None = None,
     weights: str | None = None,
+    layers: Sequence[dict] | None = None,
 ) -> tuple[keras.Model, dict[str, str]]:
     """The network that a backbone argument of `train` stands for, and its names for the record."""
     if isinstance(backbone, keras.Model):
         return backbone, {"backbone": backbone.name, "weights": "as given"}
     if method == "scratch" and backbone is None:
         size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
-        network = scratch.convnet(size, settings.scratch_layers(len(split.train), size))
+        network = scratch.convnet(size, layers or settings.scratch_layers(len(split.train), size))
         return network, {"backbone": network.name, "weights": "none"}
     name = str(backbone or "bundled")
     bounds = backbones.default_size(name)

@@ -1,0 +1,33 @@
+"""The command line: words to the functions of the package, nothing of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from transfer.cli.learning import compare, train
+from transfer.cli.show import progress
+from transfer.cli.tour import demo
+from transfer.cli.using import backbones, evaluate, export, predict
+from transfer.errors import TransferError
+
+app = typer.Typer(
+    help="Recognise what is in your pictures: retrain a pretrained network on labelled folders, and see "
+    "whether it is better than one from scratch.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+for command in (train, compare, evaluate, predict, export, backbones, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend end it with one sentence and exit code 2."""
+    try:
+        app()
+    except TransferError as error:
+        progress.print(f"transfer: {error}", markup=False)
+        sys.exit(2)

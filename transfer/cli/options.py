@@ -1,0 +1,41 @@
+"""The options of the command line, each declared once: they mean the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Fit(StrEnum):
+    """How a picture is brought to the square."""
+
+    crop = "crop"
+    pad = "pad"
+    stretch = "stretch"
+
+
+Data = Annotated[str, typer.Argument(help="folder of class folders, CSV (file,label), zip or tar, or https address")]
+Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
+Backbone = Annotated[str, typer.Option(help="name from 'transfer backbones', or a .keras file")]
+Weights = Annotated[str | None, typer.Option(help="bundled, imagenet, none, or a weights file")]
+ImageSize = Annotated[int | None, typer.Option(help="side of the square in pixels [default: from the data]")]
+Groups = Annotated[Path | None, typer.Option(help="CSV (file,group): a group stays on one side of the split")]
+Seed = Annotated[int, typer.Option(help="of the split and of every other random choice")]
+FitOption = Annotated[Fit, typer.Option(help="cut out the middle, keep all between bars, or change proportions")]
+OUT_HELP = "folder to write [default: the next free one in runs/]"
+Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on standard output")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the folder that --out names")]
+Head = Annotated[str, typer.Option(help="linear, mlp or svm")]
+Hidden = Annotated[str, typer.Option(help="units of the mlp's hidden layers, such as 256,128")]
+Dropout = Annotated[float, typer.Option(help="share of units left out in training of the mlp, 0..1")]
+Activation = Annotated[str, typer.Option(help="of the mlp: relu, tanh, sigmoid, ...")]
+Epochs = Annotated[int | None, typer.Option(help="at most [default: from the data's size]")]
+LearningRate = Annotated[float | None, typer.Option(help="[default: from the data's size]")]
+Smoothing = Annotated[float | None, typer.Option(help="label smoothing, 0..1")]
+ClassWeights = Annotated[str | None, typer.Option(help="balanced: rare classes weigh as much as frequent ones")]
+Flip = Annotated[bool, typer.Option(help="mirror training pictures at random")]
+PerClass = Annotated[int | None, typer.Option(help="use at most so many training pictures a class")]
+Layers = Annotated[Path | None, typer.Option(help="JSON list of the scratch convnet's layers")]

@@ -1,0 +1,65 @@
+"""What the commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False)
+
+
+def methods_table(methods: dict[str, dict]) -> Table:
+    """The figures of several methods, one row each."""
+    table = Table("method", "accuracy", "95 % interval", "parameters", "trained", "seconds")
+    for name, row in methods.items():
+        if row["accuracy"] is None:
+            accuracy, interval = "-", "no test pictures"
+        else:
+            accuracy = f"{row['accuracy']:.1%}"
+            interval = "{:.1%} to {:.1%}".format(*row["accuracy_ci95"])
+        parameters = row["parameters"]
+        total, trained = millions(parameters["total"]), millions(parameters["trainable"])
+        table.add_row(name, accuracy, interval, total, trained, f"{row['seconds']['total']:.0f}")
+    return table
+
+
+def millions(number: int) -> str:
+    """A number of weights, short."""
+    return f"{number / 1e6:.2f} M" if number >= 10_000 else str(number)
+
+
+def read_result(place: Path) -> dict:
+    """The figures of a run."""
+    return json.loads((place / "result.json").read_text(encoding="utf-8"))
+
+
+def show_place(place: Path) -> None:
+    """Tell where everything is."""
+    out.print(f"The network, its SavedModel and {place / 'report.html'} are in {place}", markup=False, soft_wrap=True)
+
+
+def print_json(value: dict) -> None:
+    """Print one JSON object, alone on standard output."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def say(command: str) -> None:
+    """Show a command as if it had been typed."""
+    out.print(f"[bold]$ {command}[/bold]", soft_wrap=True)
+
+
+def command_line() -> str:
+    """The words that were typed."""
+    return " ".join(["transfer", *sys.argv[1:]])
+
+
+def show_notes(notes, already=()) -> None:
+    """Print what the user should know and was not told already."""
+    for note in notes:
+        if note not in already:
+            progress.print(f"note: {note}", markup=False)
