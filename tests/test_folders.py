@@ -131,6 +131,12 @@ def test_groups_come_from_a_table(classes, tmp_path):
     assert load_images(classes, write_table(tmp_path / "g.csv", rows)).groups == ("0", "1", "2", "1", "1", "1")
     assert "1 picture(s), dog/12.png" in complaint(classes, write_table(tmp_path / "g.csv", rows[:-1]))
     assert "file, group" in complaint(classes, write_table(tmp_path / "g.csv", [["file"]]))
+    rows = [["file", "group"], *([name.replace("/", "\\"), "x"] for name in load_images(classes).names)]
+    assert set(load_images(classes, write_table(tmp_path / "g.csv", rows)).groups) == {"x"}
+    assert "not in DATA, cat/none.png" in complaint(
+        classes, write_table(tmp_path / "g.csv", [*rows, ["cat/none.png", "y"]])
+    )
+    assert "contradict" in complaint(classes, write_table(tmp_path / "g.csv", [*rows, [rows[1][0], "y"]]))
     assert "does not exist" in complaint(classes, tmp_path / "none.csv")
 
 

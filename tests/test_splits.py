@@ -1,10 +1,15 @@
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import transfer
 from transfer.errors import DataError, OptionError
+from transfer.folders import LabelledImages
+from transfer.folding import folds_by_content
 from transfer.splits import limit_training, split_by_content
 
 CLASSES = ("a", "b")
@@ -140,3 +145,119 @@ def test_without_leaves_pictures_out_of_every_part():
     split = split_by_content(digests_of(50), alternating(50), CLASSES)
     gone = [int(split.train[0]), int(split.test[0])]
     assert set(part_of(split)) - set(part_of(split.without(gone))) == set(gone)
+
+
+def test_contents_that_two_groups_share_bind_them_together():
+    digests = [*digests_of(400), digests_of(1)[0]]
+    groups = [*(f"g{i // 2}" for i in range(400)), "other"]
+    for seed in range(10):
+        parts = part_of(split_by_content(digests, alternating(401), CLASSES, groups, seed=seed))
+        assert parts[0] == parts[1] == parts[400]
+
+
+def test_a_given_split_is_kept_and_its_leaks_are_reported():
+    digests = digests_of(100)
+    digests[99], digests[98] = digests[0], digests[2]
+    given = given_parts(train=60, validation=20, test=20)
+    split = split_by_content(digests, alternating(100), CLASSES, given=given)
+    assert [part_of(split)[i] for i in range(100)] == given
+    (note,) = split.notes
+    assert "2 of 20 test pictures" in note
+    assert "in train" in note
+    grouped = split_by_content(digests_of(100), alternating(100), CLASSES, ["one"] * 70 + [""] * 30, given)
+    assert "10 of 20 validation pictures" in grouped.notes[0]
+
+
+NAMES = ("{n:05}.png", "ümlaut {n}.jpg", 'it\'s "{n}".webp', "a\\b\\{n}.jpeg", "C:\\pictures\\{n}.PNG", "深/{n}.tif")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_added_renamed_and_moved_files_change_no_other_part(seed):
+    """On thousands of names: what a file is called, where it lies and what lies beside it decide nothing."""
+    rng = np.random.default_rng(seed)
+    count, classes = 4000, ("a", "b", "c")
+    labels = rng.integers(0, 3, count).astype(np.int32)
+    groups = [f"g{n % 800}" if n % 2 else "" for n in range(count)]
+
+    def part_by_content(numbers, names):
+        order = np.argsort(names)
+        numbers = np.asarray(numbers)[order]
+        digests = [digests_of(1, n)[0] for n in numbers]
+        images = LabelledImages(
+            tuple(map(Path, np.array(names)[order])), tuple(np.array(names)[order]), labels[numbers], classes,
+            tuple(digests), tuple(groups[n] for n in numbers), ("",) * len(numbers), Path("anywhere", str(seed)),
+        )  # fmt: skip
+        parts = part_of(transfer.split(images, seed))
+        return {int(n): parts[i] for i, n in enumerate(numbers)}
+
+    fewer = [int(n) for n in rng.permutation(count)[: count - 500]]
+    before = part_by_content(fewer, [f"{classes[labels[n]]}/{n:05}.png" for n in fewer])
+    renamed = [NAMES[rng.integers(len(NAMES))].format(n=n * 7919 % 100_003) for n in range(count)]
+    after = part_by_content(range(count), renamed)
+    assert all(after[n] == part for n, part in before.items())
+
+
+def folds_of(count, groups=None, **options):
+    return folds_by_content(digests_of(count), alternating(count), CLASSES, groups, **options)
+
+
+def test_every_picture_is_tested_once_in_each_repeat_and_classes_are_spread_evenly():
+    splits = folds_of(203, k=5, repeats=3)
+    assert len(splits) == 15
+    for start in (0, 5, 10):
+        tested = np.concatenate([split.test for split in splits[start : start + 5]])
+        assert sorted(tested) == list(range(203))
+    for split in splits:
+        assert sorted(np.concatenate([split.train, split.validation, split.test])) == list(range(203))
+        assert set(np.bincount(split.test % 2)) <= {20, 21}
+        assert len(split.validation) > 0
+    assert not np.array_equal(splits[0].test, splits[5].test)
+
+
+def test_folds_keep_groups_and_equal_contents_together():
+    digests = [*digests_of(195), *digests_of(5)]
+    groups = [f"g{n // 5}" if n < 100 else "" for n in range(200)]
+    for split in folds_by_content(digests, alternating(200), CLASSES, groups, k=4, repeats=2):
+        parts = part_of(split)
+        assert all(parts[n] == parts[n - n % 5] for n in range(100))
+        assert all(parts[n] == parts[n + 195] for n in range(5))
+
+
+def test_folds_follow_from_content_and_seed_alone():
+    order = np.random.default_rng(0).permutation(300)
+    digests = np.array(digests_of(300))
+    one = folds_by_content(list(digests), alternating(300), CLASSES)
+    two = folds_by_content(list(digests[order]), alternating(300)[order], CLASSES)
+    for a, b in zip(one, two):
+        assert set(digests[a.test]) == set(digests[order][b.test])
+        assert set(digests[a.validation]) == set(digests[order][b.validation])
+    assert not np.array_equal(one[0].test, folds_of(300, seed=1)[0].test)
+
+
+def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
+    labels = np.array([0] * 60 + [1] * 3, np.int32)
+    splits = folds_by_content(digests_of(63), labels, CLASSES, k=5)
+    assert sorted(int((labels[split.test] == 1).sum()) for split in splits) == [0, 0, 1, 1, 1]
+    assert all(1 in labels[split.train] for split in splits)
+
+
+@pytest.mark.parametrize(
+    ("options", "groups", "error", "sentence"),
+    [
+        ({"k": 1}, None, OptionError, "1 folds"),
+        ({"repeats": 0}, None, OptionError, "0 times"),
+        ({"k": 60}, None, OptionError, "more than 50 groups"),
+        ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 groups"),
+        ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single group"),
+    ],
+)
+def test_impossible_folds_are_refused(options, groups, error, sentence):
+    with pytest.raises(error, match=sentence):
+        folds_of(100, groups, **options)
+
+
+def test_folds_of_data_that_names_its_parts_are_refused(digits):
+    images, _ = digits
+    with pytest.raises(OptionError, match="names its own"):
+        transfer.folds(replace(images, given=("test",) * len(images)))
+    assert len(transfer.folds(images, 3)) == 3

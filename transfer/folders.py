@@ -8,15 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from transfer.archives import fetch, is_archive, unpack
-from transfer.errors import DataError, PictureError
+from transfer.errors import DataError, OptionError, PictureError
 from transfer.images import SUFFIXES, check_picture, picture_size
+from transfer.name_groups import resolve_groups
 from transfer.splits import Split, split_by_content
-from transfer.tables import PART_NAMES, Entry, is_table, read_rows, read_table, some
+from transfer.tables import PART_NAMES, Entry, is_table, read_table, some
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class LabelledImages:
         """Number of pictures of each class."""
         return dict(zip(self.class_names, np.bincount(self.labels, minlength=len(self.class_names)).tolist()))
 
+    def groups_of(self, indices: np.ndarray) -> np.ndarray | None:
+        """The group names of some pictures, `""` for none; `None` where the data has no groups."""
+        return None if self.groups is None else np.array(self.groups)[indices]
+
     def typical_side(self, most: int = 200) -> int:
         """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""
         steps = np.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
@@ -72,7 +77,9 @@ def load_images(data: str | Path, groups: str | Path | None = None) -> LabelledI
         data: a folder `class/picture`; a folder with `train/`, `val/` or `validation/`, `test/` of
             such folders; a CSV with the columns `file,label[,group][,split]`; a zip or tar archive of
             any of these; an `https://` address of such an archive.
-        groups: a CSV with the columns `file,group`, files named as below the root of DATA.
+        groups: a CSV with the columns `file,group`, files named as below the root of DATA; `"auto"` for
+            those that the file names show, see `name_groups.propose_groups`; or a regular expression
+            whose brackets hold the group, such as `"([^_]+)_"`.
 
     Raises:
         DataError: nothing that can be learned from, and why.
@@ -87,7 +94,10 @@ def load_images(data: str | Path, groups: str | Path | None = None) -> LabelledI
     except OSError as error:
         raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
     images = _read(sorted(entries, key=lambda entry: entry.name), ignored, data, root.resolve())
-    return _with_groups(images, Path(groups)) if groups is not None else images
+    if groups is None:
+        return images
+    unreadable = [name for name, _ in images.unreadable]
+    return replace(images, groups=resolve_groups(str(groups), images.names, images.labels, unreadable))
 
 
 def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test: float = 0.2) -> Split:
@@ -97,6 +107,25 @@ def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test:
     """
     return split_by_content(
         images.digests, images.labels, images.class_names, images.groups, images.given, seed, validation, test
+    )
+
+
+def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, validation: float = 0.15) -> list[Split]:
+    """Divide pictures `repeats` times into k folds, each of them the test part of one of the splits.
+
+    See `folding.folds_by_content` for the rule. Parts that the folders of DATA name leave nothing to divide.
+
+    Raises:
+        OptionError: more folds than there are groups, or DATA names its test part.
+    """
+    if {"validation", "test"} & set(images.given):
+        raise OptionError(
+            "folds of DATA that names its own validation or test part; leave --folds away, or give train/ alone"
+        )
+    from transfer.folding import folds_by_content  # scikit-learn takes a second to import
+
+    return folds_by_content(
+        images.digests, images.labels, images.class_names, images.groups, k, seed, repeats, validation
     )
 
 
@@ -214,14 +243,3 @@ def _look(path: Path) -> tuple[str, str]:
     except OSError as error:
         return "", f"cannot be read ({error.strerror})"
     return hashlib.blake2b(data, digest_size=16).hexdigest(), ""
-
-
-def _with_groups(images: LabelledImages, table: Path) -> LabelledImages:
-    if not table.is_file():
-        raise DataError(f"--groups {table} does not exist; expected a CSV with the columns file,group")
-    rows = [row for row in read_rows(table, ("file", "group")) if row["file"]]
-    groups = {PurePosixPath(row["file"]).as_posix(): row["group"] or "" for row in rows}
-    missing = [name for name in images.names if name not in groups]
-    if missing:
-        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
-    return replace(images, groups=tuple(groups[name] for name in images.names))

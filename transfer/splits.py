@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from transfer.errors import DataError, OptionError
 
@@ -77,11 +79,11 @@ def split_by_content(
             f"shares of {validation} for validation and {test} for test; "
             "expected two numbers above 0 with a sum below 1"
         )
-    units = [f"group {group}" if group else digest for digest, group in zip(digests, groups or [""] * len(digests))]
-    place = _Places(units, labels, seed)
+    place = Places(kept_together(digests, groups), labels, seed)
     if given and {"validation", "test"} & set(given):
         part = _follow_given(np.array(given), place, validation)
         notes = place.rescue(part, class_names, () if {"validation", "test"} <= set(given) else ("validation",))
+        notes += leaks(place.units, part)
     else:
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
         notes = place.rescue(part, class_names, ("train", "test", "validation"))
@@ -91,7 +93,47 @@ def split_by_content(
                 f"class {name!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
                 "and none is left to train on; add pictures or remove the class"
             )
-    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes))
+    return as_split(part, notes)
+
+
+def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
+    """What must not be divided, a name for each picture: its content, or its group and all that share contents with it.
+
+    Args:
+        digests: one content digest a picture.
+        groups: one name a picture, `""` for no group; or `None`.
+    """
+    if not groups:
+        return np.array(digests)
+    names = [f"group {group}" if group else digest for digest, group in zip(digests, groups)]
+    found, unit = np.unique(names, return_inverse=True)
+    contents, content = np.unique(digests, return_inverse=True)
+    nodes = len(found) + len(contents)
+    edges = coo_array((np.ones(len(unit)), (unit, len(found) + content)), shape=(nodes, nodes))
+    part = connected_components(edges, directed=False)[1][: len(found)]
+    last = np.zeros(part.max() + 1, dtype=int)
+    # The last in order names them all: a group, which sorts behind the digits of a digest.
+    np.maximum.at(last, part, np.arange(len(found)))
+    return found[last[part]][unit]
+
+
+def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:
+    """One sentence for each two parts that hold pictures of the same content or group.
+
+    Args:
+        units: `(N,)` what has to stay together: a group, or else a content digest.
+        part: `(N,)` names of parts.
+    """
+    units, notes = np.asarray(units), []
+    for part_a, part_b in (("test", "train"), ("test", "validation"), ("validation", "train")):
+        mine = part == part_a
+        count = int(np.isin(units[mine], units[part == part_b]).sum())
+        if count:
+            notes.append(
+                f"the given split leaks: {count} of {mine.sum()} {part_a} pictures have their content or group in "
+                f"{part_b} too, so figures look better than they are"
+            )
+    return notes
 
 
 def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int = 0) -> Split:
@@ -103,16 +145,27 @@ def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int =
     return Split(np.sort(np.concatenate(kept)), split.validation, split.test, split.notes)
 
 
-class _Places:
-    """The units (groups or single contents) that stay together, each with its number in 0..1."""
+def as_split(part: np.ndarray, notes: Sequence[str] = ()) -> Split:
+    """The `Split` of `(N,)` names of parts; other names than those of `PARTS` are left out."""
+    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes))
 
-    def __init__(self, units: Sequence[str], labels: np.ndarray, seed: int):
-        self.units = np.array(units)
+
+class Places:
+    """What is kept together, each unit with its number in 0..1.
+
+    Attributes:
+        units: `(N,)` from `kept_together`.
+        labels: `(N,)` class indices.
+        number: `(N,)` in 0..1, by a hash of the unit and the seed.
+    """
+
+    def __init__(self, units: Sequence[str], labels: np.ndarray, seed: int | str):
+        self.units = np.asarray(units)
         self.labels = labels
         self.number = np.array([_fraction(f"{seed}\0{unit}") for unit in units])
 
     def rescue(self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-        """Give classes without a picture in a wanted part the unit of another part that is nearest in order.
+        """In `part` `(N,)`, give classes without a picture in a wanted part the nearest unit in order of another.
 
         For training it comes from any part; else from training, or for the test from validation.
         """
@@ -128,7 +181,9 @@ class _Places:
                 if not np.any(donor):
                     continue
                 nearest = np.argmax if want == "train" else np.argmin
-                part[self.units == self.units[donor][nearest(self.number[donor])]] = want
+                chosen = np.flatnonzero(donor)[nearest(self.number[donor])]
+                # Of a unit that a given split has in two parts, only the pictures of the giving part move.
+                part[(self.units == self.units[chosen]) & (part == part[chosen])] = want
                 notes.append(f"class {name!r} had no {want} picture by chance: its next one in order was moved there")
         for label, name in enumerate(class_names):
             for want in wanted:
@@ -137,7 +192,7 @@ class _Places:
         return notes
 
 
-def _follow_given(given: np.ndarray, place: _Places, validation: float) -> np.ndarray:
+def _follow_given(given: np.ndarray, place: Places, validation: float) -> np.ndarray:
     part = np.where(given == "", "train", given).astype("U10")
     if "test" not in given:
         part[given == "validation"] = "test"

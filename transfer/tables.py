@@ -71,6 +71,46 @@ def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
             raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
 
 
+def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The rows of a CSV by the picture they name, for tables that say something of pictures of DATA.
+
+    Args:
+        table: a CSV with the column `file` among others; a table written on Windows may use `\\`.
+        columns: it must have.
+        known: names of the pictures of DATA.
+
+    Raises:
+        DataError: no such table, a picture with two rows that differ, or a row for a file that is not in DATA.
+    """
+    if not table.is_file():
+        raise DataError(f"{table} does not exist; expected a CSV with the columns {','.join(columns)}")
+    known, rows, unknown = set(known), {}, []
+    for row in read_rows(table, columns):
+        name = row["file"] or ""
+        name = next((n for n in (name, os.path.normpath(name), name.replace("\\", "/")) if n in known), None)
+        if name is None:
+            unknown += [row["file"]] if row["file"] else []
+        elif rows.setdefault(name, row) != row:
+            raise DataError(f"{table} has two rows for {name} that contradict each other; keep one")
+    if unknown:
+        raise DataError(f"{table} names {len(unknown)} file(s) that are not in DATA, {some(unknown)}; take them out")
+    return rows
+
+
+def read_groups(table: Path, names: Sequence[str], known: Iterable[str]) -> dict[str, str]:
+    """The group of each picture, from a CSV with the columns `file,group`.
+
+    Args:
+        names: the pictures that need one.
+        known: all that the table may name.
+    """
+    rows = read_by_name(table, ("file", "group"), known)
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
+    return {name: row["group"] or "" for name, row in rows.items()}
+
+
 def some(names: Iterable[str], most: int = 3) -> str:
     """The first few of some names, and how many more there are."""
     names = list(names)

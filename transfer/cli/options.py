@@ -22,7 +22,9 @@ Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel"
 Backbone = Annotated[str, typer.Option(help="name from 'transfer backbones', or a .keras file")]
 Weights = Annotated[str | None, typer.Option(help="bundled, imagenet, none, or a weights file")]
 ImageSize = Annotated[int | None, typer.Option(help="side of the square in pixels [default: from the data]")]
-Groups = Annotated[Path | None, typer.Option(help="CSV (file,group): a group stays on one side of the split")]
+Groups = Annotated[
+    str | None, typer.Option(help="a group stays on one side of the split: CSV (file,group), auto, or a pattern")
+]
 Seed = Annotated[int, typer.Option(help="of the split and of every other random choice")]
 FitOption = Annotated[Fit, typer.Option(help="cut out the middle, keep all between bars, or change proportions")]
 OUT_HELP = "folder to write [default: the next free one in runs/]"
