@@ -11,10 +11,12 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
-    "quiet", "errors", "cache", "writing", "progress", "images", "augmentation", "settings",
-    "archives", "splits", "tables", "folders", "architectures", "scratch", "freezing", "model_files",
-    "backbones", "heads", "pipeline", "features", "training", "evaluation", "graph_images",
-    "pretraining", "results", "records", "tasks", "methods", "exports", "report", "runs",
+    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "augmentation", "settings",
+    "archives", "splits", "folding", "tables", "name_groups", "folders", "written_splits",
+    "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
+    "explanation", "training",
+    "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
+    "pretraining", "results", "records", "tasks", "methods", "cross_validation", "exports", "report", "runs",
     "comparison", "prediction", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on

@@ -15,6 +15,8 @@ _HOMES = {
     "LabelledImages": "folders",
     "load_images": "folders",
     "split": "folders",
+    "folds": "folders",
+    "read_split": "written_splits",
     "limit_training": "splits",
     "Split": "splits",
     "load_backbone": "backbones",
@@ -27,10 +29,18 @@ _HOMES = {
     "convnet": "scratch",
     "dense_network": "scratch",
     "describe_layers": "scratch",
+    "layer_names": "taps",
+    "grad_cam": "explanation",
+    "input_gradient": "explanation",
+    "occlusion_map": "explanation",
     "train": "methods",
+    "cross_validate": "cross_validation",
+    "CrossValidation": "cross_validation",
     "Result": "results",
     "compare": "comparison",
     "Comparison": "comparison",
+    "learning_curve": "learning_curves",
+    "LearningCurve": "learning_curves",
     "save_run": "runs",
     "export": "exports",
     "predict": "prediction",
@@ -43,7 +53,7 @@ __all__ = [*_HOMES]
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'transfer' has no attribute {name!r}")
-    if _HOMES[name] not in ("errors", "folders", "splits"):
+    if _HOMES[name] not in ("errors", "folders", "splits", "written_splits"):
         quiet.import_tensorflow()
     value = globals()[name] = getattr(import_module(f"transfer.{_HOMES[name]}"), name)
     return value

@@ -1,0 +1,135 @@
+"""Every layer of a network within reach, those inside nested models too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+
+from transfer.errors import LayerError, unknown_name
+
+
+class Tap(NamedTuple):
+    """One layer in the graph of a network: the layer, the tensor that goes in, the one that comes out."""
+
+    layer: keras.Layer
+    input: keras.KerasTensor
+    output: keras.KerasTensor
+
+
+class OpenNetwork(NamedTuple):
+    """A network as one flat graph.
+
+    Attributes:
+        pictures: the input, `(B, S, S, 3)` 0..255.
+        taps: layers by name, from the input to the output; one inside a nested model is named
+            `model.layer`.
+        logits: the output, `(B, C)`.
+    """
+
+    pictures: keras.KerasTensor
+    taps: dict[str, Tap]
+    logits: keras.KerasTensor
+
+    def up_to(self, *outputs: keras.KerasTensor) -> keras.Model:
+        """A network from pictures to some tensors of the graph; a single one comes without a list."""
+        return keras.Model(self.pictures, outputs[0] if len(outputs) == 1 else list(outputs))
+
+    def tap(self, name: str) -> Tap:
+        """A layer by its name.
+
+        Raises:
+            LayerError: there is none of that name; the nearest names are given.
+        """
+        if name not in self.taps:
+            raise unknown_name("layer", name, self.taps, LayerError)
+        return self.taps[name]
+
+    def last_map(self) -> str | None:
+        """The last layer that gives maps of several positions, or `None` for a network without convolution.
+
+        Pooling and what stands before the first convolution does not count: the former only coarsens
+        what a layer before it found, the latter is still the picture.
+        """
+        maps, convolved = [], False
+        for name, tap in self.taps.items():
+            convolved = convolved or is_convolution(tap.layer)
+            shape = tap.output.shape
+            if convolved and len(shape) == 4 and shape[1] * shape[2] > 1 and "Pooling" not in type(tap.layer).__name__:
+                maps.append(name)
+        return maps[-1] if maps else None
+
+    def first_weighted(self) -> Tap:
+        """The convolution or fully-connected layer nearest to the picture.
+
+        Raises:
+            LayerError: the network has neither.
+        """
+        for tap in self.taps.values():
+            if is_convolution(tap.layer) or isinstance(tap.layer, keras.layers.Dense):
+                return tap
+        raise LayerError("the network has no convolution and no fully-connected layer; there are no filters to show")
+
+
+def is_convolution(layer: keras.Layer) -> bool:
+    """Whether a layer's weights are shared over the positions of a map."""
+    return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
+
+
+def open_network(model: keras.Model) -> OpenNetwork:
+    """Lay a network out as one flat graph.
+
+    Layers are shared with `model`, but for those inside nested models: names could clash, so these are
+    copies that hold the same weights.
+
+    Args:
+        model: functional or sequential, pictures `(B, S, S, 3)` to logits `(B, C)`.
+
+    Raises:
+        LayerError: the network is of a class of its own, whose layers Keras does not know.
+    """
+    if not _has_graph(model):
+        raise LayerError(f"{model.name} is a {type(model).__name__}; expected a functional or sequential network")
+    pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
+    taps: dict[str, Tap] = {}
+    logits = _run(model, pictures, taps, prefix="")
+    return OpenNetwork(pictures, taps, logits)
+
+
+def layer_names(model: keras.Model) -> list[str]:
+    """Names of all layers, from the input to the output; `model.layer` for those of a nested model."""
+    return list(open_network(model).taps)
+
+
+def _run(model: keras.Model, inputs: keras.KerasTensor, taps: dict[str, Tap], prefix: str) -> keras.KerasTensor:
+    """Call all layers of a model in order and note each; returns the output."""
+    copied: list[tuple[keras.Layer, keras.Layer]] = []
+    last = inputs
+
+    def copy(layer):
+        if not prefix or _has_graph(layer) or not isinstance(layer, keras.Layer):
+            return layer
+        twin = type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
+        copied.append((layer, twin))
+        return twin
+
+    def call(layer, *args, **kwargs):
+        nonlocal last
+        if _has_graph(layer):
+            last = _run(layer, args[0], taps, f"{prefix}{layer.name}.")
+        else:
+            last = layer(*args, **kwargs)
+            first = args[0][0] if isinstance(args[0], (list, tuple)) else args[0]
+            taps[layer.name] = Tap(layer, first, last)
+        return last
+
+    graph = keras.Model(model.inputs[0], model.outputs[0])  # a Sequential becomes functional
+    keras.models.clone_model(graph, inputs, clone_function=copy, call_function=call)
+    for layer, twin in copied:
+        twin.set_weights(layer.get_weights())
+    return last  # the graph is run in order of depth, and nothing is deeper than its one output
+
+
+def _has_graph(layer: object) -> bool:
+    """Whether a layer is a model made of layers that Keras knows."""
+    return isinstance(layer, (keras.Sequential, keras.Function))
