@@ -10,6 +10,7 @@ import typer
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.places import free_place
 from transfer.cli.show import (
     command_line,
     methods_table,
@@ -20,7 +21,9 @@ from transfer.cli.show import (
     show_notes,
     show_place,
 )
-from transfer.errors import OptionError, OutputError
+from transfer.errors import OptionError, unknown_name
+
+KEPT_TOGETHER = ("near-duplicates",)
 
 
 def train(
@@ -31,6 +34,8 @@ def train(
     weights: option.Weights = None,
     image_size: option.ImageSize = None,
     groups: option.Groups = None,
+    keep_together: option.Together = None,
+    split_file: option.WrittenSplit = None,
     seed: option.Seed = 0,
     fit: option.FitOption = option.Fit.crop,
     per_class: option.PerClass = None,
@@ -43,26 +48,36 @@ def train(
     activation: option.Activation = "relu",
     flip: option.Flip = True,
     layers: option.Layers = None,
+    folds: option.Folds = None,
+    repeats: option.Repeats = 1,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
     overwrite: option.Overwrite = False,
     as_json: option.Json = False,
 ) -> None:
     """Retrain on a folder of pictures and write a run with its SavedModel."""
-    place = _place(out_folder, data, method, overwrite)
-    images, split = _load(data, groups, seed, per_class)
+    place = free_place(out_folder, data, method, overwrite)
+    for name, value in (("--split", split_file), ("--per-class", per_class)):
+        if folds is not None and value is not None:
+            raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
+    images, split = _load(data, groups, seed, per_class, split_file, keep_together)
+    fold_splits = transfer.folds(images, folds, seed, repeats) if folds is not None else []
     own = method == "scratch" and (layers or backbone == "bundled")
-    result = transfer.train(
-        images, split, None if own else backbone, method, head, layers=_layer_rows(layers), image_size=image_size,
-        weights=weights, fit=fit.value, seed=seed, epochs=epochs, learning_rate=learning_rate,
+    options = dict(
+        backbone=None if own else backbone, method=method, head=head, layers=_layer_rows(layers),
+        image_size=image_size, weights=weights, fit=fit.value, seed=seed, epochs=epochs, learning_rate=learning_rate,
         label_smoothing=label_smoothing, class_weights=class_weights, hidden=_numbers(hidden), dropout=dropout,
         activation=activation, flip=flip, refit=per_class is None,
     )  # fmt: skip
-    transfer.save_run(result, place, command_line(), overwrite)
+    also = [transfer.cross_validate(images, fold_splits, **options)] if fold_splits else []
+    result = transfer.train(images, split, **options)
+    transfer.save_run(result, place, command_line(), overwrite, also)
     figures = read_result(place)
     if as_json:
         return print_json(figures)
     show_notes(figures["notes"], already=split.notes)
     out.print(methods_table({method: figures}))
+    for more in also:
+        show_notes(more.in_words())
     show_place(place)
 
 
@@ -76,6 +91,8 @@ def compare(
     weights: option.Weights = None,
     image_size: option.ImageSize = None,
     groups: option.Groups = None,
+    keep_together: option.Together = None,
+    split_file: option.WrittenSplit = None,
     seed: option.Seed = 0,
     fit: option.FitOption = option.Fit.crop,
     per_class: option.PerClass = None,
@@ -88,8 +105,8 @@ def compare(
     as_json: option.Json = False,
 ) -> None:
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
-    place = _place(out_folder, data, "compare", overwrite)
-    images, split = _load(data, groups, seed, per_class)
+    place = free_place(out_folder, data, "compare", overwrite)
+    images, split = _load(data, groups, seed, per_class, split_file, keep_together)
     comparison = transfer.compare(
         images, split, backbone, [name.strip() for name in methods.split(",")], image_size=image_size,
         weights=weights, fit=fit.value, seed=seed, layers=_layer_rows(layers), head=head, epochs=epochs,
@@ -105,9 +122,20 @@ def compare(
     show_place(place)
 
 
-def _load(data: str, groups: Path | None, seed: int, per_class: int | None):
+def _load(
+    data: str,
+    groups: str | None,
+    seed: int,
+    per_class: int | None,
+    split_file: Path | None = None,
+    keep_together: str | None = None,
+):
     images = transfer.load_images(data, groups)
-    split = transfer.split(images, seed)
+    if keep_together is not None:
+        if keep_together not in KEPT_TOGETHER:
+            raise unknown_name("--keep-together", keep_together, KEPT_TOGETHER)
+        images = transfer.keep_together(images)
+    split = transfer.split(images, seed) if split_file is None else transfer.read_split(images, split_file)
     if per_class is not None:
         split = transfer.limit_training(split, images.labels, per_class, seed)
     parts = ", ".join(f"{len(indices)} {part}" for part, indices in split.parts().items())
@@ -118,22 +146,6 @@ def _load(data: str, groups: Path | None, seed: int, per_class: int | None):
         progress.print(f"left out: {name} {reason}", markup=False)
     show_notes(split.notes)
     return images, split
-
-
-def _place(folder: Path | None, data: str, what: str, overwrite: bool) -> Path:
-    """The folder to write, checked before any work is done."""
-    from transfer.writing import check_free
-
-    if folder is not None:
-        check_free(folder, overwrite)
-        return folder
-    name = Path(data.rstrip("/")).name.split(".")[0] or "run"
-    stem = Path("runs", f"{name}-{what}")
-    numbered = (stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))
-    free = next((path for path in (stem, *numbered) if not path.exists()), None)
-    if free is None:
-        raise OutputError(f"{stem} and 10,000 numbered ones exist; give --out")
-    return free
 
 
 def _layer_rows(path: Path | None) -> list[dict] | None:
