@@ -30,6 +30,8 @@ def write_report(folder: Path) -> Path:
     best = result.get("best", next(iter(methods)))
     chosen = methods[best]
     histories = {name: _history(folder / name if "methods" in result else folder) for name in methods}
+    folds = folder / "cross_validation.json"
+    said = result.get("in_words", []) + (read_json(folds)["in_words"] if folds.is_file() else [])
     tested = chosen["accuracy"] is not None
     page = _template().render(
         title=f"{Path(config['root']).name}: {', '.join(methods)}",
@@ -38,7 +40,7 @@ def write_report(folder: Path) -> Path:
         methods=methods,
         best=best,
         bars=_draw(_bars, methods, height=0.5 + 0.4 * len(methods)) if tested and len(methods) > 1 else "",
-        in_words=result.get("in_words", []),
+        in_words=said,
         counts={"total": len(config["files"]), "parts": chosen["images"]},
         classes=chosen["classes"],
         notes=sorted({note for method in methods.values() for note in method["notes"]}),

@@ -87,12 +87,7 @@ def split_by_content(
     else:
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
         notes = place.rescue(part, class_names, ("train", "test", "validation"))
-    for label, name in enumerate(class_names):
-        if not np.any((labels == label) & (part == "train")):
-            raise DataError(
-                f"class {name!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
-                "and none is left to train on; add pictures or remove the class"
-            )
+    require_training(labels, part, class_names)
     return as_split(part, notes)
 
 
@@ -134,6 +129,16 @@ def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:
                 f"{part_b} too, so figures look better than they are"
             )
     return notes
+
+
+def require_training(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> None:
+    """Refuse a split, `(N,)` names of parts, that leaves a class without a training picture."""
+    for label, name in enumerate(class_names):
+        if not np.any((labels == label) & (part == "train")):
+            raise DataError(
+                f"class {name!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
+                "and none is left to train on; add pictures or remove the class"
+            )
 
 
 def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int = 0) -> Split:

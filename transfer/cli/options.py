@@ -25,6 +25,14 @@ ImageSize = Annotated[int | None, typer.Option(help="side of the square in pixel
 Groups = Annotated[
     str | None, typer.Option(help="a group stays on one side of the split: CSV (file,group), auto, or a pattern")
 ]
+Together = Annotated[
+    str | None, typer.Option("--keep-together", help="near-duplicates: re-encoded, resized or mirrored copies")
+]
+WrittenSplit = Annotated[
+    Path | None, typer.Option("--split", help="use a split again: a run, its config.json, or a CSV (file,part)")
+]
+Folds = Annotated[int | None, typer.Option(help="also train on so many folds, for mean and spread")]
+Repeats = Annotated[int, typer.Option(help="how often the folds are dealt anew")]
 Seed = Annotated[int, typer.Option(help="of the split and of every other random choice")]
 FitOption = Annotated[Fit, typer.Option(help="cut out the middle, keep all between bars, or change proportions")]
 OUT_HELP = "folder to write [default: the next free one in runs/]"

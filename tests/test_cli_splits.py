@@ -1,0 +1,78 @@
+"""Groups, folds and written splits from the command line."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import transfer
+from transfer import cli
+from transfer.errors import OptionError, TransferError
+
+
+def call(*words):
+    return CliRunner().invoke(cli.app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def trained(digits_folder, tmp_path_factory):
+    """A run with two folds and groups by the last digit of the file name."""
+    run = tmp_path_factory.mktemp("folds") / "run"
+    backbone = run.with_name("tiny.keras")
+    transfer.convnet(32, [{"conv": 16}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]).save(backbone)
+    words = ("--folds", 2, "--groups", "([0-9])$", "--backbone", backbone, "--epochs", 2, "--out", run)
+    done = call("train", digits_folder, *words)
+    assert done.exit_code == 0, done.output
+    return run, done
+
+
+def test_a_run_holds_the_figures_of_its_folds_and_a_network_trained_as_usual(trained):
+    run, done = trained
+    said = json.loads((run / "cross_validation.json").read_text())
+    assert [row["fold"] for row in said["folds"]] == [1, 2]
+    assert sum(row["test"] for row in said["folds"]) == 90
+    accuracies = [row["accuracy"] for row in said["folds"]]
+    assert said["summary"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
+    assert min(accuracies) > 0.7
+    assert said["in_words"][0] in done.output
+    assert (run / "saved_model").is_dir()
+    assert said["in_words"][0] in (run / "report.html").read_text()
+
+
+def test_groups_stay_together_in_the_run(trained):
+    run, _ = trained
+    files = json.loads((run / "config.json").read_text())["files"]
+    parts = {}
+    for name, row in files.items():
+        parts.setdefault(name[-5], set()).add(row["part"])
+    assert len(parts) == 10
+    assert all(len(found) == 1 for found in parts.values())
+
+
+def test_the_split_of_that_run_is_used_again(trained, digits_folder):
+    run, _ = trained
+    images = transfer.load_images(digits_folder)
+    files = json.loads((run / "config.json").read_text())["files"]
+    for part, indices in transfer.read_split(images, run).parts().items():
+        assert sorted(images.names[i] for i in indices) == sorted(n for n, row in files.items() if row["part"] == part)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--folds", 50), "no class has more than 30"),
+        (("--folds", 3, "--split", "run"), "--folds 3 with --split"),
+        (("--folds", 3, "--groups", "^[0-9]([0-9])$", "--per-class", 5), "--folds 3 with --per-class 5"),
+        (("--groups", "(zebra)"), "fits none"),
+        (("--groups", "auto"), "show no groups"),
+        (("--keep-together", "twins"), "near-duplicates"),
+        (("--split", "nowhere.csv"), "does not exist"),
+    ],
+)
+def test_what_cannot_be_split_is_refused_in_one_sentence(digits_folder, tmp_path, words, sentence):
+    done = call("train", digits_folder, *words, "--out", tmp_path / "run")
+    assert isinstance(done.exception, TransferError), done.exception
+    assert sentence in str(done.exception)
+    assert not (tmp_path / "run").exists()
+    if "--per-class" in words:
+        assert isinstance(done.exception, OptionError)
