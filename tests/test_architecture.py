@@ -14,10 +14,10 @@ LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "augmentation", "settings",
     "archives", "splits", "folding", "tables", "name_groups", "folders", "written_splits",
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
-    "explanation", "training",
+    "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
     "pretraining", "results", "records", "tasks", "methods", "cross_validation", "exports", "report", "runs",
-    "comparison", "prediction", "demo_data", "cli", "__main__", "__init__",
+    "comparison", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")

@@ -53,9 +53,7 @@ def tiles(images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int
     Returns:
         `(height, width, 3)` uint8.
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        images = (255 * np.clip(images, 0, 1)).round().astype(np.uint8)
+    images = _in_bytes(np.asarray(images))
     scale = max(1, -(-side // images.shape[1])) if side else 1
     images = images.repeat(scale, axis=1).repeat(scale, axis=2)
     number, height, width, _ = images.shape
@@ -66,6 +64,11 @@ def tiles(images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int
         top, left = position // columns * (height + GAP), position % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = image
     return sheet
+
+
+def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    """Bring an image `(H, W, 3)`, uint8 or float 0..1, to `side x side` pixels without smoothing."""
+    return np.asarray(Image.fromarray(_in_bytes(image)).resize((side, side), Image.Resampling.NEAREST))
 
 
 def png(image: np.ndarray) -> bytes:
@@ -84,3 +87,7 @@ def write_png(image: np.ndarray, path: Path) -> None:
     """Write `(H, W, 3)` uint8 as a PNG file."""
     with whole_file(path) as partial:
         partial.write_bytes(png(image))
+
+
+def _in_bytes(images: np.ndarray) -> np.ndarray:
+    return images if images.dtype == np.uint8 else (255 * np.clip(images, 0, 1)).round().astype(np.uint8)

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from transfer.cli.learning import compare, train
+from transfer.cli.opening import explain
 from transfer.cli.show import progress
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (train, compare, evaluate, predict, export, backbones, demo):
+for command in (train, compare, evaluate, predict, explain, export, backbones, demo):
     app.command()(command)
 
 

@@ -1,0 +1,43 @@
+"""`transfer explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import transfer
+from transfer.cli import options as option
+from transfer.cli.places import free_place
+from transfer.cli.show import out, print_json
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="folder of a run")],
+    pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
+    class_name: Annotated[str | None, typer.Option("--class", help="to explain [default: the predicted one]")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="whose feature maps to show [default: the last of each size]")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
+    ] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
+    as_json: option.Json = False,
+) -> None:
+    """Where a network looked, what its layers find, and which pictures excite its units."""
+    place = free_place(out_folder, str(run), "explain", overwrite=False)
+    told = transfer.explain(run, pictures, place, class_name, layer, examples)
+    if as_json:
+        return print_json(told)
+    for row in told["pictures"]:
+        agreement = "-" if row["agreement"] is None else f"{row['agreement']:.2f}"
+        out.print(
+            f"{row['file']}  {row['predicted']} {row['probability']:.1%}, explained: {row['explained']}; "
+            f"{row['method']} and occlusion correlate by {agreement}",
+            markup=False,
+            soft_wrap=True,
+        )
+    out.print(f"{told['page']} and its {len(told['files']) - 1} plates", markup=False, soft_wrap=True)
