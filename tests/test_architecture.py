@@ -11,7 +11,7 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
-    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "augmentation", "settings",
+    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "augmentation", "settings", "plots", "result_plots",
     "archives", "splits", "folding", "tables", "name_groups", "folders", "written_splits",
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
     "explanation", "inner_images", "explain_sections", "training",

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import special
 from sklearn import metrics
 
-from transfer import evaluation
+from transfer import evaluation, settings
 
 RNG = np.random.default_rng(0)
 NAMES = ("a", "b", "c")
@@ -11,34 +11,72 @@ LABELS = RNG.integers(0, 3, 200)
 PROBABILITIES = special.softmax(RNG.normal(size=(200, 3)) + 1.5 * np.eye(3)[LABELS], axis=1)
 
 
-def test_figures_against_scikit_learn():
-    found = evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES)
+@pytest.fixture(scope="module")
+def found():
+    return evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES)
+
+
+def test_figures_against_scikit_learn(found):
     predicted = PROBABILITIES.argmax(axis=1)
     assert set(found) == set(evaluation.FIGURES)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(LABELS, predicted))
     assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(LABELS, predicted))
     assert found["log_loss"] == pytest.approx(metrics.log_loss(LABELS, PROBABILITIES))
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr"))
+    assert found["top_k"]["k"] == 2
+    assert found["top_k"]["accuracy"] == pytest.approx(metrics.top_k_accuracy_score(LABELS, PROBABILITIES, k=2))
     assert found["confusion"] == metrics.confusion_matrix(LABELS, predicted).tolist()
     report = metrics.classification_report(LABELS, predicted, target_names=NAMES, output_dict=True)
-    for name in NAMES:
-        row = report[name]
+    for c, name in enumerate(NAMES):
+        row, said = report[name], found["per_class"][name]
         expected = {"precision": row["precision"], "recall": row["recall"], "f1": row["f1-score"]}
-        assert found["per_class"][name] == pytest.approx(expected | {"support": row["support"]})
+        assert {key: said[key] for key in expected} == pytest.approx(expected)
+        assert said["support"] == row["support"]
+        assert said["roc_auc"] == pytest.approx(metrics.roc_auc_score(c == LABELS, PROBABILITIES[:, c]))
+
+
+def test_every_figure_lies_in_its_interval(found):
+    names = [name for name in evaluation.FIGURES if name.endswith("_ci95")]
+    rows = [(found[name.removesuffix("_ci95")], found[name]) for name in names]
+    rows += [(row[key], row[f"{key}_ci95"]) for row in found["per_class"].values() for key in ("precision", "f1")]
+    rows.append((found["top_k"]["accuracy"], found["top_k"]["ci95"]))
+    for value, (low, high) in rows:
+        assert low <= value <= high
+        assert high - low < 0.3
+
+
+def test_the_same_pictures_give_the_same_intervals(found):
+    assert evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES) == found
+
+
+def test_two_classes_have_no_top_k():
+    two = evaluation.evaluate_probabilities(LABELS[LABELS < 2], PROBABILITIES[LABELS < 2][:, :2], NAMES[:2])
+    assert two["top_k"] is None
+
+
+@pytest.mark.parametrize(("classes", "k"), [(2, None), (3, 2), (8, 2), (12, 3), (20, 5), (200, 5)])
+def test_top_k(classes, k):
+    assert settings.top_k(classes) == k
 
 
 def test_a_class_without_pictures():
     found = evaluation.evaluate_probabilities(np.array([0, 0, 1]), np.eye(3)[[0, 1, 1]] * 0.9 + 0.1 / 3, NAMES)
-    assert found["per_class"]["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    absent = found["per_class"]["c"]
+    assert (absent["precision"], absent["recall"], absent["f1"], absent["support"]) == (0.0, 0.0, 0.0, 0)
+    assert absent["recall_ci95"] is absent["f1_ci95"] is absent["roc_auc"] is None
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
     assert len(found["confusion"]) == 3
+
+
+def test_one_class_alone_has_no_area_under_its_curve():
+    found = evaluation.evaluate_probabilities(np.zeros(4, int), PROBABILITIES[:4], NAMES)
+    assert found["roc_auc"] is found["roc_auc_ci95"] is None
 
 
 def test_no_pictures():
     found = evaluation.evaluate_probabilities(np.zeros(0, int), np.zeros((0, 3)), NAMES)
     assert set(found) == set(evaluation.FIGURES)
     assert found["accuracy"] is found["log_loss"] is found["accuracy_ci95"] is None
-    nobody = evaluation.paired_difference(*[np.zeros(0, int)] * 3)
-    assert nobody == {"accuracy_difference": None, "ci95": None, "p_value": None}
 
 
 def test_a_sure_mistake_costs_much_but_not_everything():
@@ -46,60 +84,36 @@ def test_a_sure_mistake_costs_much_but_not_everything():
     assert found["log_loss"] == pytest.approx(-np.log(1e-15))
 
 
-@pytest.mark.parametrize(
-    ("correct", "total", "expected"),
-    [  # by Wilson's formula with z = 1.959964
-        (5, 10, (0.23659, 0.76341)),
-        (0, 10, (0.0, 0.27753)),
-        (10, 10, (0.72247, 1.0)),
-        (81, 263, (0.25529, 0.36621)),  # Newcombe 1998, table I
-    ],
-)
-def test_wilson(correct, total, expected):
-    assert evaluation.wilson_interval(correct, total) == pytest.approx(expected, abs=1e-4)
+@pytest.mark.parametrize("groups", [None, [str(i // 4) for i in range(40)]])
+def test_all_right_is_no_proof_of_perfection(groups):
+    labels = np.arange(40) % 2
+    found = evaluation.evaluate_probabilities(labels, np.eye(2)[labels] * 0.8 + 0.1, ("a", "b"), groups)
+    assert found["accuracy"] == found["balanced_accuracy"] == found["roc_auc"] == 1
+    lows = [found[f"{name}_ci95"][0] for name in ("accuracy", "balanced_accuracy", "roc_auc")]
+    assert max(lows) < 0.95
+    assert (found["accuracy_ci95"][0] < 0.8) == (groups is not None)
 
 
-def test_calibration_error():
-    def sure(confidence, correct):
-        probabilities = np.tile([confidence, 1 - confidence], (100, 1))
-        return evaluation.calibration_error(np.arange(100) >= correct, probabilities)
-
-    assert sure(0.8, 80) == pytest.approx(0)
-    assert sure(0.9, 60) == pytest.approx(0.3)
-    assert sure(1.0, 50) == pytest.approx(0.5)
-    both = np.concatenate([np.tile([0.9, 0.1], (50, 1)), np.tile([0.6, 0.4], (50, 1))])
-    labels = np.concatenate([np.zeros(45), np.ones(5), np.zeros(20), np.ones(30)])
-    assert evaluation.calibration_error(labels, both) == pytest.approx(0.5 * 0 + 0.5 * 0.2)
-
-
-def test_paired_difference():
-    labels = np.zeros(100, int)
-    a, b = np.ones(100, int), np.ones(100, int)
-    a[:80] = 0
-    b[10:75] = 0  # 15 only a, 0 only b
-    b[95:] = 0  # 5 only b
-    found = evaluation.paired_difference(labels, a, b)
-    assert found["accuracy_difference"] == pytest.approx(0.80 - 0.70)
-    assert found["p_value"] == pytest.approx(stats.binomtest(15, 20).pvalue)
-    low, high = found["ci95"]
-    assert low < 0.10 < high
-    spread = np.sqrt((20 / 100 - 0.1**2) / 100)
-    assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.1)
-    assert evaluation.paired_difference(labels, a, b) == found
-    swapped = evaluation.paired_difference(labels, b, a)
-    assert swapped["accuracy_difference"] == -found["accuracy_difference"]
-    assert swapped["p_value"] == pytest.approx(found["p_value"])
+def test_pictures_of_one_group_are_less_evidence():
+    labels, probabilities = np.repeat(LABELS, 5), np.repeat(PROBABILITIES, 5, axis=0)
+    groups = np.repeat([str(i) for i in range(200)], 5)
+    alone = evaluation.evaluate_probabilities(labels, probabilities, NAMES)
+    together = evaluation.evaluate_probabilities(labels, probabilities, NAMES, groups)
+    assert (alone["intervals_over"], together["intervals_over"]) == ("pictures", "groups")
+    for name in ("accuracy", "balanced_accuracy", "log_loss", "roc_auc"):
+        narrow, wide = (np.ptp(found[f"{name}_ci95"]) for found in (alone, together))
+        assert found_once(name) == pytest.approx(wide, rel=0.15)
+        assert wide > 1.8 * narrow
 
 
-def test_identical_answers_do_not_differ():
-    found = evaluation.paired_difference(LABELS, LABELS, LABELS)
-    assert found == {"accuracy_difference": 0.0, "ci95": [0.0, 0.0], "p_value": 1.0}
+def found_once(name):
+    """Width of the interval where every picture is there once."""
+    return np.ptp(evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES)[f"{name}_ci95"])
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_temperature_is_recovered(temperature):
-    rng = np.random.default_rng(1)
-    logits = rng.normal(size=(5000, 4)) * 2
-    chance = special.softmax(logits, axis=1).cumsum(axis=1)
-    labels = (rng.random((5000, 1)) > chance).sum(axis=1)
-    assert evaluation.fit_temperature(labels, logits * temperature) == pytest.approx(temperature, rel=0.06)
+def test_the_area_s_interval_is_as_wide_as_a_bootstrap_of_it(found):
+    rng, areas = np.random.default_rng(1), []
+    for _ in range(150):
+        drawn = rng.integers(0, 200, 200)
+        areas.append(metrics.roc_auc_score(LABELS[drawn], PROBABILITIES[drawn], multi_class="ovr"))
+    assert np.ptp(found["roc_auc_ci95"]) == pytest.approx(2 * 1.96 * np.std(areas), rel=0.2)

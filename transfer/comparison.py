@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from itertools import combinations
 
 import keras
-import numpy as np
 
 from transfer import records, scratch, settings
+from transfer.differences import Answers, in_words, paired_differences
 from transfer.errors import unknown_name
-from transfer.evaluation import paired_difference
 from transfer.features import fingerprint
 from transfer.folders import LabelledImages
 from transfer.methods import resolve_backbone, train
@@ -33,14 +29,11 @@ class Comparison(dict[str, Result]):
 
     @property
     def differences(self) -> list[dict]:
-        """One dict a pair: `a`, `b`, `accuracy_difference` (a minus b), `ci95`, `p_value`."""
-        rows = []
-        for a, b in combinations(self, 2):
-            # A picture that one of them could not read counts for neither.
-            indices, in_a, in_b = np.intersect1d(_tested(self[a]), _tested(self[b]), return_indices=True)
-            answers = (_answers(self[a])[in_a], _answers(self[b])[in_b])
-            rows.append({"a": a, "b": b, **paired_difference(self[a].images.labels[indices], *answers)})
-        return rows
+        """One dict a pair, see `differences.paired_differences`.
+
+        A picture that one of them could not read counts for neither.
+        """
+        return paired_differences({name: _answers(result) for name, result in self.items()})
 
     def shared_weights(self) -> dict[str, int] | None:
         """Weights of the convnet's convolutions, and what dense layers between the same maps would need."""
@@ -51,7 +44,7 @@ class Comparison(dict[str, Result]):
 
     def in_words(self) -> list[str]:
         """What the comparison says: each pair, and how much the convnet saves by sharing weights."""
-        said = [_sentence(difference, len(_tested(self[difference["a"]]))) for difference in self.differences]
+        said = in_words(self.differences)
         if weights := self.shared_weights():
             said.append(
                 f"the convnet from scratch shares {weights['shared']:,} weights over all positions; "
@@ -108,7 +101,7 @@ def compare(
     asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
     comparison = Comparison()
     for name in methods:
-        place = records.unfinished(_digest([name, *asked]))
+        place = records.unfinished(name, *asked)
         done = records.load_result(place, images, split)
         if done is None:
             keras.utils.set_random_seed(seed)
@@ -132,28 +125,7 @@ def compare(
     return comparison
 
 
-def _sentence(difference: dict, tested: int) -> str:
-    if difference["p_value"] is None:
-        return f"nothing can be said of {difference['a']} and {difference['b']}: there are no test pictures"
-    a, b, gain = difference["a"], difference["b"], 100 * difference["accuracy_difference"]
-    low, high = (100 * end for end in difference["ci95"])
-    if difference["p_value"] >= 0.05:
-        return (
-            f"{a} and {b} cannot be told apart with {tested} test pictures: "
-            f"{gain:+.1f} points ({low:+.1f} to {high:+.1f})"
-        )
-    if gain < 0:
-        a, b, gain, low, high = b, a, -gain, -high, -low
-    return f"{a} is better than {b} by {gain:.1f} points ({low:.1f} to {high:.1f})"
-
-
-def _tested(result: Result) -> np.ndarray:
-    return result.predictions.of("test")[0]
-
-
-def _answers(result: Result) -> np.ndarray:
-    return result.predictions.of("test")[1].argmax(axis=1)
-
-
-def _digest(value) -> str:
-    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+def _answers(result: Result) -> Answers:
+    indices, probabilities = result.predictions.of("test")
+    groups = result.images.groups_of(indices)
+    return Answers(indices, result.images.labels[indices], probabilities.argmax(axis=1), groups)

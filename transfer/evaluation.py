@@ -1,110 +1,152 @@
-"""Labels and probabilities to figures. Knows nothing of networks."""
+"""Labels and probabilities to figures, each with its 95 % interval. Knows nothing of networks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import sparse
 from sklearn import metrics
 
-from transfer.settings import bootstrap_draws
+from transfer.calibration import bin_columns, calibration_error, reliability_curve
+from transfer.intervals import percentile_interval, resampled_sums, share_interval, units
+from transfer.ranking import roc_auc
+from transfer.settings import top_k
 
 FIGURES = (
-    "accuracy", "accuracy_ci95", "balanced_accuracy", "log_loss", "calibration_error", "per_class", "confusion",
+    "accuracy", "accuracy_ci95", "balanced_accuracy", "balanced_accuracy_ci95", "top_k", "log_loss", "log_loss_ci95",
+    "roc_auc", "roc_auc_ci95", "calibration_error", "calibration_error_ci95", "reliability", "per_class", "confusion",
+    "intervals_over",
 )  # fmt: skip
 
 
-def evaluate_probabilities(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> dict:
+def evaluate_probabilities(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+) -> dict:
     """The figures of one network on pictures that it never saw.
 
     Args:
         labels: `(N,)` class indices.
         probabilities: `(N, C)`, rows that sum to 1.
         class_names: C names.
+        groups: a name for each picture, `""` for none: intervals then follow from drawing whole
+            groups, since pictures of one person or video are not so many separate pieces of evidence.
 
     Returns:
-        `accuracy`, `accuracy_ci95` (Wilson), `balanced_accuracy` (over the classes present),
-        `log_loss` (nats), `calibration_error`, `per_class`, `confusion` (rows: true classes). All
-        shares are 0..1. With no pictures, figures are `None`.
+        A dict with the names in `FIGURES`; those ending in `_ci95` are `[low, high]`. Shares are
+        0..1. Means over classes are over the classes present.
+
+        - `accuracy`, `balanced_accuracy`
+        - `top_k`: `k`, `accuracy` and `ci95` of the true class being among the k most probable;
+          `None` for two classes
+        - `log_loss`: nats
+        - `roc_auc`: one class against the rest, mean over classes
+        - `calibration_error`, and `reliability`: see `calibration`
+        - `per_class`: by name `precision`, `recall`, `f1`, their `_ci95`, `roc_auc`, `support`
+        - `confusion`: rows are true classes
+        - `intervals_over`: `pictures` or `groups`
+
+        With no pictures, figures are `None`.
     """
     if not len(labels):
-        return dict.fromkeys(FIGURES) | {"per_class": {}, "confusion": []}
-    predicted, indices = probabilities.argmax(axis=1), list(range(len(class_names)))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=indices, zero_division=0
-    )
-    present = support > 0
-    correct = int((predicted == labels).sum())
-    return {
-        "accuracy": correct / len(labels),
-        "accuracy_ci95": wilson_interval(correct, len(labels)),
-        "balanced_accuracy": float(recall[present].mean()),
-        "log_loss": float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-15)).mean()),
-        "calibration_error": calibration_error(labels, probabilities),
-        "per_class": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(class_names)
+        return dict.fromkeys(FIGURES) | {"per_class": {}, "confusion": [], "reliability": []}
+    classes, unit = len(class_names), units(len(labels), groups)
+    predicted = probabilities.argmax(axis=1)
+    right, loss = predicted == labels, _losses(labels, probabilities)
+    among = _among_top(labels, probabilities, k) if (k := top_k(classes)) else None
+    bins = bin_columns(labels, probabilities)
+    draws = resampled_sums(
+        {
+            "pictures": np.ones(len(labels)),
+            "right": right.astype(float),
+            "among": np.zeros(len(labels)) if among is None else among.astype(float),
+            "loss": loss,
+            "gap": bins["confidence"] - bins["right"],
+            "true": _one_hot(labels, classes),
+            "predicted": _one_hot(predicted, classes),
+            "hit": _one_hot(labels, classes, right),
         },
-        "confusion": metrics.confusion_matrix(labels, predicted, labels=indices).tolist(),
-    }
-
-
-def wilson_interval(correct: int, total: int) -> list[float]:
-    """The 95 % interval of a share (Wilson 1927), low and high, 0..1."""
-    interval = stats.binomtest(correct, total).proportion_ci(method="wilson")
-    return [float(interval.low), float(interval.high)]
-
-
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Naeini et al. 2015): the mean gap between confidence and accuracy, 0..1."""
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[place == b].mean() - correct[place == b].mean()) * (place == b).sum() for b in np.unique(place)
-    ]
-    return float(sum(gaps) / len(labels))
-
-
-def paired_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, seed: int = 0) -> dict:
-    """How much more often A is right than B on the same pictures.
-
-    Args:
-        labels: `(N,)` class indices; `a`, `b`: `(N,)` predicted ones.
-
-    Returns:
-        `accuracy_difference` (A minus B, -1..1), its `ci95` from bootstrap draws of pictures, and
-        `p_value` of McNemar's exact test on the pictures where just one of them is right. With no
-        pictures, all three are `None`.
-    """
-    if not len(labels):
-        return {"accuracy_difference": None, "ci95": None, "p_value": None}
-    right_a, right_b = a == labels, b == labels
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    total = len(labels)
-    # Drawing pictures with replacement is drawing how many of the three kinds come up.
-    shares = np.array([only_a, only_b, total - only_a - only_b]) / total
-    counts = np.random.default_rng(seed).multinomial(total, shares, bootstrap_draws())
-    low, high = np.percentile((counts[:, 0] - counts[:, 1]) / total, [2.5, 97.5])
-    p_value = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+        unit,
+    )
+    all_pictures = np.ones(len(labels), bool)
+    accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
+    balanced = np.nanmean(_share(draws["hit"], draws["true"]), axis=1)
+    recall = metrics.recall_score(labels, predicted, labels=np.unique(labels), average=None, zero_division=0)
+    error = calibration_error(labels, probabilities)
+    auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
     return {
-        "accuracy_difference": (only_a - only_b) / total,
-        "ci95": [float(low), float(high)],
-        "p_value": float(p_value),
+        "accuracy": float(right.mean()),
+        "accuracy_ci95": accuracy_ci95,
+        "balanced_accuracy": float(recall.mean()),
+        # All right (or all wrong): every draw is the same, and what is known is what accuracy knows.
+        "balanced_accuracy_ci95": percentile_interval(balanced) if np.ptp(balanced) else accuracy_ci95,
+        "top_k": None if among is None else {
+            "k": k,
+            "accuracy": float(among.mean()),
+            "ci95": share_interval(among, all_pictures, unit, draws["among"] / draws["pictures"]),
+        },
+        "log_loss": float(loss.mean()),
+        "log_loss_ci95": percentile_interval(draws["loss"] / draws["pictures"]),
+        "roc_auc": auc,
+        "roc_auc_ci95": auc_ci95,
+        "calibration_error": error,
+        "calibration_error_ci95": _around(error, np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]),
+        "reliability": reliability_curve(labels, probabilities),
+        "per_class": _per_class(labels, predicted, unit, draws, class_names, auc_of_class),
+        "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
+        "intervals_over": "pictures" if groups is None else "groups",
+    }  # fmt: skip
+
+
+def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs: np.ndarray) -> dict[str, dict]:
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=range(len(class_names)), zero_division=0
+    )
+    recall_draws, precision_draws = _share(draws["hit"], draws["true"]), _share(draws["hit"], draws["predicted"])
+    f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
+    right = predicted == labels
+    return {
+        name: {
+            "precision": float(precision[c]),
+            "precision_ci95": share_interval(right, predicted == c, unit, precision_draws[:, c]),
+            "recall": float(recall[c]),
+            "recall_ci95": share_interval(right, labels == c, unit, recall_draws[:, c]),
+            "f1": float(f1[c]),
+            "f1_ci95": percentile_interval(f1_draws[:, c]) if support[c] else None,
+            "roc_auc": None if np.isnan(aucs[c]) else float(aucs[c]),
+            "support": int(support[c]),
+        }
+        for c, name in enumerate(class_names)
     }
 
 
-def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
-    """The number to divide logits by for the lowest log loss (Guo et al. 2017, arXiv:1706.04599)."""
-    rows = np.arange(len(labels))
+def _around(found: float, draws: np.ndarray) -> list[float]:
+    """The basic bootstrap interval of a figure that chance can only raise, cut at 0.
 
-    def loss(log_temperature):
-        scaled = logits / np.exp(log_temperature)
-        return -special.log_softmax(scaled, axis=1)[rows, labels].mean()
+    A draw of the pictures has the calibration error of the pictures and that of drawing: mirrored at
+    what was found, the interval takes as much off (Davison & Hinkley 1997, section 5.2).
+    """
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return [float(max(0.0, 2 * found - high)), float(max(0.0, 2 * found - low))]
 
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
+
+def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-15))
+
+
+def _among_top(labels: np.ndarray, probabilities: np.ndarray, k: int) -> np.ndarray:
+    """Which pictures have their class among the k most probable ones, `(N,)`."""
+    return (np.argpartition(-probabilities, k - 1, axis=1)[:, :k] == labels[:, None]).any(axis=1)
+
+
+def _one_hot(indices: np.ndarray, classes: int, counted: np.ndarray | None = None) -> sparse.csr_array:
+    values = np.ones(len(indices)) if counted is None else counted.astype(float)
+    return sparse.csr_array((values, (np.arange(len(indices)), indices)), shape=(len(indices), classes))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part of the whole; where there is nothing, no number."""
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -75,3 +75,14 @@ def join(backbone: keras.Model, head: keras.Model) -> keras.Model:
     for layer in head.layers[1:]:
         x = layer(x)
     return keras.Model(backbone.input, x, name=f"{backbone.name}_with_head")
+
+
+def divide_logits(model: keras.Model, temperature: float) -> None:
+    """Divide the logits of a network by a number inside its last layer, which costs an answer nothing.
+
+    Args:
+        model: its last layer is a Dense without activation, as `join` makes it.
+        temperature: see `calibration.fit_temperature`.
+    """
+    last = model.layers[-1]
+    last.set_weights([weight / temperature for weight in last.get_weights()])

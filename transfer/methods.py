@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer import backbones, freezing, heads, scratch, settings, training
+from transfer.calibration import calibration_error, fit_temperature
 from transfer.errors import OptionError, UnreadablePictures, unknown_name
-from transfer.evaluation import evaluate_probabilities, fit_temperature
+from transfer.evaluation import evaluate_probabilities
 from transfer.features import extract_features, forward
 from transfer.folders import LabelledImages
 from transfer.pipeline import Pictures
@@ -140,7 +141,7 @@ def _frozen(network: keras.Model, task: Task) -> Result:
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
     if task.options["refit"] and task.options["head"] != "mlp" and len(task.split.validation):
-        head = _fit_again(network, task, features)
+        _fit_again(head, task, features)
         logits["test"] = _answers(head, features["test"])
     return _result(heads.join(network, head), task, logits, history)
 
@@ -175,26 +176,22 @@ def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(head(keras.ops.convert_to_tensor(features), training=False))
 
 
-def _fit_again(network: keras.Model, task: Task, features: dict[str, np.ndarray]) -> keras.Model:
-    """A linear head on training and validation pictures together.
+def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -> None:
+    """Train a linear head on training and validation pictures together.
 
     Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
     its figures are those of the head that never saw it.
     """
     both = np.concatenate([task.split.train, task.split.validation])
     with task.clock("head"):
-        head = task.head(network, settings.head_l2(len(both)))
-        training.fit_head(
+        training.fit_head_again(
             head,
             np.concatenate([features["train"], features["validation"]]),
             task.one_hot[task.images.labels[both]],
             task.weights(both),
-            (),
-            task.schedule(settings.head_schedule(len(both))),
-            task.loss(0.0),
+            task.schedule(settings.head_schedule(len(task.split.train))),
             task.options["seed"],
         )
-    return head
 
 
 def _head_on_features(network: keras.Model, task: Task, schedule):
@@ -248,16 +245,20 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
 def _result(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history: list[dict]) -> Result:
     split, labels, names = task.split, task.images.labels, task.images.class_names
     with task.clock("evaluate"):
-        if task.options["head"] == "svm" and len(split.validation):
-            # Margins are no log-probabilities: one temperature makes them so, inside the last layer.
-            temperature = fit_temperature(labels[split.validation], logits["validation"])
-            last = model.layers[-1]
-            last.set_weights([weight / temperature for weight in last.get_weights()])
-            logits = {part: values / temperature for part, values in logits.items()}
+        # Fitted where the network has learned nothing: the test part is still to be asked.
+        temperature = fit_temperature(labels[split.validation], logits["validation"])
+        before = softmax(logits["test"].astype(np.float64), axis=1)
+        heads.divide_logits(model, temperature)
         parts = ("validation", "test")
-        probabilities = {part: softmax(logits[part].astype(np.float64), axis=1) for part in parts}
-        figures = {
-            part: evaluate_probabilities(labels[getattr(split, part)], probabilities[part], names) for part in parts
+        probabilities = {part: softmax(logits[part].astype(np.float64) / temperature, axis=1) for part in parts}
+        figures = {}
+        for part in parts:
+            indices = getattr(split, part)
+            groups = task.images.groups_of(indices)
+            figures[part] = evaluate_probabilities(labels[indices], probabilities[part], names, groups)
+        figures["test"]["calibration"] = {
+            "temperature": temperature,
+            "error_before": calibration_error(labels[split.test], before) if len(before) else None,
         }
         predictions = Predictions(
             np.concatenate([getattr(split, part) for part in parts]),

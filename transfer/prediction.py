@@ -109,7 +109,8 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
         probabilities.append(values)
         errors += failed
     good = np.array([not error for error in errors])
-    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names)
+    in_groups = images.groups_of(np.array(rows)[good])
+    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
     unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
     return {
         "model": str(model), "data": str(data), "images": int(good.sum()), "left_out": len(images) - int(good.sum()),

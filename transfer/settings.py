@@ -101,6 +101,24 @@ def image_size(typical_side: int, default: int, smallest: int) -> int:
     return max(smallest, min(default, own))
 
 
+def top_k(classes: int) -> int | None:
+    """How many guesses a network gets beside its first: 5 of 20 classes or more, as for ImageNet, fewer of fewer.
+
+    A quarter of the classes at most, so that chance finds few of them; `None` for two classes, where two
+    guesses are always right.
+    """
+    return min(5, max(2, classes // 4)) if classes > 2 else None
+
+
+def curve_sizes(largest: int) -> list[int]:
+    """Pictures a class at which a learning curve is measured: 5, 10, 20, 50, ... below what the largest class has.
+
+    Even steps on a logarithmic axis, where a power law is a straight line.
+    """
+    series = (step * 10**power for power in range(10) for step in (1, 2, 5))
+    return [size for size in series if 5 <= size < largest]
+
+
 def bootstrap_draws() -> int:
     """Draws for an interval: 2,000 hold its ends to about a tenth of their distance (Efron 1987)."""
     return 2000

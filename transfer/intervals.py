@@ -1,0 +1,89 @@
+"""Intervals: how far the truth may lie from what was found on these pictures. Knows no networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse, stats
+
+from transfer.settings import bootstrap_draws
+
+Z = float(stats.norm.ppf(0.975))
+DRAWS_AT_ONCE = 200  # bounds the memory: so many times N numbers
+
+
+def wilson_interval(correct: int, total: int) -> list[float] | None:
+    """The 95 % interval of a share of independent pictures (Wilson 1927): low and high, 0..1.
+
+    `None` for a share of no pictures.
+    """
+    if not total:
+        return None
+    interval = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def units(count: int, groups: Sequence[str] | None = None) -> np.ndarray:
+    """What is drawn as a whole: `(N,)` numbers from 0, one for each group.
+
+    Args:
+        count: N, the number of pictures.
+        groups: a name for each picture, `""` for one that belongs to none; `None`: each on its own.
+    """
+    if groups is None:
+        return np.arange(count)
+    names = [f"group {group}" if group else str(position) for position, group in enumerate(groups)]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def resampled_sums(columns: dict[str, np.ndarray], unit: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Sums over the pictures of bootstrap draws (Efron 1979).
+
+    Every draw takes as many units as there are, with replacement. Whatever is a function of sums
+    (shares, means, an F1) needs no more than these, so that no draw looks at single pictures.
+
+    Args:
+        columns: by name `(N,)` or `(N, K)` numbers, dense or sparse.
+        unit: `(N,)` from `units`: pictures of one group are drawn together (Field & Welsh 2007).
+        seed: of the draws.
+
+    Returns:
+        By name `(draws,)` or `(draws, K)`.
+    """
+    blocks = [sparse.csr_array(column if column.ndim == 2 else column[:, None]) for column in columns.values()]
+    count = int(unit.max()) + 1
+    belongs = sparse.csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(count, len(unit)))
+    of_unit = (belongs @ sparse.hstack(blocks)).T.tocsr()
+    rng, rows = np.random.default_rng(seed), []
+    for start in range(0, bootstrap_draws(), DRAWS_AT_ONCE):
+        draws = min(DRAWS_AT_ONCE, bootstrap_draws() - start)
+        drawn = rng.integers(0, count, (draws, count)) + count * np.arange(draws)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=draws * count).reshape(draws, count)
+        rows.append((of_unit @ times.T.astype(np.float64)).T)
+    parts = np.split(np.concatenate(rows), np.cumsum([block.shape[1] for block in blocks])[:-1], axis=1)
+    return {name: part if columns[name].ndim == 2 else part[:, 0] for name, part in zip(columns, parts)}
+
+
+def percentile_interval(draws: np.ndarray) -> list[float] | None:
+    """The middle 95 % of bootstrap draws `(draws,)`; those that are no number (0 of 0) do not count."""
+    known = draws[~np.isnan(draws)]
+    return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else None
+
+
+def share_interval(right: np.ndarray, counted: np.ndarray, unit: np.ndarray, draws: np.ndarray) -> list[float] | None:
+    """The 95 % interval of a share: Wilson's, or from draws where pictures come in groups.
+
+    Args:
+        right, counted: `(N,)` booleans: which pictures the share is of, and which of them are right.
+        unit: `(N,)` from `units`.
+        draws: `(draws,)` the same share in bootstrap draws.
+    """
+    groups = len(np.unique(unit[counted]))
+    hits, total = int((right & counted).sum()), int(counted.sum())
+    if groups == total:
+        return wilson_interval(hits, total)
+    if 0 < hits < total:
+        return percentile_interval(draws)
+    # All right or all wrong: every draw is the same, though the next group may not be.
+    return wilson_interval(groups if hits else 0, groups)
