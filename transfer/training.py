@@ -108,10 +108,23 @@ def fit_head(
     Returns:
         One row an epoch.
     """
-    head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
     optimizer = keras.optimizers.Adam(_cosine(schedule))
     # A step takes less time than the call that starts it: one call an epoch.
     head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False, steps_per_execution=schedule.steps)
+    return _fit_rows(head, features, targets, weights, validation, schedule, seed)
+
+
+def fit_head_again(head: keras.Model, features, targets, weights, schedule: Schedule, seed: int = 0) -> History:
+    """Train a head on more pictures, from where `fit_head` left it: nothing is compiled anew.
+
+    For a loss with one minimum, which is the same from wherever one starts.
+    """
+    head.optimizer.iterations.assign(0)  # the learning rate starts over
+    return _fit_rows(head, features, targets, weights, (), schedule, seed)
+
+
+def _fit_rows(head, features, targets, weights, validation: Targets, schedule: Schedule, seed: int) -> History:
+    head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
     rows = tf.data.Dataset.from_tensor_slices((features, targets, weights))
     # Repeated, so that an epoch has the same few steps however few pictures there are.
     rows = rows.shuffle(len(features), seed=seed).repeat().batch(schedule.batch_size).prefetch(2)
