@@ -12,12 +12,13 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "augmentation", "settings", "plots", "result_plots",
+    "curve_plots", "power_laws", "curve_words",
     "archives", "splits", "folding", "tables", "name_groups", "folders", "written_splits",
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
     "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
     "pretraining", "results", "records", "tasks", "methods", "cross_validation", "exports", "report", "runs",
-    "comparison", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
+    "comparison", "learning_curves", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")

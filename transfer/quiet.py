@@ -24,6 +24,8 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for drivers, and says what it misses
+            # A process that trains many networks traces a graph for each, as it must.
+            tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import platform
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from transfer.folders import LabelledImages
 from transfer.model_files import load_model
 from transfer.results import Predictions, Result
 from transfer.splits import Split
-from transfer.writing import write_json
+from transfer.writing import write_json, write_table
 
 SCHEMA_VERSION = 1
 LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
@@ -31,7 +32,7 @@ def write_result(result: Result, folder: Path, command: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     result.model.save(folder / "model.keras")
     write_json(folder / "config.json", configuration(result, command))
-    _write_table(folder / "history.csv", _history_columns(result.history), result.history)
+    write_table(folder / "history.csv", _history_columns(result.history), result.history)
     _write_predictions(result, folder / "predictions.csv")
     write_json(folder / "result.json", figures(result, command))
 
@@ -73,9 +74,10 @@ def configuration(result: Result, command: str = "") -> dict:
     }
 
 
-def unfinished(key: str) -> Path:
-    """Where one method of a comparison waits for the others."""
-    return cache_folder("unfinished") / key
+def unfinished(*asked: object) -> Path:
+    """Where a part of something long waits for the others: one place for each thing asked for."""
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return cache_folder("unfinished") / hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | None:
@@ -94,7 +96,7 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
         np.array([row[1] for row in rows], "U10"),
         np.array([row[5:] for row in rows], np.float64).reshape(len(rows), classes),
     )
-    figures_of_test = {name: said[name] for name in FIGURES}
+    figures_of_test = {name: said[name] for name in (*FIGURES, "calibration")}
     model = load_model(folder / "model.keras")
     return Result(
         model, images, split, config["options"], figures_of_test, said["validation"], predictions, history,
@@ -143,13 +145,6 @@ def _typed(row: dict[str, str]) -> dict[str, float | str]:
 
 def _history_columns(history: Sequence[dict]) -> list[str]:
     return list(dict.fromkeys(name for row in history for name in row))
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)
 
 
 def _write_predictions(result: Result, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.exports import export_saved_model
@@ -11,11 +12,12 @@ from transfer.report import write_report
 from transfer.writing import whole_folder, write_json
 
 
-def save_run(result, folder: str | Path, command: str = "", overwrite: bool = False) -> Path:
+def save_run(result, folder: str | Path, command: str = "", overwrite: bool = False, also: Sequence = ()) -> Path:
     """Write a `Result` or a `Comparison` as a run folder, with its SavedModel and report.
 
     A comparison's folder holds its best network (by the validation part) like a single run's, and
-    one folder for each method below it.
+    one folder for each method below it. `also` are a `LearningCurve` or a `BackboneChoice` to be put
+    into the run and its report.
 
     Raises:
         OutputError: `folder` holds something already and `overwrite` is off, or cannot be written.
@@ -30,11 +32,13 @@ def save_run(result, folder: str | Path, command: str = "", overwrite: bool = Fa
             write_result(each, partial / name, command)
         if results:
             write_json(partial / "result.json", comparison_figures(result, command))
+        for more in also:
+            more.write(partial)
         samples = sample_paths(best)
         export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
         write_report(partial)
-    if results:
-        for each in results.values():
+    for each in (*results.values(), *also):
+        if each.unfinished is not None:
             shutil.rmtree(each.unfinished, ignore_errors=True)
     return folder
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,6 +84,14 @@ def write_json(path: Path, value: dict) -> None:
         text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
         # A file name that is no UTF-8 becomes an escape that JSON itself knows.
         partial.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
+    """Write one CSV with a header; a row may leave columns out."""
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        table.writerows(rows)
 
 
 @contextmanager
