@@ -16,6 +16,9 @@ _HOMES = {
     "load_images": "folders",
     "split": "folders",
     "folds": "folders",
+    "check": "checking",
+    "Check": "checking",
+    "keep_together": "duplicates",
     "read_split": "written_splits",
     "limit_training": "splits",
     "Split": "splits",
@@ -46,6 +49,7 @@ _HOMES = {
     "learning_curve": "learning_curves",
     "LearningCurve": "learning_curves",
     "save_run": "runs",
+    "build_report": "report",
     "export": "exports",
     "predict": "prediction",
     "evaluate": "prediction",
@@ -57,7 +61,7 @@ __all__ = [*_HOMES]
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'transfer' has no attribute {name!r}")
-    if _HOMES[name] not in ("errors", "folders", "splits", "written_splits"):
+    if _HOMES[name] not in ("errors", "folders", "checking", "duplicates", "splits", "written_splits"):
         quiet.import_tensorflow()
     value = globals()[name] = getattr(import_module(f"transfer.{_HOMES[name]}"), name)
     return value

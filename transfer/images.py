@@ -7,6 +7,7 @@ by its profile where it has one.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
     Raises:
         PictureError: no picture, cut short, damaged, or of more than 89 million pixels.
     """
-    with _opened(source) as image:
-        return _to_rgb(_upright(image))
+    with opened(source) as image:
+        return upright_rgb(image)
 
 
 def check_picture(data: bytes) -> None:
@@ -54,7 +55,7 @@ def check_picture(data: bytes) -> None:
     Raises:
         PictureError: empty, of no known format, too many pixels, or cut short.
     """
-    with _opened(data) as image:
+    with opened(data) as image:
         kind = image.format
         if kind in ("GIF", "BMP", "TIFF"):
             image.load()  # has neither checksums nor an end that could be looked for
@@ -66,6 +67,27 @@ def check_picture(data: bytes) -> None:
         cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
     if cut:
         raise PictureError("is cut short")
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file that is a whole picture.
+
+    Raises:
+        PictureError: it is none, see `check_picture`, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise PictureError("is no file")  # a folder, or a pipe that would be waited for
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"cannot be read ({error.strerror})") from error
+    check_picture(data)
+    return data
+
+
+def digest_of(data: bytes) -> str:
+    """The digest by which the project knows a file's content: 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -116,8 +138,8 @@ def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray
 
 
 @contextmanager
-def _opened(source: Path | str | bytes) -> Iterator[Image.Image]:
-    """Yield a picture; whatever reading it raises becomes a `PictureError`."""
+def opened(source: Path | str | bytes) -> Iterator[Image.Image]:
+    """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`."""
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -135,6 +157,11 @@ def _first_scan(data: bytes) -> int:
         is_segment = data[position] == 0xFF and 0xC0 <= data[position + 1] < 0xFF
         position += 2 + int.from_bytes(data[position + 2 : position + 4]) if is_segment else 1
     return position
+
+
+def upright_rgb(image: Image.Image) -> np.ndarray:
+    """The pixels of an opened picture as `read_picture` returns them."""
+    return _to_rgb(_upright(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:

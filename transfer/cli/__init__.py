@@ -6,8 +6,10 @@ import sys
 
 import typer
 
+from transfer.cli.data import check
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
+from transfer.cli.reporting import report
 from transfer.cli.show import progress
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
@@ -21,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (train, compare, evaluate, predict, explain, export, backbones, demo):
+for command in (check, train, compare, evaluate, predict, explain, report, export, backbones, demo):
     app.command()(command)
 
 

@@ -10,6 +10,7 @@ import typer
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.data import refuse, show_findings
 from transfer.cli.places import free_place
 from transfer.cli.show import (
     command_line,
@@ -48,6 +49,7 @@ def train(
     activation: option.Activation = "relu",
     flip: option.Flip = True,
     layers: option.Layers = None,
+    strict: option.Strict = False,
     folds: option.Folds = None,
     repeats: option.Repeats = 1,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
@@ -59,7 +61,7 @@ def train(
     for name, value in (("--split", split_file), ("--per-class", per_class)):
         if folds is not None and value is not None:
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
-    images, split = _load(data, groups, seed, per_class, split_file, keep_together)
+    images, split = _load(data, groups, seed, per_class, split_file, keep_together, strict)
     fold_splits = transfer.folds(images, folds, seed, repeats) if folds is not None else []
     own = method == "scratch" and (layers or backbone == "bundled")
     options = dict(
@@ -100,13 +102,14 @@ def compare(
     class_weights: option.ClassWeights = None,
     flip: option.Flip = True,
     layers: option.Layers = None,
+    strict: option.Strict = False,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
     overwrite: option.Overwrite = False,
     as_json: option.Json = False,
 ) -> None:
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
     place = free_place(out_folder, data, "compare", overwrite)
-    images, split = _load(data, groups, seed, per_class, split_file, keep_together)
+    images, split = _load(data, groups, seed, per_class, split_file, keep_together, strict)
     comparison = transfer.compare(
         images, split, backbone, [name.strip() for name in methods.split(",")], image_size=image_size,
         weights=weights, fit=fit.value, seed=seed, layers=_layer_rows(layers), head=head, epochs=epochs,
@@ -129,8 +132,11 @@ def _load(
     per_class: int | None,
     split_file: Path | None = None,
     keep_together: str | None = None,
+    strict: bool = False,
 ):
     images = transfer.load_images(data, groups)
+    if strict:
+        refuse(transfer.check(images).findings)
     if keep_together is not None:
         if keep_together not in KEPT_TOGETHER:
             raise unknown_name("--keep-together", keep_together, KEPT_TOGETHER)
@@ -144,6 +150,7 @@ def _load(
         progress.print(f"{images.ignored} other files ignored")
     for name, reason in images.unreadable:
         progress.print(f"left out: {name} {reason}", markup=False)
+    show_findings(images)
     show_notes(split.notes)
     return images, split
 

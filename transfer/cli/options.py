@@ -36,6 +36,7 @@ Repeats = Annotated[int, typer.Option(help="how often the folds are dealt anew")
 Seed = Annotated[int, typer.Option(help="of the split and of every other random choice")]
 FitOption = Annotated[Fit, typer.Option(help="cut out the middle, keep all between bars, or change proportions")]
 OUT_HELP = "folder to write [default: the next free one in runs/]"
+Strict = Annotated[bool, typer.Option("--strict", help="end with exit code 2 if the data has a problem")]
 Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on standard output")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the folder that --out names")]
 Head = Annotated[str, typer.Option(help="linear, mlp or svm")]

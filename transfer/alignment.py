@@ -1,0 +1,77 @@
+"""Whether one small picture is another one that was cut out, shifted or stretched a little."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+SIDE = 48  # pixels that pairs are compared at
+STEPS = 12
+MOST_CUT = 0.3  # a solution that scales or moves by more than this share of half the side is none
+_NOISE, _LIGHTING = 1.0, 8.0  # pixels: encoders change what is finer, lighting what is coarser
+
+
+def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Correlate pairs of pictures after finding the rectangle of one that is the whole of the other.
+
+    The rectangle is found by the inverse compositional algorithm (Baker and Matthews 2004, "Lucas-Kanade
+    20 years on") with four unknowns: scale and shift along each axis. What is compared then are the
+    details, with brightness and its slow changes taken away.
+
+    Args:
+        first, second: `(P, S, S)` grey levels, P pairs.
+
+    Returns:
+        `(P,)` float64 correlations, -1..1; near 1 for two versions of one picture. A pair for which
+        no rectangle is found keeps the correlation of the pictures as they are.
+    """
+    first, second = _details(first), _details(second)
+    place = _rectangles(first, second)
+    return np.maximum(_correlation(first, second), _correlation(first, _cut(second, place)))
+
+
+def _details(pictures: np.ndarray) -> np.ndarray:
+    pictures = ndimage.gaussian_filter(np.asarray(pictures, np.float64), (0, _NOISE, _NOISE))
+    details = pictures - ndimage.gaussian_filter(pictures, (0, _LIGHTING, _LIGHTING))
+    return details / np.maximum(details.std(axis=(1, 2), keepdims=True), 1e-6)
+
+
+def _rectangles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`(P, 4)`: scale and shift along y, then along x, which bring `second` onto `first`; coordinates -1..1."""
+    size = first.shape[1]
+    axis = np.linspace(-1, 1, size)
+    along_y, along_x = np.gradient(first, axis, axis, axis=(1, 2))
+    steepest = np.stack([along_y * axis[:, None], along_y, along_x * axis, along_x], axis=1)
+    flat = steepest.reshape(len(first), 4, -1)
+    hessian = flat @ flat.transpose(0, 2, 1) + 1e-3 * np.eye(4)
+    place = np.tile([1.0, 0.0, 1.0, 0.0], (len(first), 1))
+    for _ in range(STEPS):
+        error = _cut(second, place) - first
+        error[np.isnan(error)] = 0.0
+        step = np.linalg.solve(hessian, flat @ error.reshape(len(first), -1, 1))[..., 0]
+        scale = place[:, ::2] / np.clip(1 + step[:, ::2], 0.5, 2.0)
+        place = np.stack([scale, place[:, 1::2] - scale * step[:, 1::2]], axis=2).reshape(-1, 4)
+        lost = np.abs(place - [1, 0, 1, 0]).max(axis=1) > MOST_CUT
+        place[lost] = [1, 0, 1, 0]
+    return place
+
+
+def _cut(pictures: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Each picture's rectangle at the full size, bilinear; NaN where it reaches outside."""
+    count, size, _ = pictures.shape
+    axis = np.linspace(-1, 1, size)
+    along = (place[:, ::2, None] * axis + place[:, 1::2, None] + 1) * (size - 1) / 2
+    parts = (np.arange(count)[:, None, None], along[:, 0, :, None], along[:, 1, None, :])
+    where = [np.broadcast_to(part, pictures.shape) for part in parts]
+    return ndimage.map_coordinates(pictures, where, order=1, cval=np.nan)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    seen = ~np.isnan(second)
+    count = np.maximum(seen.sum(axis=(1, 2)), 1)
+
+    def mean(values):
+        return np.where(seen, values, 0.0).sum(axis=(1, 2)) / count
+
+    a, b = first - mean(first)[:, None, None], second - mean(second)[:, None, None]
+    return mean(a * b) / np.maximum(np.sqrt(mean(a * a) * mean(b * b)), 1e-9)
