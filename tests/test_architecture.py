@@ -18,7 +18,7 @@ LOWEST_FIRST = [
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
     "checking", "check_page", "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
-    "pretraining", "results", "records", "tasks", "methods", "cross_validation", "exports", "saved_runs", "shown_pictures", "report", "runs",
+    "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports", "saved_runs", "shown_pictures", "report", "runs",
     "comparison", "learning_curves", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on

@@ -22,7 +22,7 @@ from transfer.results import Predictions, Result
 from transfer.splits import Split
 from transfer.writing import write_json, write_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no intervals but those of accuracy
 LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
 SAMPLES = 16
 
@@ -63,20 +63,26 @@ def configuration(result: Result, command: str = "") -> dict:
         "command": command,
         "options": result.options,
         "classes": list(images.class_names),
-        "versions": {name: metadata.version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "versions": versions(),
         "root": str(images.root),
         "data_digest": images.digest(),
         "files": {
             name: {"part": part_of.get(i, "left out"), "class": images.class_names[images.labels[i]], "digest": digest}
+            | ({} if images.groups is None else {"group": images.groups[i]})
             for i, (name, digest) in enumerate(zip(images.names, images.digests))
         },
         "unreadable": [list(row) for row in images.unreadable],
     }
 
 
+def versions() -> dict[str, str]:
+    """What computes the figures here, by name."""
+    return {name: metadata.version(name) for name in LIBRARIES} | {"python": platform.python_version()}
+
+
 def unfinished(*asked: object) -> Path:
     """Where a part of something long waits for the others: one place for each thing asked for."""
-    text = json.dumps(asked, sort_keys=True, default=str)
+    text = json.dumps([SCHEMA_VERSION, *asked], sort_keys=True, default=str)
     return cache_folder("unfinished") / hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -105,11 +111,22 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
 
 
 def read_json(path: Path) -> dict:
-    """Read one JSON object of a run."""
+    """Read one JSON object of a run.
+
+    Raises:
+        ModelFileError: it cannot be read, or another version of this package wrote it in another way.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        version = said.get("schema_version", SCHEMA_VERSION)
+    except (OSError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{path} cannot be read ({error}); expected a whole run folder") from error
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{path} has schema version {version}; this version of transfer reads {SCHEMA_VERSION}: "
+            "use the one that wrote it, or train again"
+        )
+    return said
 
 
 def sample_paths(result: Result) -> list[Path]:

@@ -15,7 +15,7 @@ LEAST, MOST = 20, 10  # classes drawn where there are too many: the worst and th
 def draw_accuracies(figure: Figure, methods: dict[str, dict]) -> None:
     """One point a method with its 95 % interval, the first method on top."""
     axes = figure.subplots()
-    for row, (name, method) in enumerate(methods.items()):
+    for row, method in enumerate(methods.values()):
         low, high = (100 * end for end in method["accuracy_ci95"])
         axes.plot([low, high], [row, row], color=COLOURS[row % len(COLOURS)], linewidth=5, alpha=0.45)
         axes.plot(100 * method["accuracy"], row, "o", color=COLOURS[row % len(COLOURS)], markersize=9)

@@ -36,7 +36,7 @@ def save_run(result, folder: str | Path, command: str = "", overwrite: bool = Fa
             more.write(partial)
         samples = sample_paths(best)
         export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
-        write_report(partial)
+        write_report(partial, best.model)
     for each in (*results.values(), *also):
         if each.unfinished is not None:
             shutil.rmtree(each.unfinished, ignore_errors=True)

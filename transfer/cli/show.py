@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def say(command: str) -> None:
 
 def command_line() -> str:
     """The words that were typed."""
-    return " ".join(["transfer", *sys.argv[1:]])
+    return shlex.join(["transfer", *sys.argv[1:]])
 
 
 def show_notes(notes, already=()) -> None:

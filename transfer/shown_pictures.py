@@ -1,0 +1,89 @@
+"""The pictures that say most about a network: its worst mistakes, what it is least certain of, where it looked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from transfer.drawing import data_address, overlay
+from transfer.errors import PictureError
+from transfer.explanation import where_it_looked
+from transfer.images import fit_picture, read_picture
+from transfer.saved_runs import SavedResult, Tested
+
+SHOWN, EXPLAINED, SIDE = 12, 6, 128  # SIDE in pixels
+
+
+def worst_mistakes(tested: Tested, most: int = SHOWN) -> np.ndarray:
+    """Positions of wrongly named pictures, the lowest probability of the true class first."""
+    of_true = tested.probabilities[np.arange(len(tested.labels)), tested.labels]
+    wrong = np.flatnonzero(tested.probabilities.argmax(axis=1) != tested.labels)
+    return wrong[np.argsort(of_true[wrong], kind="stable")][:most]
+
+
+def least_certain(tested: Tested, without: Sequence[int] = (), most: int = SHOWN) -> np.ndarray:
+    """Positions of the pictures whose two most probable classes are nearest to each other."""
+    ranked = np.sort(tested.probabilities, axis=1)
+    order = np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+    return order[~np.isin(order, without)][:most]
+
+
+def describe_pictures(saved: SavedResult, positions: Sequence[int]) -> list[dict]:
+    """For each picture its file, names, probabilities and a thumbnail (`None` where the file is gone)."""
+    tested, names = saved.tested, saved.figures["classes"]
+    rows = []
+    for i in positions:
+        chances = tested.probabilities[i]
+        rows.append({
+            "file": tested.files[i],
+            "true": names[tested.labels[i]],
+            "predicted": names[chances.argmax()],
+            "probability": float(chances.max()),
+            "of_true": float(chances[tested.labels[i]]),
+            "picture": _thumbnail(saved.path(tested.files[i])),
+        })  # fmt: skip
+    return rows
+
+
+def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence[int]) -> tuple[str, list[dict]]:
+    """(what was used, rows as above) for the first few that are still there; `picture` is overlaid with the map."""
+    size, fit, pixels, kept = saved.figures["image_size"], saved.config["options"]["fit"], [], []
+    for i in positions:
+        if len(kept) < EXPLAINED and (picture := _read(saved.path(saved.tested.files[i]))) is not None:
+            pixels.append(fit_picture(picture, size, fit))
+            kept.append(i)
+    if not kept:
+        return "", []
+    stack = np.stack(pixels).astype(np.float32)
+    used, heats = where_it_looked(model, stack, saved.tested.probabilities[kept].argmax(axis=1))
+    rows = describe_pictures(saved, kept)
+    for row, picture, heat in zip(rows, stack, heats):
+        row["plain"], row["picture"] = _web(picture.astype(np.uint8)), _web(overlay(picture, heat))
+    return used, rows
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """The picture, or `None` where it is gone or damaged by now."""
+    try:
+        return read_picture(path)
+    except (PictureError, OSError):
+        return None
+
+
+def _thumbnail(path: Path) -> str | None:
+    picture = _read(path)
+    return None if picture is None else _web(picture)
+
+
+def _web(picture: np.ndarray) -> str:
+    """A small WebP for an `<img>`."""
+    image = Image.fromarray(picture)
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=75)
+    return data_address(buffer.getvalue(), "image/webp")
