@@ -16,10 +16,11 @@ LOWEST_FIRST = [
     "archives", "splits", "folding", "tables", "name_groups", "listing", "folders",
     "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks", "quality", "written_splits",
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
-    "checking", "check_page", "explanation", "inner_images", "explain_sections", "training",
+    "label_errors", "checking", "check_page", "cleaning", "cleaned_copies",
+    "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
     "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports", "saved_runs", "shown_pictures", "report", "runs",
-    "comparison", "learning_curves", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
+    "comparison", "learning_curves", "candidates", "backbone_choice", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")

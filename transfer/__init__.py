@@ -49,6 +49,8 @@ _HOMES = {
     "CrossValidation": "cross_validation",
     "Result": "results",
     "repeat_run": "repetition",
+    "choose_backbone": "backbone_choice",
+    "BackboneChoice": "candidates",
     "compare": "comparison",
     "Comparison": "comparison",
     "learning_curve": "learning_curves",
@@ -60,13 +62,16 @@ _HOMES = {
     "evaluate": "prediction",
     "TransferError": "errors",
 }
+_LIGHT = (  # modules that do without TensorFlow
+    "errors", "folders", "checking", "cleaning", "cleaned_copies", "duplicates", "splits", "written_splits",
+)  # fmt: skip
 __all__ = [*_HOMES]
 
 
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'transfer' has no attribute {name!r}")
-    if _HOMES[name] not in ("errors", "folders", "checking", "duplicates", "splits", "written_splits"):
+    if _HOMES[name] not in _LIGHT:
         quiet.import_tensorflow()
     value = globals()[name] = getattr(import_module(f"transfer.{_HOMES[name]}"), name)
     return value

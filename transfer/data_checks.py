@@ -168,7 +168,8 @@ def suspected_labels(facts: Facts) -> Iterator[Found]:
         names = facts.images.class_names
         details = tuple(f"{names[s.given]}, looks like {names[s.suggested]}" for s in facts.suspects)
         sets = tuple((int(s.index),) for s in facts.suspects)
-        yield Found(f"{_count(len(sets), 'label')} that may be wrong, the most suspect first", sets, details)
+        figures = {"suggested": [names[s.suggested] for s in facts.suspects]}
+        yield Found(f"{_count(len(sets), 'label')} that may be wrong, the most suspect first", sets, details, (), figures)
 
 
 def _of_sets(

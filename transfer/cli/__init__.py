@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from transfer.cli.data import check
+from transfer.cli.data import check, clean
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
 from transfer.cli.reporting import report
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (check, train, compare, evaluate, predict, explain, report, export, backbones, demo):
+for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, demo):
     app.command()(command)
 
 

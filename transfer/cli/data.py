@@ -1,4 +1,4 @@
-"""`transfer check`: what is in the data, before anything is trained."""
+"""`transfer check` and `clean`: what is in the data before anything is trained, and a copy without its faults."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from rich.table import Table
 import transfer
 from transfer.cli import options as option
 from transfer.cli.show import out, print_json, progress
-from transfer.errors import DataError
+from transfer.errors import DataError, OptionError
 
 
 def check(
     data: option.Data,
     groups: option.Groups = None,
-    near: Annotated[str, typer.Option(help="near duplicates by hash, features (of the backbone too) or none")] = "hash",
-    labels: Annotated[
-        bool, typer.Option("--labels", help="look for wrong labels too (a pass of the backbone)")
-    ] = False,
+    near: option.NearDuplicates = "hash",
+    labels: option.LookAtLabels = False,
     seed: option.Seed = 0,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for check.html [default: no page]")] = None,
     strict: option.Strict = False,
@@ -43,6 +41,41 @@ def check(
             out.print(f"Thumbnails, and rows to mark for transfer clean: {page}", markup=False, soft_wrap=True)
     if strict:
         refuse(result.findings)
+
+
+def clean(
+    data: option.Data,
+    apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
+    groups: option.Groups = None,
+    near: option.NearDuplicates = "hash",
+    labels: option.LookAtLabels = False,
+    seed: option.Seed = 0,
+    place: Annotated[
+        Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a table that is there")] = False,
+    as_json: option.Json = False,
+) -> None:
+    """Propose what to keep, drop, move and group in a table; --apply copies DATA as the edited table says."""
+    from transfer.cleaned_copies import GROUPS
+
+    if apply is None:
+        place = place or Path("clean.csv")
+        actions = transfer.propose_actions(transfer.check(data, groups, near=near, labels=labels, seed=seed))
+        transfer.write_actions(actions, place, overwrite)
+        told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
+        said = ", ".join(f"{count} to {name}" for name, count in told.items())
+        after = f"{said}. Edit {place}, then: transfer clean {data} --apply {place} --out NEW"
+    else:
+        if place is None:
+            raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
+        images = transfer.load_images(data, groups, lenient=True)
+        told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
+        said = ", ".join(f"{count} {name}" for name, count in told.items())
+        after = f"{place}: {said}" + (f"; use it with --groups {place / GROUPS}" if told["groups"] else "")
+    if as_json:
+        return print_json(told)
+    out.print(after, markup=False, soft_wrap=True)
 
 
 def findings_table(findings) -> Table:

@@ -25,6 +25,8 @@ ImageSize = Annotated[int | None, typer.Option(help="side of the square in pixel
 Groups = Annotated[
     str | None, typer.Option(help="a group stays on one side of the split: CSV (file,group), auto, or a pattern")
 ]
+NearDuplicates = Annotated[str, typer.Option(help="near duplicates by hash, features (of the backbone too) or none")]
+LookAtLabels = Annotated[bool, typer.Option("--labels", help="look for wrong labels too (a pass of the backbone)")]
 Together = Annotated[
     str | None, typer.Option("--keep-together", help="near-duplicates: re-encoded, resized or mirrored copies")
 ]

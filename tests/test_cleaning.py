@@ -1,0 +1,230 @@
+"""From findings to a table, and from an edited table to a cleaned copy."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import transfer
+from transfer import cli
+from transfer.cleaning import Action, propose_actions
+from transfer.errors import DataError, OutputError, TransferError
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write(path, actions):
+    transfer.write_actions(actions, path)
+    return path
+
+
+def wave(number, size=48):
+    """A picture of its own: smooth waves whose frequencies follow from its number."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[0:size, 0:size] / size
+    parts = [np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in rng.uniform(-3, 3, (6, 3))]
+    values = sum(parts) + 0.5 * rng.standard_normal((6, 6)).repeat(size // 6, 0).repeat(size // 6, 1)
+    return Image.fromarray(np.uint8(255 * (values - values.min()) / np.ptp(values)))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two classes of twelve pictures with one fault of each kind."""
+    root = tmp_path / "data"
+    for number in range(24):
+        folder = root / ("cat", "dog")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        wave(number).save(folder / f"{number:02}.png")
+    shutil.copy(root / "cat/00.png", root / "cat/again.png")  # in its class
+    shutil.copy(root / "cat/02.png", root / "dog/other.png")  # in another one
+    wave(4).convert("RGB").save(root / "cat/smaller.jpg", quality=80)  # a version of 04
+    (root / "dog/text.jpg").write_text("no picture")
+    return root
+
+
+@pytest.fixture
+def table(data, tmp_path):
+    return write(tmp_path / "clean.csv", propose_actions(transfer.check(data)))
+
+
+def rows_of(table):
+    with table.open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+def edit(table, name, **cells):
+    rows = rows_of(table)
+    rows[name] |= cells
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, next(iter(rows.values())))
+        writer.writeheader()
+        writer.writerows(rows.values())
+
+
+def apply(data, table, out, groups=None):
+    images = transfer.load_images(data, groups, lenient=True)
+    return transfer.write_clean_copy(images, transfer.read_actions(table, images), out, data)
+
+
+def test_each_fault_gets_an_action(table, data):
+    rows = rows_of(table)
+    actions = {name: row["action"] for name, row in rows.items()}
+    assert (actions["cat/00.png"], actions["cat/again.png"]) == ("keep", "drop")
+    assert actions["cat/02.png"] == actions["dog/other.png"] == "drop"
+    assert actions["cat/04.png"] == actions["cat/smaller.jpg"] == "group"
+    assert rows["cat/04.png"]["group"] == rows["cat/smaller.jpg"]["group"] != ""
+    assert actions["dog/text.jpg"] == "drop"
+    assert all(row["reason"] for row in rows.values())
+    images = transfer.load_images(data)
+    assert all(row["digest"] == dict(zip(images.names, images.digests)).get(name, "") for name, row in rows.items())
+
+
+def test_the_copy_is_what_the_table_says_and_the_original_stays(table, data, tmp_path):
+    before = contents(data)
+    edit(table, "cat/00.png", action="move", **{"class": "dog"})
+    told = apply(data, table, tmp_path / "new")
+    assert contents(data) == before
+    copied = contents(tmp_path / "new")
+    assert copied["dog/00.png"] == before["cat/00.png"]
+    gone = {"cat/00.png", "cat/again.png", "cat/02.png", "dog/other.png", "dog/text.jpg"}
+    assert set(copied) == set(before) - gone | {"dog/00.png", "groups.csv"}
+    assert told == {"copied": 24, "moved": 1, "dropped": 4, "groups": 1}
+    images = transfer.load_images(tmp_path / "new", tmp_path / "new" / "groups.csv")
+    assert len(images) == 24
+    grouped = [name for name, group in zip(images.names, images.groups) if group]
+    assert grouped == ["cat/04.png", "cat/smaller.jpg"]
+
+
+def test_moved_pictures_take_no_others_name(data, tmp_path):
+    images = transfer.load_images(data, lenient=True)
+    (data / "dog/02.PNG").write_bytes((data / "dog/01.png").read_bytes() + b"x")
+    images = transfer.load_images(data, lenient=True)
+    digest = dict(zip(images.names, images.digests))
+    moved = [Action("cat/02.png", digest["cat/02.png"], "move", "dog", "", "")]
+    transfer.write_clean_copy(images, moved, tmp_path / "new", data)
+    copied = contents(tmp_path / "new")
+    assert copied["dog/02-2.png"] == (data / "cat/02.png").read_bytes()
+    assert copied["dog/02.PNG"] == (data / "dog/02.PNG").read_bytes()
+
+
+def test_parts_and_folders_below_a_class_are_kept_and_leaks_are_dropped_from_training(data, tmp_path):
+    parts = tmp_path / "parts"
+    shutil.copytree(data, parts / "train")
+    for name in ("cat/06.png", "dog/07.png", "dog/09.png", "cat/08.png"):
+        target = parts / "test" / name.replace("/", "/deep/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data / name, target)
+    table = write(tmp_path / "parts.csv", propose_actions(transfer.check(parts)))
+    assert rows_of(table)["train/cat/06.png"]["action"] == "drop"
+    assert rows_of(table)["test/cat/deep/06.png"]["action"] == "keep"
+    apply(parts, table, tmp_path / "new")
+    copied = contents(tmp_path / "new")
+    assert "test/cat/deep/06.png" in copied
+    assert "train/cat/06.png" not in copied
+    images = transfer.load_images(tmp_path / "new")
+    assert transfer.split(images).notes == ()
+
+
+def test_a_table_of_pictures_becomes_folders_and_groups_are_kept(data, tmp_path):
+    rows = [f"cat/{n:02}.png,{'even' if n % 4 else 'odd'},{n % 3}" for n in range(0, 24, 2)]
+    (data / "pictures.csv").write_text("\n".join(["file,label,group", *rows]))
+    images = transfer.load_images(data)
+    transfer.write_clean_copy(images, [], tmp_path / "new", data / "pictures.csv")
+    again = transfer.load_images(tmp_path / "new", tmp_path / "new" / "groups.csv")
+    assert dict(zip(again.digests, again.groups)) == dict(zip(images.digests, images.groups))
+    assert again.class_names == ("even", "odd")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "sentence"),
+    [
+        ("cat/00.png", {"action": "burn"}, "action 'burn'"),
+        ("cat/00.png", {"action": ""}, "expected one of drop"),
+        ("cat/00.png", {"action": "move", "class": "zebra"}, "no class of DATA"),
+        ("cat/00.png", {"action": "move", "class": "cat"}, "where it is"),
+        ("cat/00.png", {"action": "keep", "class": "dog"}, "write move, or cat"),
+        ("cat/04.png", {"group": ""}, "no name"),
+        ("cat/00.png", {"digest": "0" * 32}, "changed since"),
+        ("cat/00.png", {"digest": ""}, "changed since"),
+        ("cat/00.png", {"file": "cat/none.png"}, "not in DATA"),
+        ("cat/00.png", {"file": "cat/04.png"}, "contradict"),
+        ("dog/text.jpg", {"action": "keep"}, "cannot be read"),
+        ("cat/02.png", {"action": "keep"}, None),
+    ],
+)
+def test_rows_that_contradict_are_refused_and_nothing_is_written(table, data, tmp_path, name, cells, sentence):
+    edit(table, name, **cells)
+    if sentence is None:  # the same picture kept in two classes
+        edit(table, "dog/other.png", action="keep")
+        sentence = "same picture in the classes 'cat' and 'dog'"
+    with pytest.raises(DataError, match=sentence):
+        apply(data, table, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_changed_since_is_refused(table, data, tmp_path):
+    wave(99).save(data / "cat/00.png")
+    with pytest.raises(DataError, match=r"cat/00\.png has changed"):
+        apply(data, table, tmp_path / "new")
+
+
+def test_a_class_with_one_picture_left_is_refused(data, tmp_path):
+    images = transfer.load_images(data, lenient=True)
+    rows = zip(images.names, images.digests)
+    drop = [Action(name, digest, "drop", "cat", "", "") for name, digest in rows if name.startswith("cat/")]
+    for actions, sentence in ((drop[1:], "left with one picture"), (drop, "1 of the classes")):
+        with pytest.raises(DataError, match=sentence):
+            transfer.write_clean_copy(images, actions, tmp_path / "new", data)
+
+
+def test_the_original_and_what_is_there_are_never_written_to(table, data, tmp_path):
+    before = contents(data)
+    (tmp_path / "link").symlink_to(data)
+    for out in (data, data / "new", data / "cat" / "new", tmp_path / "link" / "new"):
+        with pytest.raises(OutputError, match="never changed"):
+            apply(data, table, out)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        apply(data, table, full)
+    with pytest.raises(OutputError, match="exists already"):
+        transfer.write_actions([], table)
+    assert contents(data) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.csv", "data", "full", "link"]
+
+
+def test_odd_names_survive_the_table(data, tmp_path):
+    for number, name in enumerate(("ümlaut, comma.png", 'quote".png', "line\nbreak.png", "深.png"), start=50):
+        wave(number).save(data / "cat" / name)
+        shutil.copy(data / "cat" / name, data / "cat" / f"copy {name}")
+    table = write(tmp_path / "clean.csv", propose_actions(transfer.check(data)))
+    apply(data, table, tmp_path / "new")
+    names = {path.name for path in (tmp_path / "new" / "cat").iterdir()}
+    assert {"copy ümlaut, comma.png", 'copy quote".png', "copy line\nbreak.png", "copy 深.png"} < names
+    assert {name for name in names if not name[0].isdigit() and not name.startswith("copy")} == {"smaller.jpg"}
+
+
+def test_the_command_line_proposes_and_applies(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner()
+    done = run.invoke(cli.app, ["clean", str(data), "--json"])
+    assert json.loads(done.stdout)["drop"] == 4, done.output
+    done = run.invoke(cli.app, ["clean", str(data), "--apply", "clean.csv", "--out", "new"])
+    assert done.exit_code == 0, done.output
+    assert "--groups new/groups.csv" in done.output
+    assert (tmp_path / "new" / "cat" / "00.png").is_file()
+    for words, sentence in (
+        (["--apply", "clean.csv"], "without --out"),
+        (["--apply", "none.csv", "--out", "x"], "does not exist"),
+        ([], "exists already"),
+    ):
+        done = run.invoke(cli.app, ["clean", str(data), *words])
+        assert isinstance(done.exception, TransferError)
+        assert sentence in str(done.exception)
