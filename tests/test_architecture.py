@@ -11,12 +11,13 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
-    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "measures", "inspection", "augmentation", "settings", "plots", "result_plots",
+    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "measures", "inspection",
+    "augmentation", "settings", "plots", "result_plots",
     "curve_plots", "power_laws", "curve_words",
     "archives", "splits", "folding", "tables", "name_groups", "listing", "folders",
     "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks", "quality", "written_splits",
     "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
-    "label_errors", "checking", "check_page", "cleaning", "cleaned_copies",
+    "label_errors", "checking", "cleaning", "check_page", "cleaned_copies",
     "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
     "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports", "saved_runs", "shown_pictures", "report", "runs",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-SIDE = 48  # pixels that pairs are compared at
-STEPS = 12
+SIDE = 32  # pixels that pairs are compared at
+STEPS = 10
 MOST_CUT = 0.3  # a solution that scales or moves by more than this share of half the side is none
-_NOISE, _LIGHTING = 1.0, 8.0  # pixels: encoders change what is finer, lighting what is coarser
+_NOISE, _LIGHTING = 0.7, 5.0  # pixels: encoders change what is finer, lighting what is coarser
 
 
 def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

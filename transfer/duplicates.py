@@ -28,6 +28,7 @@ ALIKE = 0.75  # cosine of two descriptors
 ALIKE_FEATURES = 0.85  # cosine of two feature vectors, without their mean
 SAME = 0.97  # correlation of two aligned pictures
 PARTNERS = 8  # candidates of a picture that are compared with it
+FEW = 50  # pictures, below which what they have in common is not taken away
 BLOCK = 512  # pictures compared with all others at once
 TOGETHER = 256  # pairs aligned at once
 
@@ -68,10 +69,12 @@ def near_pairs(
     """
     first_of = _first_of_each([inspection.digest for inspection in inspections])
     waves = np.frombuffer(b"".join(inspections[i].descriptor for i in first_of), np.int8).astype(np.float32)
-    waves = _unit(waves.reshape(len(first_of), -1))
+    waves = waves.reshape(len(first_of), -1)
+    # What all have in common (a face in the middle) makes no two of them alike; a few have no such thing.
+    common = waves.sum(axis=0) / (len(waves) + FEW)
     mirror = np.tile(np.where(np.arange(WAVES) % 2, -1, 1), WAVES).astype(np.float32)
-    candidates = {(*pair, False) for pair in _alike(waves, waves, ALIKE)}
-    candidates |= {(*pair, True) for pair in _alike(waves * mirror, waves, ALIKE)}
+    candidates = {(*pair, False) for pair in _alike(_unit(waves - common), _unit(waves - common), ALIKE)}
+    candidates |= {(*pair, True) for pair in _alike(_unit(waves * mirror - common), _unit(waves - common), ALIKE)}
     if features is not None:
         known = _unit(features[first_of] - features[first_of].mean(axis=0))
         candidates |= {(*pair, turned) for pair in _alike(known, known, ALIKE_FEATURES) for turned in (False, True)}

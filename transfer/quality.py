@@ -26,7 +26,7 @@ KINDS = (
     Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
     Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
     Kind(
-        "exact across classes", "problem", "", data_checks.exact_across_classes, "one label is wrong: drop the others"
+        "exact across classes", "problem", "", data_checks.exact_across_classes, "keep the right one, drop the others"
     ),
     Kind("exact across parts", "problem", "", data_checks.exact_across_parts, "a leak: drop them from one part"),
     Kind("near across parts", "problem", "near", data_checks.near_across_parts, "a leak: drop them from one part"),

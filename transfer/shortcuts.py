@@ -14,7 +14,7 @@ from transfer.inspection import Inspection
 
 FOLDS = 5
 BINS = 16  # of a number; of a word, the commonest so many, and one for all others
-FEWEST = 20  # pictures of a class
+FEWEST = 8  # pictures, or groups of them, of a class
 ERRORS = 3.0  # standard errors above chance
 
 
@@ -76,7 +76,7 @@ def find_shortcuts(
     found = []
     for name, values, least in columns:
         accuracy = balanced_accuracy(_binned(values), labels, fold, len(class_names))
-        error = 0.5 / np.sqrt(np.maximum(units, 1))  # the largest that a share of so many can have
+        error = np.sqrt((accuracy * (1 - accuracy) + 0.25 / units) / units)
         telling = (accuracy >= least) & (accuracy > 0.5 + ERRORS * error) & (units >= FEWEST)
         order = [label for label in np.argsort(-accuracy, kind="stable").tolist() if telling[label]]
         if order:

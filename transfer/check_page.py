@@ -1,0 +1,97 @@
+"""A check as one self-contained page, on which rows can be marked for `transfer clean`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from transfer.checking import Check
+from transfer.cleaning import ACTIONS, COLUMNS, Action, propose_actions
+from transfer.drawing import data_address
+from transfer.errors import PictureError
+from transfer.findings import Finding
+from transfer.images import read_picture
+from transfer.writing import whole_file
+
+PAGE = "check.html"
+SHOWN = 60  # sets of a finding on the page
+SHOWN_OF_SET = 6  # pictures of a set
+SIDE = 112  # pixels of a thumbnail
+
+
+def write_check_page(check: Check, folder: str | Path) -> Path:
+    """Write `check.html`: every finding with thumbnails, and the proposed actions to be edited.
+
+    The page needs no network and works from a `file://` address. What is marked on it is downloaded as
+    `clean.csv`, see `cleaning.write_actions`.
+
+    Args:
+        check: from `check`.
+        folder: made if missing.
+
+    Returns:
+        The path of the page.
+    """
+    sections = [_section(check, finding) for finding in check.findings]
+    shown = sorted({index for section in sections for row in section["rows"] for index in row["indices"]})
+    with ThreadPoolExecutor() as pool:
+        thumbnails = dict(zip(shown, pool.map(_thumbnail, (check.images.paths[i] for i in shown))))
+    target = Path(folder) / PAGE
+    with whole_file(target) as partial:
+        page = _template().render(
+            title=f"What is in {check.images.root.name}",
+            count=len(check.images),
+            classes=check.images.counts(),
+            sections=sections,
+            thumbnails=thumbnails,
+            names=check.images.names,
+            labels=[check.images.class_names[label] for label in check.images.labels],
+            rows=_rows(check, shown),
+            class_names=check.images.class_names,
+            actions=ACTIONS,
+            columns=COLUMNS,
+        )
+        partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+    return target
+
+
+def _section(check: Check, finding: Finding) -> dict:
+    details = finding.details or ("",) * len(finding.sets)
+    rows = [
+        {"indices": indices[:SHOWN_OF_SET], "more": max(0, len(indices) - SHOWN_OF_SET), "detail": detail}
+        for indices, detail in zip(finding.sets[:SHOWN], details)
+    ]
+    files = list(zip(finding.files, finding.details or ("",) * len(finding.files)))
+    hidden = max(0, max(len(finding.sets), len(files)) - SHOWN)
+    return {"finding": finding, "rows": rows, "files": files[:SHOWN], "hidden": hidden}
+
+
+def _rows(check: Check, shown: Iterable[int]) -> list[Action]:
+    """The proposed action of every picture with one, and `keep` for the others on the page."""
+    images, rows = check.images, {action.file: action for action in propose_actions(check)}
+    for index in shown:
+        name, label = images.names[index], images.class_names[images.labels[index]]
+        group = images.groups[index] if images.groups else ""
+        rows.setdefault(name, Action(name, images.digests[index], "keep", label, group, ""))
+    return [rows[name] for name in sorted(rows)]
+
+
+def _thumbnail(path: Path) -> str:
+    try:
+        picture = Image.fromarray(read_picture(path))
+    except PictureError:  # gone since it was looked at
+        return ""
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=70)
+    return data_address(buffer.getvalue(), "image/webp")
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("transfer", "templates")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(PAGE)
