@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 INK = "#010203"  # stands for the colour of the text, whatever that is
 COLOURS = ("#2a78c5", "#e07b22", "#3a9d5d", "#a65bb8", "#c8443f", "#7a7f2c", "#1d9aa8", "#8c6d5a")
 # Words stay words: a tenth of the size of drawn letters, and they can be searched for.
-STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "transfer", "text.parse_math": False}
+STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "transfer"}
 
 
 def svg(plot: Callable[[Figure, object], None], data: object, height: float = 3.2, width: float = 8.0) -> str:

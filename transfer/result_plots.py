@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from transfer.plots import COLOURS, INK
 
@@ -19,7 +19,9 @@ def draw_accuracies(figure: Figure, methods: dict[str, dict]) -> None:
         low, high = (100 * end for end in method["accuracy_ci95"])
         axes.plot([low, high], [row, row], color=COLOURS[row % len(COLOURS)], linewidth=5, alpha=0.45)
         axes.plot(100 * method["accuracy"], row, "o", color=COLOURS[row % len(COLOURS)], markersize=9)
-    axes.set(yticks=range(len(methods)), yticklabels=list(methods), xlabel="accuracy in %, with its 95 % interval")
+    axes.set(
+        yticks=range(len(methods)), yticklabels=map(_short, methods), xlabel="accuracy in %, with its 95 % interval"
+    )
     axes.set_ylim(len(methods) - 0.4, -0.6)
     axes.grid(axis="x", color=INK, alpha=0.2)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -35,11 +37,14 @@ def draw_histories(figure: Figure, histories: dict[str, list[dict]]) -> None:
             for column, style in ((key, ":"), (f"val_{key}", "-")):
                 values = [factor * epoch.get(column, np.nan) for epoch in epochs]
                 axes.plot(numbers, values, style, color=colour, linewidth=1.6)
-        right.plot([], [], color=colour, label=name)
+        right.plot([], [], color=colour, label=_short(name))
     left.set(xlabel="epoch", ylabel="loss", yscale="log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    left.yaxis.set_minor_formatter(NullFormatter())
     right.set(xlabel="epoch", ylabel="accuracy in %")
     for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(color=INK, alpha=0.2)
         axes.spines[["top", "right"]].set_visible(False)
     right.legend(frameon=False, labelcolor=INK, fontsize=9)
@@ -110,4 +115,5 @@ def draw_reliability(figure: Figure, method: dict) -> None:
 
 
 def _short(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    shown = name if len(name) <= most else f"{name[: most - 1]}…"
+    return shown.replace("$", r"\$")  # else Matplotlib reads a formula

@@ -1,0 +1,188 @@
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import transfer
+from transfer import cli, quiet
+
+quiet.import_tensorflow()
+
+from transfer import plots, records, result_plots, saved_runs, shown_pictures  # noqa: E402
+from transfer.errors import DataError, ModelFileError, OutputError  # noqa: E402
+from transfer.runs import comparison_figures  # noqa: E402
+from transfer.writing import write_json  # noqa: E402
+
+LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}]
+
+
+def trained(images, split, head="linear"):
+    return transfer.train(images, split, transfer.convnet(32, LAYERS), "scratch", head, epochs=1, hidden=[8])
+
+
+@pytest.fixture(scope="module")
+def runs(digits, tmp_path_factory):
+    """Folders of three runs: two on one split, the third on another; and of a comparison of the first two."""
+    images, split = digits
+    root = tmp_path_factory.mktemp("reports")
+    linear, mlp = trained(images, split), trained(images, split, "mlp")
+    other = trained(images, transfer.split(images, seed=1))
+    for name, result in {"linear": linear, "mlp": mlp, "other": other}.items():
+        records.write_result(result, root / name, f"transfer train digits --out {name}")
+    both = transfer.Comparison(scratch=linear, dense=mlp)
+    records.write_result(both[both.best], root / "both")
+    for name, result in both.items():
+        records.write_result(result, root / "both" / name)
+    write_json(root / "both" / "result.json", comparison_figures(both, "transfer compare digits"))
+    return root
+
+
+def page_of(*folders, **options):
+    runner = CliRunner()
+    words = [str(folder) for folder in folders] + [
+        str(w) for pair in options.items() for w in ("--" + pair[0], pair[1])
+    ]
+    ended = runner.invoke(cli.app, ["report", *words])
+    if ended.exception:
+        raise ended.exception
+    return ended.output.strip()
+
+
+@pytest.fixture(scope="module")
+def page(runs):
+    return transfer.build_report([runs / "both"], runs / "both" / "report.html").read_text()
+
+
+def test_the_page_is_self_contained(page):
+    assert "<script" not in page
+    outside = re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', page)
+    assert outside == []
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!#)", page)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "What was asked", "transfer compare digits", "The data", "The comparison", "balanced accuracy", "log loss",
+        "area under the ROC curve", "calibration error", "p, corrected", "epoch by epoch", "Class by class",
+        "taken for", "Does a probability mean what it says", "least certain", "Where it looked", "layer by layer",
+        "Conv2D", "Time and versions", "keras", "numpy",
+    ],
+)  # fmt: skip
+def test_the_page_holds_what_is_promised(page, words):
+    assert words in page
+
+
+def test_thumbnails_are_there_with_both_names(page, runs):
+    saved = saved_runs.read_run(runs / "linear")["scratch"]
+    mistakes = shown_pictures.worst_mistakes(saved.tested)
+    chances = saved.tested.probabilities[mistakes, saved.tested.labels[mistakes]]
+    assert (np.diff(chances) >= 0).all()
+    assert (saved.tested.probabilities[mistakes].argmax(axis=1) != saved.tested.labels[mistakes]).all()
+    rows = shown_pictures.describe_pictures(saved, mistakes)
+    assert all(row["true"] != row["predicted"] and row["picture"].startswith("data:image/webp") for row in rows)
+    unsure = shown_pictures.least_certain(saved.tested, without=mistakes)
+    assert not set(unsure) & set(mistakes)
+    assert page.count("data:image/webp") > len(unsure)
+
+
+def test_a_report_without_its_pictures(runs, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(runs / "linear", moved)
+    config = json.loads((moved / "config.json").read_text())
+    (moved / "config.json").write_text(json.dumps(config | {"root": str(tmp_path / "gone")}))
+    page_of(moved)
+    text = (moved / "report.html").read_text()
+    assert "no longer at its place" in text
+    assert "Where it looked" not in text
+
+
+def test_several_runs_side_by_side(runs, tmp_path):
+    page = tmp_path / "page.html"
+    assert page_of(runs / "linear", runs / "mlp", out=page) == str(page)
+    text = page.read_text()
+    assert text.count("transfer train digits --out linear") == text.count("transfer train digits --out mlp") == 2
+    assert re.search(r"linear (and mlp cannot|is better than mlp)|mlp is better than linear", text)
+
+
+def test_a_run_and_a_comparison_side_by_side(runs):
+    named = saved_runs.read_runs([runs / "mlp", runs / "both"])
+    assert list(named) == ["mlp", "both: scratch", "both: dense"]
+    assert len(saved_runs.same_test_pictures(named)) == 3
+
+
+def test_runs_with_other_test_pictures_are_refused(runs, tmp_path):
+    page = tmp_path / "page.html"
+    with pytest.raises(DataError, match=r"\d+ only in linear \(.*\.png.*\) and \d+ only in other .* same --seed"):
+        page_of(runs / "linear", runs / "other", out=page)
+    assert not page.exists()
+
+
+def test_runs_with_other_classes_are_refused(runs, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(runs / "linear", changed)
+    for name in ("result.json", "predictions.csv"):
+        text = (changed / name).read_text()
+        text = text.replace('"2"', '"two"') if name.endswith("json") else re.sub(r",2,", ",two,", text)
+        (changed / name).write_text(text)
+    with pytest.raises(DataError, match=r"different classes \(2, two\)"):
+        page_of(runs / "linear", changed, out=tmp_path / "page.html")
+
+
+def test_a_run_of_another_schema_version_is_refused(runs, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(runs / "linear", old)
+    said = json.loads((old / "result.json").read_text())
+    (old / "result.json").write_text(json.dumps(said | {"schema_version": 99}))
+    before = sorted(path.name for path in old.iterdir())
+    with pytest.raises(ModelFileError, match=r"schema version 99; this version of transfer reads \d+.*train again"):
+        page_of(old)
+    assert sorted(path.name for path in old.iterdir()) == before
+
+
+def test_no_run_and_a_taken_name_are_refused(runs, tmp_path, monkeypatch):
+    with pytest.raises(ModelFileError, match="is no run folder"):
+        page_of(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(OutputError, match="--out"):
+        page_of(runs / "linear", runs / "mlp")
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_a_run_says_what_the_temperature_did(runs):
+    said = json.loads((runs / "linear" / "result.json").read_text())
+    assert said["calibration"]["temperature"] > 0
+    assert 0 <= said["calibration"]["error_before"] <= 1
+    assert said["schema_version"] == records.SCHEMA_VERSION
+
+
+def figures_of(classes):
+    """Made figures of many classes with long names."""
+    from transfer.evaluation import evaluate_probabilities
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, 10 * classes)
+    probabilities = rng.dirichlet(np.ones(classes), len(labels)) + 0.3 * np.eye(classes)[labels]
+    names = [f"a class with the number {i} <&> $x$" for i in range(classes)]
+    return {
+        "classes": names,
+        **evaluate_probabilities(labels, probabilities / probabilities.sum(axis=1, keepdims=True), names),
+    }
+
+
+@pytest.mark.parametrize("classes", [2, 200])
+@pytest.mark.parametrize(
+    "plot", [result_plots.draw_confusion, result_plots.draw_classes, result_plots.draw_reliability]
+)
+def test_plots_stay_small_and_take_the_colour_of_the_page(plot, classes):
+    drawn = plots.svg(plot, figures_of(classes))
+    assert drawn.startswith("<svg")
+    assert "currentColor" in drawn
+    assert plots.INK not in drawn
+    assert len(drawn) < 300_000
+    assert drawn == plots.svg(plot, figures_of(classes))
