@@ -10,7 +10,7 @@ import numpy as np
 
 from transfer import drawing
 from transfer.explanation import occlusion_map, where_it_looked
-from transfer.inner_images import EDGES, edge_correlations, first_layer_images, layer_output, most_exciting, sobel
+from transfer.inner_images import EDGES, edge_correlations, layer_output, most_exciting, sobel
 from transfer.taps import OpenNetwork, Tap, is_convolution, open_network
 
 SIDE = 96  # pixels: smaller pictures are enlarged to at least so many
@@ -84,7 +84,7 @@ def feature_maps(model: keras.Model, picture: np.ndarray, layers: Sequence[str])
     plates = []
     for number, name in enumerate(layers, 1):
         values = layer_output(model, picture[None], name)[0]
-        shape = " × ".join(map(str, values.shape))
+        shape = " x ".join(map(str, values.shape))
         plates.append(Plate(f"maps-{number}", f"{name}: {shape}", _drawn(values)))
     text = (
         "Each filter of a layer makes a new image of what the layer before found; deeper ones are coarser and answer "
@@ -96,14 +96,9 @@ def feature_maps(model: keras.Model, picture: np.ndarray, layers: Sequence[str])
 
 def typical_layers(network: OpenNetwork) -> list[str]:
     """The last layer at each size of maps, or all fully-connected ones of a network without maps."""
-    maps = {
-        tap.output.shape[1]: name
-        for name, tap in network.taps.items()
-        if len(tap.output.shape) == 4 and tap.output.shape[1] > 1 and "Pooling" not in type(tap.layer).__name__
-    }
-    if network.last_map() is None:
-        return [name for name, tap in network.taps.items() if isinstance(tap.layer, keras.layers.Dense)]
-    return list(maps.values())
+    by_size = {network.tap(name).output.shape[1:3]: name for name in network.maps()}
+    dense = [name for name, tap in network.taps.items() if isinstance(tap.layer, keras.layers.Dense)]
+    return list(by_size.values()) or dense
 
 
 def first_layer(now: np.ndarray, others: dict[str, np.ndarray], is_dense: bool) -> Section:
@@ -124,12 +119,7 @@ def first_layer(now: np.ndarray, others: dict[str, np.ndarray], is_dense: bool) 
         if is_dense
         else "Each filter is drawn as the patch that it answers to most."
     )
-    change = [
-        f"Against {name}, weights changed by {np.abs(now - images).mean() / np.abs(images - 0.5).mean():.0%} on average."
-        for name, images in others.items()
-        if name.startswith("before") and images.shape == now.shape
-    ]
-    return Section("The first layer", " ".join([kind, "Grey stands for no weight.", *change]), plates)
+    return Section("The first layer", f"{kind} Grey stands for no weight.", plates)
 
 
 def edges(model: keras.Model, picture: np.ndarray, filters: np.ndarray) -> Section:
@@ -174,7 +164,7 @@ def exciting(
 
 def exciting_layer(network: OpenNetwork) -> str:
     """The layer whose units are worth looking at: the last maps, or the first layer of a dense network."""
-    return network.last_map() or network.first_weighted().layer.name
+    return network.maps()[-1] if network.maps() else network.first_weighted().layer.name
 
 
 def is_dense(first: Tap) -> bool:

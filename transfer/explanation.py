@@ -19,7 +19,9 @@ from transfer.features import forward
 from transfer.pipeline import BATCH
 from transfer.taps import open_network
 
-COVERS = 6  # the grey square of an occlusion map covers this part of the side, and moves by half of itself
+# The square of an occlusion map has this part of the side and moves by half of itself. Against Grad-CAM on 40
+# `flowers`, a quarter agrees better than a sixth (correlation 0.27 to 0.20) for half the answers.
+COVERS = 4
 
 
 def grad_cam(
@@ -43,9 +45,9 @@ def grad_cam(
         LayerError: no such layer, or one without maps (a dense network has none at all).
     """
     network = open_network(model)
-    name = layer or network.last_map()
-    if name is None:
+    if layer is None and not network.maps():
         raise LayerError(f"{model.name} has no maps to weigh; use input_gradient or occlusion_map for it")
+    name = layer or network.maps()[-1]
     tap = network.tap(name)
     if len(tap.output.shape) != 4:
         raise LayerError(f"layer {name} gives {tap.output.shape[1:]}; expected maps (height, width, channels)")
@@ -88,7 +90,7 @@ def occlusion_map(model: keras.Model, pictures: np.ndarray, classes: Sequence[in
     """What it costs the class to cover a part of the picture (Zeiler & Fergus 2014, arXiv:1311.2901).
 
     A square of the picture's mean colour moves over it; a pixel gets the mean drop in the class's
-    log-probability over all squares that covered it. No gradient is used. It takes about 140 answers of
+    log-probability over all squares that covered it. No gradient is used. It takes about 80 answers of
     the network a picture.
 
     Args:
@@ -115,20 +117,13 @@ def occlusion_map(model: keras.Model, pictures: np.ndarray, classes: Sequence[in
     return _scaled(maps / covered)
 
 
-# By the name that a page shows; the first that a network allows is what `where_it_looked` gives.
-LOOKED: dict[str, Callable] = {
-    "Grad-CAM": grad_cam,
-    "occlusion": occlusion_map,
-    "input gradient": input_gradient,
-}
-
-
 def where_it_looked(
     model: keras.Model, pictures: np.ndarray, classes: Sequence[int] | None = None
 ) -> tuple[str, np.ndarray]:
     """Grad-CAM, or for a network without maps the input gradient; with the name of what was used."""
-    name = "Grad-CAM" if open_network(model).last_map() else "input gradient"
-    return name, LOOKED[name](model, pictures, classes)
+    if open_network(model).maps():
+        return "Grad-CAM", grad_cam(model, pictures, classes)
+    return "input gradient", input_gradient(model, pictures, classes)
 
 
 def _occluded(pictures: np.ndarray, squares: Sequence[tuple[slice, slice]]) -> Iterator[np.ndarray]:

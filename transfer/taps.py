@@ -45,19 +45,18 @@ class OpenNetwork(NamedTuple):
             raise unknown_name("layer", name, self.taps, LayerError)
         return self.taps[name]
 
-    def last_map(self) -> str | None:
-        """The last layer that gives maps of several positions, or `None` for a network without convolution.
+    def maps(self) -> list[str]:
+        """Layers that give maps of several positions, from the first convolution on; none in a dense network.
 
-        Pooling and what stands before the first convolution does not count: the former only coarsens
-        what a layer before it found, the latter is still the picture.
+        Pooling does not count: it only coarsens what a layer before it found.
         """
-        maps, convolved = [], False
+        names, convolved = [], False
         for name, tap in self.taps.items():
             convolved = convolved or is_convolution(tap.layer)
             shape = tap.output.shape
-            if convolved and len(shape) == 4 and shape[1] * shape[2] > 1 and "Pooling" not in type(tap.layer).__name__:
-                maps.append(name)
-        return maps[-1] if maps else None
+            if convolved and len(shape) == 4 and shape[1:3] != (1, 1) and "Pooling" not in type(tap.layer).__name__:
+                names.append(name)
+        return names
 
     def first_weighted(self) -> Tap:
         """The convolution or fully-connected layer nearest to the picture.
