@@ -92,11 +92,14 @@ def compare(
     size = network.input_shape[1]
     pictures = Pictures(images, size, fit, keep=True)
     layers = layers or settings.scratch_layers(len(split.train), size)
+    pretrained = {"backbone": network, "labels": labels}
+    dense = scratch.dense_layers()
+    dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}
     networks = {
-        "frozen": lambda: (network, labels),
-        "finetune": lambda: (network, labels),
-        "scratch": lambda: (scratch.convnet(size, layers), None),
-        "dense": lambda: (scratch.dense_network(size), None),
+        "frozen": {"method": "frozen", **pretrained},
+        "finetune": {"method": "finetune", **pretrained},
+        "scratch": {"method": "scratch", "layers": layers, "image_size": size},
+        "dense": {"method": "scratch", "layers": dense, "image_size": size, "labels": dense_labels},
     }
     asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
     comparison = Comparison()
@@ -104,20 +107,8 @@ def compare(
         place = records.unfinished(name, *asked)
         done = records.load_result(place, images, split)
         if done is None:
-            keras.utils.set_random_seed(seed)
-            given, names = networks[name]()
-            method = name if name in ("frozen", "finetune") else "scratch"
             done = train(
-                images,
-                split,
-                given,
-                method,
-                fit=fit,
-                seed=seed,
-                pictures=pictures,
-                labels=names,
-                refit=False,
-                **options,
+                images, split, **networks[name], fit=fit, seed=seed, pictures=pictures, refit=False, **options
             )
             records.write_result(done, place)
         done.unfinished = place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
 from transfer.plots import COLOURS, INK
 
@@ -43,4 +43,25 @@ def draw_learning_curve(figure: Figure, said: dict) -> None:
     axes.set(xlabel="training pictures a class", ylabel="test accuracy in %")
     axes.grid(color=INK, alpha=0.2)
     axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_accuracy_against_cost(figure: Figure, said: dict) -> None:
+    """Cross-validated accuracy against milliseconds a picture, with the Pareto front; `said`: `backbones.json`."""
+    axes = figure.subplots()
+    for row in said["candidates"]:
+        x, y = row["milliseconds"], 100 * row["accuracy"]
+        chosen = row["label"] == said["recommended"]
+        axes.plot([x, x], [100 * end for end in row["ci95"]], color=COLOURS[0], linewidth=1.5, alpha=0.7)
+        axes.plot(x, y, "o", color=COLOURS[1 if chosen else 0], markersize=9 if chosen else 6)
+        name = f"{row['label']}, {row['image_size']} px" + (" (recommended)" if chosen else "")
+        axes.annotate(name, (x, y), (7, 4), textcoords="offset points", fontsize=8, color=INK)
+    front = sorted((row["milliseconds"], 100 * row["accuracy"]) for row in said["candidates"] if row["on_front"])
+    axes.step(*zip(*front), where="post", color=INK, alpha=0.6, linewidth=1, linestyle="--")
+    axes.set_xscale("log")
+    axes.margins(x=0.25)
+    axes.set(xlabel="milliseconds a picture", ylabel="cross-validated accuracy in %")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(color=INK, alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)

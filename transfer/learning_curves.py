@@ -127,6 +127,8 @@ def learning_curve(
         OptionError: a size that the data does not have, or no draw.
         UnknownNameError: no such method.
     """
+    if not methods:
+        raise OptionError(f"no method to draw a learning curve of; expected some of {', '.join(METHODS)}")
     for name in methods:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)

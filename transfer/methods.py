@@ -46,7 +46,7 @@ def train(
     train_batch_norm: bool = False,
     refit: bool = True,
     pictures: Pictures | None = None,
-    labels: dict[str, str] | None = None,
+    labels: dict | None = None,
 ) -> Result:
     """Train a network for the classes of a folder and evaluate it once on the test part.
 
@@ -74,8 +74,8 @@ def train(
             together, when the validation part has been measured; `compare` does not, so that all
             methods learn from the same pictures.
         pictures: decoded pictures to share with other calls.
-        labels: `backbone` and `weights` as they are to be written down, for a backbone given as a
-            model.
+        labels: `backbone` and `weights` (and `layers`) as they are to be written down, instead of what
+            the arguments say.
 
     Returns:
         The `Result`.
@@ -92,6 +92,7 @@ def train(
         raise OptionError(f"share of {share}; expected more than 0 and up to 1")
     keras.utils.set_random_seed(seed)
     network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
+    keras.utils.set_random_seed(seed)  # the head starts the same, whether the network was built here or given
     size = network.input_shape[1]
     options = dict(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
@@ -119,14 +120,15 @@ def resolve_backbone(
     image_size: int | None = None,
     weights: str | None = None,
     layers: Sequence[dict] | None = None,
-) -> tuple[keras.Model, dict[str, str]]:
-    """The network that a backbone argument of `train` stands for, and its names for the record."""
+) -> tuple[keras.Model, dict]:
+    """The network that a backbone argument of `train` stands for, and its names (or layers) for the record."""
     if isinstance(backbone, keras.Model):
         return backbone, {"backbone": backbone.name, "weights": "as given"}
     if method == "scratch" and backbone is None:
         size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
-        network = scratch.convnet(size, layers or settings.scratch_layers(len(split.train), size))
-        return network, {"backbone": network.name, "weights": "none"}
+        layers = layers or settings.scratch_layers(len(split.train), size)
+        network = scratch.convnet(size, layers)
+        return network, {"backbone": network.name, "weights": "none", "layers": layers}
     name = str(backbone or "bundled")
     bounds = backbones.default_size(name)
     if image_size is None and bounds:

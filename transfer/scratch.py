@@ -72,11 +72,12 @@ LAYERS: dict[str, Callable] = {
     "pool": lambda x, size: kl.MaxPooling2D(size)(x),
     "global_pool": _global_pool,
     "residual": _residual,
+    "tap": _global_pool,
     "dropout": lambda x, rate: kl.Dropout(rate)(x),
     "flatten": lambda x, _=True: kl.Flatten()(x),
     "dense": _dense,
 }
-ON_MAPS = ("resize", "crop", "conv", "pool", "global_pool", "residual")
+ON_MAPS = ("resize", "crop", "conv", "pool", "global_pool", "residual", "tap")
 WHOLE = ("resize", "crop", "conv", "pool", "residual", "dense")
 
 
@@ -97,7 +98,8 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
         image_size: side S of the pictures in pixels, or `None` for any size (then the layers must
             not flatten).
         layers: the rows, first layer first. Where the last one still gives a map, its average over
-            all positions is taken.
+            all positions is taken. `{"tap": "average"}` adds the average (or `max`) of the map at that
+            depth to the features and lets the map itself pass.
 
     Returns:
         A functional `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, D)`. Pixels are
@@ -109,10 +111,17 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
     """
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
     x = kl.Rescaling(1 / 127.5, offset=-1.0, name="to_minus_one_to_one")(inputs)
+    taps = []
     for position, row in enumerate(layers):
-        x = _apply(x, row, position)
+        y = _apply(x, row, position)
+        if "tap" in row:
+            taps.append(y)
+        else:
+            x = y
     if len(x.shape) == 4:
-        x = kl.GlobalAveragePooling2D(name="features")(x)
+        x = kl.GlobalAveragePooling2D(name=None if taps else "features")(x)
+    if taps:
+        x = kl.Concatenate(name="features")([*taps, x])
     return keras.Model(inputs, x, name=name)
 
 
@@ -159,10 +168,15 @@ def dense_network(image_size: int, hidden: Sequence[int] = (256, 256), activatio
     Returns:
         `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, hidden[-1])`.
     """
+    return convnet(image_size, dense_layers(hidden, activation), name="dense_network")
+
+
+def dense_layers(hidden: Sequence[int] = (256, 256), activation: str = "relu") -> list[LayerRow]:
+    """The rows of `dense_network`."""
     rows: list[LayerRow] = [{"flatten": True}]
     for units in hidden:
         rows += [{"dense": units}, {"activation": activation}]
-    return convnet(image_size, rows, name="dense_network")
+    return rows
 
 
 @dataclass(frozen=True)

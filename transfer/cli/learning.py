@@ -10,11 +10,14 @@ import typer
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.again import data_of, refuse_other_options
 from transfer.cli.data import refuse, show_findings
+from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.places import free_place
 from transfer.cli.show import (
     command_line,
     methods_table,
+    one_line,
     out,
     print_json,
     progress,
@@ -28,7 +31,8 @@ KEPT_TOGETHER = ("near-duplicates",)
 
 
 def train(
-    data: option.Data,
+    context: typer.Context,
+    data: option.DataOrNone = None,
     backbone: option.Backbone = "bundled",
     method: Annotated[str, typer.Option(help="frozen, finetune or scratch")] = "frozen",
     head: option.Head = "linear",
@@ -52,11 +56,18 @@ def train(
     strict: option.Strict = False,
     folds: option.Folds = None,
     repeats: option.Repeats = 1,
+    again: option.Again = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
     overwrite: option.Overwrite = False,
     as_json: option.Json = False,
 ) -> None:
     """Retrain on a folder of pictures and write a run with its SavedModel."""
+    if again is not None:
+        refuse_other_options(context)
+        place = free_place(out_folder, data or data_of(again), "again", overwrite)
+        return _finish(transfer.repeat_run(again, data), place, overwrite, as_json)
+    if data is None:
+        raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     place = free_place(out_folder, data, method, overwrite)
     for name, value in (("--split", split_file), ("--per-class", per_class)):
         if folds is not None and value is not None:
@@ -71,16 +82,7 @@ def train(
         activation=activation, flip=flip, refit=per_class is None,
     )  # fmt: skip
     also = [transfer.cross_validate(images, fold_splits, **options)] if fold_splits else []
-    result = transfer.train(images, split, **options)
-    transfer.save_run(result, place, command_line(), overwrite, also)
-    figures = read_result(place)
-    if as_json:
-        return print_json(figures)
-    show_notes(figures["notes"], already=split.notes)
-    out.print(methods_table({method: figures}))
-    for more in also:
-        show_notes(more.in_words())
-    show_place(place)
+    _finish(transfer.train(images, split, **options), place, overwrite, as_json, also, told=split.notes)
 
 
 def compare(
@@ -102,6 +104,10 @@ def compare(
     class_weights: option.ClassWeights = None,
     flip: option.Flip = True,
     layers: option.Layers = None,
+    learning_curve: option.Curve = False,
+    sizes: option.Sizes = None,
+    draws: option.Draws = 3,
+    backbones: option.Backbones = None,
     strict: option.Strict = False,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
     overwrite: option.Overwrite = False,
@@ -110,18 +116,39 @@ def compare(
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
     place = free_place(out_folder, data, "compare", overwrite)
     images, split = _load(data, groups, seed, per_class, split_file, keep_together, strict)
-    comparison = transfer.compare(
-        images, split, backbone, [name.strip() for name in methods.split(",")], image_size=image_size,
-        weights=weights, fit=fit.value, seed=seed, layers=_layer_rows(layers), head=head, epochs=epochs,
-        class_weights=class_weights, flip=flip,
+    names, also = [name.strip() for name in methods.split(",")], []
+    shared = dict(image_size=image_size, fit=fit.value, seed=seed)
+    if backbones is not None:
+        choice, backbone, weights = chosen_backbone(images, split, backbones, backbone, weights, **shared)
+        also.append(choice)
+    options = dict(
+        **shared, weights=weights, layers=_layer_rows(layers), head=head, epochs=epochs, class_weights=class_weights,
+        flip=flip,
     )  # fmt: skip
-    transfer.save_run(comparison, place, command_line(), overwrite)
+    if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
+        curved = [name for name in names if name != "dense"]
+        also.append(transfer.learning_curve(images, split, backbone, curved, curve_sizes(sizes), draws, **options))
+    comparison = transfer.compare(images, split, backbone, names, **options)
+    transfer.save_run(comparison, place, command_line(), overwrite, also)
     figures = read_result(place)
     if as_json:
         return print_json(figures)
+    show_evidence(also)
     out.print(methods_table(figures["methods"]))
     for sentence in figures["in_words"]:
         out.print(f"- {sentence}")
+    show_place(place)
+
+
+def _finish(result, place: Path, overwrite: bool, as_json: bool, also=(), told=()) -> None:
+    transfer.save_run(result, place, command_line(), overwrite, also)
+    figures = read_result(place)
+    show_notes(figures["notes"], already=told)
+    if as_json:
+        return print_json(figures)
+    out.print(methods_table({result.method: figures}))
+    for more in also:
+        show_notes(more.in_words())
     show_place(place)
 
 
@@ -149,7 +176,7 @@ def _load(
     if images.ignored:
         progress.print(f"{images.ignored} other files ignored")
     for name, reason in images.unreadable:
-        progress.print(f"left out: {name} {reason}", markup=False)
+        progress.print(one_line(f"left out: {name} {reason}"), markup=False)
     show_findings(images)
     show_notes(split.notes)
     return images, split

@@ -17,7 +17,9 @@ class Fit(StrEnum):
     stretch = "stretch"
 
 
-Data = Annotated[str, typer.Argument(help="folder of class folders, CSV (file,label), zip or tar, or https address")]
+DATA_HELP = "folder of class folders, CSV (file,label), zip or tar, or https address"
+Data = Annotated[str, typer.Argument(help=DATA_HELP)]
+DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
 Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
 Backbone = Annotated[str, typer.Option(help="name from 'transfer backbones', or a .keras file")]
 Weights = Annotated[str | None, typer.Option(help="bundled, imagenet, none, or a weights file")]
@@ -51,4 +53,13 @@ Smoothing = Annotated[float | None, typer.Option(help="label smoothing, 0..1")]
 ClassWeights = Annotated[str | None, typer.Option(help="balanced: rare classes weigh as much as frequent ones")]
 Flip = Annotated[bool, typer.Option(help="mirror training pictures at random")]
 PerClass = Annotated[int | None, typer.Option(help="use at most so many training pictures a class")]
+Again = Annotated[
+    Path | None, typer.Option("--from", help="a run or its config.json: the same training again; DATA only if it moved")
+]
+Curve = Annotated[bool, typer.Option("--learning-curve", help="also measure with 5, 10, 20, ... pictures a class")]
+Sizes = Annotated[str | None, typer.Option(help="of the learning curve: pictures a class, such as 5,10,20")]
+Draws = Annotated[int, typer.Option(help="of the learning curve: how often pictures are drawn for each size")]
+Backbones = Annotated[
+    str | None, typer.Option(help="choose one: a,b,c (each NAME or NAME:WEIGHTS), fast, or all-local")
+]
 Layers = Annotated[Path | None, typer.Option(help="JSON list of the scratch convnet's layers")]

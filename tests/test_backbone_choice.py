@@ -1,0 +1,124 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import transfer
+from transfer import cli, quiet
+
+quiet.import_tensorflow()
+
+from transfer import architectures, backbone_choice  # noqa: E402
+from transfer.candidates import BackboneChoice, Candidate  # noqa: E402
+from transfer.errors import OptionError, UnknownNameError, WeightsError  # noqa: E402
+
+
+def candidate(name, milliseconds, accuracy, p_value=None):
+    return Candidate(
+        name, "imagenet", 96, 10**6, 4.0, milliseconds, accuracy, [accuracy - 0.02, accuracy + 0.02], 0, p_value
+    )
+
+
+@pytest.fixture(scope="module")
+def choice(digits):
+    return transfer.choose_backbone(*digits, ["bundled", "bundled:none"], image_size=32)
+
+
+def test_backbones_are_ranked_by_what_a_linear_head_reaches(choice, digits):
+    _, split = digits
+    assert [row.accuracy for row in choice.candidates] == sorted(
+        (row.accuracy for row in choice.candidates), reverse=True
+    )
+    assert {row.label for row in choice.candidates} == {"bundled", "bundled:none"}
+    assert choice.pictures == len(split.train) + len(split.validation)
+    for row in choice.candidates:
+        assert row.ci95[0] <= row.accuracy <= row.ci95[1]
+        assert row.parameters == 3_045_824
+        assert row.milliseconds > 0
+    assert choice.best.p_value is None
+    assert 0 <= choice.candidates[1].p_value <= 1
+
+
+def test_every_answer_comes_from_a_head_that_never_saw_the_picture(digits):
+    images, split = digits
+    noise = np.random.default_rng(0).normal(size=(len(split.train), 20))
+    folds = backbone_choice._folds(images, split.train, 0)
+    predicted = backbone_choice._predicted(noise, images.labels[split.train], folds)
+    assert (predicted == images.labels[split.train]).mean() < 0.6
+    assert np.array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(split.train)))
+    assert not any(set(train) & set(test) for train, test in folds)
+
+
+def test_the_cheapest_that_cannot_be_told_from_the_best_is_recommended():
+    best, alike = candidate("large", 9.0, 0.90), candidate("small", 2.0, 0.89, 0.3)
+    worse, wasteful = candidate("tiny", 1.0, 0.70, 0.001), candidate("odd", 10.0, 0.60, 0.001)
+    choice = BackboneChoice((best, alike, worse, wasteful), 500, 5)
+    assert choice.recommended is alike
+    assert [row.backbone for row in choice.front] == ["tiny", "small", "large"]
+    assert "recommended: small at 96 px, 89.0%: it cannot be told from the best" in choice.in_words()[1]
+    assert BackboneChoice((best, worse), 500, 5).in_words()[1] == "recommended: large; every cheaper one is worse"
+
+
+def test_sets(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert backbone_choice.backbone_set("all-local") == ["bundled"]
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / architectures.ARCHITECTURES["vgg16"].weights_file.replace("*", "")).write_bytes(b"")
+    assert backbone_choice.backbone_set("all-local") == ["bundled", "vgg16"]
+    assert {"bundled", "mobilenet_v2", "efficientnet_b0"} <= set(backbone_choice.backbone_set("fast"))
+    assert "vgg16" not in backbone_choice.backbone_set("fast")
+
+
+def test_of_a_set_those_without_weights_are_left_out_and_noted(digits, monkeypatch):
+    monkeypatch.setattr(backbone_choice, "backbone_set", lambda name: ["bundled", "bundled:nowhere.h5"])
+    choice = transfer.choose_backbone(*digits, "fast", image_size=32)
+    assert [row.label for row in choice.candidates] == ["bundled"]
+    assert "nowhere.h5" in choice.notes[0]
+    with pytest.raises(WeightsError):
+        transfer.choose_backbone(*digits, ["bundled:nowhere.h5"], image_size=32)
+
+
+@pytest.mark.parametrize(("names", "error"), [([], OptionError), (["bundeld"], UnknownNameError)])
+def test_wrong_names(digits, names, error):
+    with pytest.raises(error):
+        transfer.choose_backbone(*digits, names)
+
+
+def test_it_is_written_with_its_plot(choice, tmp_path):
+    choice.write(tmp_path)
+    said = json.loads((tmp_path / "backbones.json").read_text())
+    assert said["recommended"] == choice.recommended.label
+    with (tmp_path / "backbones.csv").open(newline="") as file:
+        assert [row["label"] for row in csv.DictReader(file)] == [row.label for row in choice.candidates]
+    assert "recommended" in (tmp_path / "backbones.svg").read_text()
+
+
+def test_compare_takes_both_options(digits_folder, tmp_path):
+    words = ["compare", digits_folder, "--methods", "frozen", "--backbones", "bundled,bundled:none", "--image-size", 32]
+    words += ["--learning-curve", "--sizes", "4", "--draws", 1, "--epochs", 1, "--out", tmp_path / "run"]
+    ended = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert ended.exit_code == 0, ended
+    assert "pictures a class" in ended.stdout
+    assert "recommended: bundled" in ended.stdout
+    for name in ("learning_curve", "backbones"):
+        assert all((tmp_path / "run" / f"{name}.{kind}").is_file() for kind in ("csv", "json", "svg"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--learning-curve", "--sizes", "5,5000"),
+        ("--learning-curve", "--sizes", "few"),
+        ("--learning-curve", "--methods", "dense"),
+        ("--backbones", "bundled", "--weights", "none"),
+        ("--backbones", "bundeld,bundled"),
+    ],
+)
+def test_wrong_options_end_in_one_sentence_and_write_nothing(words, digits_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(cli.app, ["compare", str(digits_folder), *words])
+    assert isinstance(ended.exception, cli.TransferError), ended.exception
+    assert "\n" not in str(ended.exception)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

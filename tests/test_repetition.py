@@ -1,0 +1,121 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import transfer
+from transfer import cli, quiet
+
+quiet.import_tensorflow()
+
+from transfer import records, repetition  # noqa: E402
+from transfer.errors import DataError, ModelFileError  # noqa: E402
+
+LAYERS = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
+CONVNET = dict(method="scratch", layers=LAYERS, image_size=32, epochs=2, seed=3)
+FROZEN = dict(backbone="bundled", image_size=32, head="svm", epochs=2)
+
+
+def split_of(result):
+    names = result.images.names
+    return {part: {names[i] for i in indices} for part, indices in result.split.parts().items()}
+
+
+def written(digits, folder, options):
+    """A run of few training pictures in a folder, without its export and report."""
+    images, split = digits
+    result = transfer.train(images, transfer.limit_training(split, images.labels, 9), **options)
+    records.write_result(result, folder)
+    return folder, result
+
+
+@pytest.fixture(scope="module")
+def convnet_run(digits, tmp_path_factory):
+    return written(digits, tmp_path_factory.mktemp("repeated") / "convnet", CONVNET)
+
+
+@pytest.fixture(scope="module")
+def run(convnet_run):
+    return convnet_run[0]
+
+
+@pytest.mark.parametrize("method", ["frozen", "convnet"])
+def test_the_same_split_and_the_same_figures_to_the_last_digit(method, convnet_run, digits, tmp_path, monkeypatch):
+    folder, first = convnet_run if method == "convnet" else written(digits, tmp_path / "frozen", FROZEN)
+    monkeypatch.setenv("TRANSFER_CACHE", str(tmp_path / "empty"))  # nothing kept helps
+    again = transfer.repeat_run(folder / "config.json")
+    assert split_of(again) == split_of(first)
+    assert again.metrics == first.metrics
+    assert np.array_equal(again.predictions.probabilities, first.predictions.probabilities)
+    assert again.options == first.options
+    assert not any("here and was" in note for note in again.notes)
+
+
+def test_a_method_of_a_comparison_can_be_repeated(digits, tmp_path):
+    first = transfer.compare(*digits, transfer.convnet(32, LAYERS), ["dense"], epochs=1)["dense"]
+    records.write_result(first, tmp_path / "dense")
+    again = transfer.repeat_run(tmp_path / "dense")
+    assert again.metrics == first.metrics
+    assert again.options["backbone"] == first.options["backbone"] == "dense_network"
+
+
+def changed(run, folder, **values):
+    """A copy of a run whose configuration says something else."""
+    folder.mkdir()
+    config = json.loads((run / "config.json").read_text()) | values
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_differ(run, digits_folder, tmp_path):
+    versions = json.loads((run / "config.json").read_text())["versions"] | {"keras": "2.0"}
+    old = changed(run, tmp_path / "old", versions=versions, root=str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        transfer.repeat_run(old)
+    moved = shutil.copytree(digits_folder, tmp_path / "moved")
+    words = ["train", moved, "--from", old / "config.json", "--out", tmp_path / "again", "--json"]
+    ended = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert ended.exit_code == 0, ended.exception
+    assert "and was 2.0" in ended.stderr
+    assert "numpy is" not in ended.stderr
+    assert json.loads(ended.stdout)["accuracy"] == json.loads((run / "result.json").read_text())["accuracy"]
+
+
+def test_other_classes_a_network_of_python_and_what_is_no_run_are_refused(run, tmp_path):
+    with pytest.raises(DataError, match="expected those of"):
+        transfer.repeat_run(changed(run, tmp_path / "a", classes=["x", "y", "z"]))
+    options = json.loads((run / "config.json").read_text())["options"]
+    del options["layers"]
+    with pytest.raises(ModelFileError, match="given in Python"):
+        transfer.repeat_run(changed(run, tmp_path / "b", options=options | {"weights": "as given"}))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelFileError, match="of a run folder"):
+        transfer.repeat_run(tmp_path)
+
+
+def test_groups_come_from_the_run(digits, run, tmp_path):
+    images, _ = digits
+    files = {
+        name: {"part": "train", "digest": digest, "group": name[:3]}
+        for name, digest in zip(images.names, images.digests)
+    }
+    assert repetition._with_groups(images, {"files": files}).groups == tuple(name[:3] for name in images.names)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--from", "{run}", "--head", "svm", "--seed", "1"), "--head, --seed"),
+        ((), "DATA is missing"),
+        (("--from", "{run}/result.json"), "expected the config.json"),
+        (("--from", "nowhere"), "cannot be read"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(words, said, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(cli.app, ["train", *(word.format(run=run) for word in words)])
+    assert isinstance(ended.exception, cli.TransferError), ended.exception
+    assert said in str(ended.exception)
+    assert not list(tmp_path.iterdir())

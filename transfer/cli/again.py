@@ -1,0 +1,32 @@
+"""`transfer train --from`: what it takes beside the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from transfer.errors import OptionError
+
+ALLOWED = ("data", "again", "out_folder", "overwrite", "as_json")
+
+
+def refuse_other_options(context: typer.Context) -> None:
+    """Everything that shapes the training comes from the run."""
+    given = [
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name not in ALLOWED and context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    ]
+    if given:
+        raise OptionError(
+            f"--from with {', '.join(given)}; --from repeats a run as it was: leave the others away, "
+            "or train without --from and give its split with --split"
+        )
+
+
+def data_of(run: Path) -> str:
+    """Where the pictures of a run were, for the name of the next one."""
+    from transfer.repetition import read_config
+
+    return read_config(run / "config.json" if run.is_dir() else run)["root"]
