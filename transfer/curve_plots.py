@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from transfer.plots import COLOURS, INK
 
@@ -59,7 +59,9 @@ def draw_accuracy_against_cost(figure: Figure, said: dict) -> None:
     front = sorted((row["milliseconds"], 100 * row["accuracy"]) for row in said["candidates"] if row["on_front"])
     axes.step(*zip(*front), where="post", color=INK, alpha=0.6, linewidth=1, linestyle="--")
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    times = [row["milliseconds"] for row in said["candidates"]]
+    axes.set_xlim(min(times) / 1.6, max(times) * 3)  # room for the names, and for two labels at least
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.set(xlabel="milliseconds a picture", ylabel="cross-validated accuracy in %")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
