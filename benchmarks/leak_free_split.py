@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 import transfer
+from transfer.splits import kept_together
 
 
 def main(data: Path, groups: Path | None = None, seeds: int = 5, image_size: int = 64) -> None:
@@ -36,7 +37,7 @@ def main(data: Path, groups: Path | None = None, seeds: int = 5, image_size: int
             result = transfer.train(replace(images, groups=None), split, backbone, seed=seed)
             leaking = np.isin(np.array(truth)[split.test], np.array(truth)[split.train]).mean()
             rows.append([result.metrics["accuracy"], result.metrics["balanced_accuracy"], leaking])
-        units = len(set(images.groups or images.names))
+        units = len(set(kept_together(images.digests, images.groups)))
         figures = (f"{100 * m:.1f} +- {100 * s:.1f}" for m, s in zip(np.mean(rows, 0), np.std(rows, 0, ddof=1)))
         print(name, units, *figures, [round(row[0], 4) for row in rows], sep=" | ", flush=True)
 
