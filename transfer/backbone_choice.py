@@ -64,7 +64,7 @@ def choose_backbone(
             they are not the usual ones, such as `mobilenet_v2:FILE`.
         image_size: the same for all; by default each gets its own, up to the size of the pictures.
         fit: how pictures are brought to the square.
-        seed: of the folds.
+        seed: of the folds, and of random weights.
 
     Raises:
         UnknownNameError, ImageSizeError, WeightsError: a backbone that cannot be loaded.
@@ -81,6 +81,7 @@ def choose_backbone(
     measured, answers, notes = [], [], []
     for entry in dict.fromkeys(names):
         name, _, weights = entry.partition(":")
+        keras.utils.set_random_seed(seed)
         try:
             network, labels = resolve_backbone(name, "frozen", images, split, image_size, weights or None)
         except WeightsError as error:

@@ -88,6 +88,7 @@ def compare(
     for name in methods:
         if name not in COMPARED:
             raise unknown_name("method", name, COMPARED)
+    keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
     size = network.input_shape[1]
     pictures = Pictures(images, size, fit, keep=True)

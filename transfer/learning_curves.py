@@ -135,6 +135,7 @@ def learning_curve(
     sizes = _checked_sizes(sizes, images, split)
     if draws < 1:
         raise OptionError(f"--draws {draws}; expected 1 or more")
+    keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
     size = network.input_shape[1]
     pictures = Pictures(images, size, fit, keep=True)
