@@ -3,8 +3,7 @@
     python recipes/pretrain_backbone.py tiny-imagenet-200-train.tar.gz pretraining \
         --teacher mobilenet_v2_imagenet.weights.h5
 
-Data: Tiny-ImageNet-200 (100,000 pictures of 64 px); the teacher's answers are computed once.
-Measured: see transfer/weights/README.md.
+Data: Tiny-ImageNet-200, 100,000 pictures of 64 px. Measured: see transfer/weights/README.md.
 """
 
 from pathlib import Path
@@ -17,11 +16,12 @@ import transfer
 def main(data: str, folder: Path, teacher: Path | None = None, seed: int = 0, epochs: str = "3x32,4x48,3x64") -> None:
     import numpy as np
 
+    transfer.quiet.import_tensorflow()
     from transfer import backbones, pretraining
     from transfer.pipeline import Pictures
 
     images = transfer.load_images(data)
-    everything = np.arange(len(images))
+    everything = range(len(images))
     pixels = Pictures(images, 64).array(everything)
     answers = folder / "teacher.npy"
     if teacher and not answers.exists():

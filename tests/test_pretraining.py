@@ -99,3 +99,20 @@ def test_soften():
     sharp = np.concatenate([teacher(batch) for batch in batches])
     roots = np.sqrt(sharp)  # temperature 2
     np.testing.assert_allclose(soft, roots / roots.sum(axis=1, keepdims=True), atol=2e-3)
+
+
+def test_the_quick_convolution_is_the_plain_one(monkeypatch):
+    rows = [{"conv": 256, "bias": False}, {"residual": 256}]
+    monkeypatch.setattr("transfer.backbones.BUNDLED_LAYERS", rows)
+    plain = pretraining.bundled_network(None)
+    quick = keras.models.clone_model(plain, clone_function=pretraining._quick)
+    quick.set_weights(plain.get_weights())
+    assert [type(layer).__name__ for layer in quick.layers].count("_Convolution") == 3
+    gradients = []
+    for network in (plain, quick):
+        network.compile("sgd", "mse", jit_compile=False)
+        before = network.get_weights()
+        network.train_on_batch(PIXELS[:4, :6, :6].astype(np.float32), np.ones((4, 256), np.float32))
+        gradients.append([after - old for after, old in zip(network.get_weights(), before)])
+    for a, b in zip(*gradients):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)

