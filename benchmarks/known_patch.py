@@ -2,10 +2,10 @@
 
     python benchmarks/known_patch.py --seeds 5
 
-Each picture of 32 pixels is noise with a striped patch of 8 pixels somewhere; the class is the direction of the stripes.
-A small convnet learns it. Printed as mean, standard deviation and values over seeds: accuracy on new pictures, the share
-of each map's mass that lies on the patch (6.3 % of the area) with the trained network and with random weights, and how
-Grad-CAM and occlusion correlate.
+Each picture of 32 pixels is noise with a striped patch of 8 pixels somewhere; the class is the direction of the
+stripes. A small convnet learns it. Printed as mean, standard deviation and values over seeds: accuracy on new pictures,
+the share of each map's mass that lies on the patch (6.3 % of the area) with the trained network and with random
+weights, and how Grad-CAM and occlusion correlate.
 """
 
 import keras
