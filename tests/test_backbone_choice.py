@@ -96,12 +96,16 @@ def test_it_is_written_with_its_plot(choice, tmp_path):
 
 
 def test_compare_takes_both_options(digits_folder, tmp_path):
-    words = ["compare", digits_folder, "--methods", "frozen", "--backbones", "bundled,bundled:none", "--image-size", 32]
-    words += ["--learning-curve", "--sizes", "4", "--draws", 1, "--epochs", 1, "--out", tmp_path / "run"]
+    for name, stride in (("narrow", 4), ("wide", 2)):
+        transfer.convnet(32, [{"conv": 4, "stride": stride}]).save(tmp_path / f"{name}.keras")
+    names = ",".join(str(tmp_path / f"{name}.keras") for name in ("narrow", "wide"))
+    words = ["compare", digits_folder, "--methods", "frozen", "--backbones", names, "--epochs", 1]
+    words += ["--learning-curve", "--sizes", "4", "--draws", 1, "--out", tmp_path / "run"]
     ended = CliRunner().invoke(cli.app, [str(word) for word in words])
     assert ended.exit_code == 0, ended
     assert "pictures a class" in ended.stdout
-    assert "recommended: bundled" in ended.stdout
+    assert "recommended: " in ended.stdout
+    assert "compared with the recommended backbone, " in ended.stderr
     for name in ("learning_curve", "backbones"):
         assert all((tmp_path / "run" / f"{name}.{kind}").is_file() for kind in ("csv", "json", "svg"))
 

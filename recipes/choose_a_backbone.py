@@ -1,0 +1,27 @@
+"""Which backbone to take for these pictures: accuracy against cost, test pictures untouched.
+
+    python recipes/choose_a_backbone.py YOUR_FOLDER bundled,mobilenet_v2:FILE
+
+Without a list: all backbones whose weights are on this machine.
+
+MEASURED_HERE
+"""
+
+import sys
+
+import transfer
+
+
+def main(data: str, backbones: str = "all-local") -> None:
+    images = transfer.load_images(data)
+    names = backbones if backbones in ("fast", "all-local") else backbones.split(",")
+    choice = transfer.choose_backbone(images, transfer.split(images, seed=0), names)
+    for row in choice.candidates:
+        low, high = row.ci95
+        cost = f"{row.milliseconds:.1f} ms, {row.megabytes:.0f} MB"
+        print(f"{row.label:<24} {row.image_size} px  {row.accuracy:.3f} ({low:.3f} to {high:.3f})  {cost}")
+    print("\n".join(choice.in_words()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,28 @@
+"""How many pictures from scratch needs for what a frozen backbone reaches with few.
+
+    python recipes/learning_curve.py YOUR_FOLDER
+
+MEASURED_HERE
+"""
+
+import sys
+from pathlib import Path
+
+import transfer
+
+
+def main(data: str, sizes: str = "5,20,100", draws: int = 2) -> None:
+    images = transfer.load_images(data)
+    split = transfer.split(images, seed=0)
+    curve = transfer.learning_curve(
+        images, split, "bundled", ["frozen", "scratch"], [int(size) for size in sizes.split(",")], draws, epochs=20
+    )
+    for row in curve.means():
+        spread = f" +- {row['spread']:.3f}" if row["spread"] is not None else ""
+        print(f"{row['method']:<8} {row['per_class']!s:>4} a class: {row['accuracy']:.3f}{spread}")
+    print("\n".join(curve.in_words()))
+    curve.write(Path())  # learning_curve.csv, .json and .svg
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
