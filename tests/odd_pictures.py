@@ -1,10 +1,12 @@
 """Makes one folder with everything that a folder of pictures can contain."""
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -194,6 +196,14 @@ def good():
         "packed.tif": Good(encoded(image, "TIFF", compression="tiff_lzw"), rgb),
         "grey_16.tif": Good(encoded(Image.fromarray(deep), "TIFF"), grey_rgb),
         "exif_6.tif": Good(encoded(six, "TIFF", tiffinfo=tiff_six), rgb),
+        "animation.png": Good(
+            encoded(image, "PNG", save_all=True, append_images=[Image.fromarray(255 - rgb)], duration=100), rgb
+        ),
+        "pages.tif": Good(encoded(image, "TIFF", save_all=True, append_images=[Image.fromarray(255 - rgb)]), rgb),
+        "one_pixel.png": Good(png(rgb[:1, :1], 8, 2), rgb[:1, :1]),
+        "one_pixel.jpg": Good(jpeg(rgb[:1, :1]), rgb[:1, :1], 2.5),
+        "wide.png": Good(png(scene(8, 4000), 8, 2), scene(8, 4000)),
+        "tall.jpg": Good(jpeg(scene(4000, 8)), scene(4000, 8), 1.5),
         "jpeg_named.png": Good(jpeg(rgb), rgb, 1.5),
         "größe und ä.PNG": Good(png(rgb, 8, 2), rgb),
     }
@@ -235,15 +245,86 @@ def bad():
     }
 
 
+@dataclass(frozen=True)
+class OddFolder:
+    """A folder with everything, and what reading it has to give, by name below `root`."""
+
+    root: Path
+    good: dict[str, np.ndarray]  # pixels
+    bad: dict[str, str]  # a word of the reason
+    ignored: int
+    empty: tuple[str, ...]
+
+
+NAMES = (
+    "two words.png",
+    "  spaces around  .png",
+    "'single' and \"double\".png",
+    "new\nline.png",
+    "tab\tand, comma; semicolon.png",
+    "[red]markup[/red] & <b>tags</b> {{ braces }}.png",
+    "=1+2.png",
+    "-option.png",
+    "日本語 🌻 e\u0301.png",
+    "no UTF-8 \udce9.png",
+    "x" * 240 + ".png",
+    "/".join(["y" * 200] * 8) + "/deep.png",
+    "folder.png/inside.png",
+)
+
+
 def write_odd_folder(root):
-    """Write everything as `odd/NAME` beside a class of plain pictures; returns `root`."""
-    for folder, files in (("odd", {**good(), **bad()}), ("plain", {})):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-        for name, file in files.items():
-            (root / folder / name).write_bytes(file.data)
+    """Write everything below `odd/`, beside a class of plain pictures and an empty one; returns an `OddFolder`."""
+    odd, plain = root / "odd", scene()
+    files = {f"odd/{name}": file.pixels for name, file in good().items()}
+    reasons = {f"odd/{name}": file.reason for name, file in bad().items()}
+    for folder in (odd, root / "plain", root / "empty"):
+        folder.mkdir(parents=True)
+    for name, file in {**good(), **bad()}.items():
+        (odd / name).write_bytes(file.data)
     for name, value in (("dark.png", 20), ("light.png", 230), ("middle.png", 128)):
-        (root / "plain" / name).write_bytes(png(np.full((40, 40), value), 8, 0))
-    (root / "odd" / ".hidden.jpg").write_bytes(b"")
-    (root / "odd" / "notes.txt").write_text("no picture")
-    (root / "odd" / "folder.jpg").mkdir(exist_ok=True)
+        files[f"plain/{name}"] = np.full((40, 40, 3), value, np.uint8)
+        (root / "plain" / name).write_bytes(png(files[f"plain/{name}"], 8, 2))
+    for number, name in enumerate(NAMES):
+        pixels = np.roll(plain, number, axis=1)
+        try:
+            (odd / name).parent.mkdir(parents=True, exist_ok=True)
+            (odd / name).write_bytes(png(pixels, 8, 2))
+            files[f"odd/{name}"] = pixels
+        except OSError:
+            continue  # not every file system knows every name
+    (odd / ".hidden.jpg").write_bytes(b"")
+    (odd / "notes.txt").write_text("no picture")
+    (odd / "folder.jpg").mkdir()
+    reasons |= _links(odd) | _locked(odd)
+    return OddFolder(root, files, reasons, ignored=2, empty=("empty",))
+
+
+def write_many_classes(root, classes=2000):
+    """A folder of so many classes, two tiny pictures in each."""
+    for label in range(classes):
+        (root / f"class {label:04}").mkdir(parents=True)
+        for number in range(2):
+            pixels = np.array([[label % 256, label // 256, number]])[None]
+            (root / f"class {label:04}" / f"{number}.png").write_bytes(png(pixels, 8, 2))
     return root
+
+
+def _links(folder):
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "broken.png").symlink_to("nowhere.png")
+    (folder / "around").symlink_to(folder)
+    (folder / "up").symlink_to(folder.parent)
+    reasons = {"odd/loop.png": "cannot be read", "odd/broken.png": "cannot be read"}
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe.png")
+        reasons["odd/pipe.png"] = "is no file"
+    return reasons
+
+
+def _locked(folder):
+    if os.geteuid() == 0:
+        return {}  # who may read everything is never refused
+    (folder / "locked.png").write_bytes(png(scene(), 8, 2))
+    (folder / "locked.png").chmod(0)
+    return {"odd/locked.png": "cannot be read"}

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from odd_pictures import bad, good, png, write_odd_folder
+from odd_pictures import png, write_many_classes, write_odd_folder
 
 from transfer.errors import DataError
 from transfer.folders import load_images, split
@@ -141,12 +141,18 @@ def test_groups_come_from_a_table(classes, tmp_path):
 
 
 def test_odd_folder_keeps_what_is_readable_and_names_the_rest(tmp_path):
-    images = load_images(write_odd_folder(tmp_path))
-    assert {name.removeprefix("odd/") for name, _ in images.unreadable} == set(bad())
-    for name, reason in images.unreadable:
-        assert bad()[name.removeprefix("odd/")].reason in reason
-    assert {name.removeprefix("odd/") for name in images.names if name.startswith("odd/")} == set(good())
-    assert images.ignored == 2
+    odd = write_odd_folder(tmp_path)
+    images = load_images(odd.root)
+    unreadable = dict(images.unreadable)
+    assert set(unreadable) == set(odd.bad)
+    assert all(word in unreadable[name] for name, word in odd.bad.items())
+    assert set(images.names) == set(odd.good)
+    assert (images.ignored, images.empty) == (odd.ignored, odd.empty)
+
+
+def test_thousands_of_classes(tmp_path):
+    images = load_images(write_many_classes(tmp_path, 2000))
+    assert (len(images), len(images.class_names), set(images.counts().values())) == (4000, 2000, {2})
 
 
 def test_links_are_followed_but_never_in_a_circle_or_into_another_class(classes, tmp_path):

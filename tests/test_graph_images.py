@@ -7,7 +7,7 @@ from odd_pictures import bad, good, scene
 from transfer import images
 
 # What TensorFlow cannot read at all, and what it reads without a thing that Pillow knows.
-REFUSED = ("animation.webp", "rgb.tiff", "packed.tif", "grey_16.tif", "exif_6.tif")
+REFUSED = ("animation.webp", "rgb.tiff", "packed.tif", "grey_16.tif", "exif_6.tif", "pages.tif")
 DIFFERENT = ("cmyk_profile.jpg", "hole.gif")
 
 

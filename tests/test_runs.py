@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from odd_pictures import write_odd_folder
 
 import transfer
 from transfer import quiet
@@ -133,6 +134,13 @@ def test_predict_answers_the_others_when_one_file_is_no_picture(run, result, tmp
     assert good.label
     assert not bad.label
     assert "no picture" in bad.error
+
+
+def test_predict_answers_or_names_every_file_that_a_folder_can_contain(run, tmp_path):
+    odd = write_odd_folder(tmp_path)
+    rows = {row.file: row for row in transfer.predict(run, [odd.root])}
+    assert {name for name in odd.bad if rows[str(odd.root / name)].error} == set(odd.bad)
+    assert {name for name in odd.good if rows[str(odd.root / name)].label} == set(odd.good)
 
 
 def test_predict_takes_folders_and_patterns(run, digits_folder):

@@ -41,7 +41,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
     shown = sorted({index for section in sections for row in section["rows"] for index in row["indices"]})
     with ThreadPoolExecutor() as pool:
         thumbnails = dict(zip(shown, pool.map(_thumbnail, (check.images.paths[i] for i in shown))))
-    target = Path(folder) / PAGE
+    target, rows = Path(folder) / PAGE, _rows(check, shown)
     with whole_file(target) as partial:
         page = _template().render(
             title=f"What is in {check.images.root.name}",
@@ -51,7 +51,8 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
             thumbnails=thumbnails,
             names=check.images.names,
             labels=[check.images.class_names[label] for label in check.images.labels],
-            rows=_rows(check, shown),
+            rows=rows,
+            row_of={row.file: number for number, row in enumerate(rows)},
             class_names=check.images.class_names,
             actions=ACTIONS,
             columns=COLUMNS,

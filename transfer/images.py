@@ -76,9 +76,7 @@ def read_whole(path: Path) -> bytes:
         PictureError: it is none, see `check_picture`, or cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise PictureError("is no file")  # a folder, or a pipe that would be waited for
-        data = path.read_bytes()
+        data = _file_bytes(path)
     except OSError as error:
         raise PictureError(f"cannot be read ({error.strerror})") from error
     check_picture(data)
@@ -141,13 +139,21 @@ def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray
 def opened(source: Path | str | bytes) -> Iterator[Image.Image]:
     """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`."""
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else _file_bytes(Path(source))
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
             yield image
+    except PictureError:
+        raise
     except Exception as error:  # decoders raise every kind on damaged bytes
         raise PictureError(_reason(source, error)) from error
+
+
+def _file_bytes(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise PictureError("is no file")  # a folder, or a pipe that would be waited for
+    return path.read_bytes()
 
 
 def _first_scan(data: bytes) -> int:

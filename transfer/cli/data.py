@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.show import out, print_json, progress
+from transfer.cli.show import one_line, out, print_json, progress
 from transfer.errors import DataError, OptionError
 
 
@@ -84,15 +85,8 @@ def findings_table(findings) -> Table:
     colours = {"problem": "red", "warning": "yellow", "note": "dim"}
     for finding in findings:
         colour = colours[finding.severity]
-        table.add_row(f"[{colour}]{finding.severity}[/{colour}]", plain(finding.message), plain(finding.advice))
+        table.add_row(f"[{colour}]{finding.severity}[/{colour}]", escape(one_line(finding.message)), finding.advice)
     return table
-
-
-def plain(text: str) -> str:
-    """Text from file names as a terminal can show it: on one line, without markup."""
-    from rich.markup import escape
-
-    return escape("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text))
 
 
 def refuse(findings) -> None:
@@ -109,4 +103,4 @@ def show_findings(images) -> None:
     for finding in quick_findings(images):
         if finding.severity != "note" and finding.kind != "unreadable":  # those are named one by one already
             advice = f" ({finding.advice})" if finding.advice else ""
-            progress.print(f"{finding.severity}: {finding.message}{advice}", markup=False)
+            progress.print(one_line(f"{finding.severity}: {finding.message}{advice}"), markup=False)

@@ -46,7 +46,13 @@ def show_place(place: Path) -> None:
 
 def print_json(value: dict) -> None:
     """Print one JSON object, alone on standard output."""
-    print(json.dumps(value, ensure_ascii=False))
+    # A file name that is no UTF-8 becomes an escape that JSON itself knows.
+    print(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
+
+
+def one_line(text: str) -> str:
+    """Text with file names in it as a terminal can show it, whatever letters they hold."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def say(command: str) -> None:
