@@ -9,6 +9,7 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -18,7 +19,7 @@ import transfer
 from transfer.images import SUFFIXES
 
 
-def main(folder: Path | None = None, pictures: int = 100_000, near: str = "hash") -> None:
+def main(folder: Annotated[Path | None, typer.Argument()] = None, pictures: int = 100_000, near: str = "hash") -> None:
     with tempfile.TemporaryDirectory() as place:
         os.environ["TRANSFER_CACHE"] = str(Path(place, "cache"))
         folder = folder or generated(Path(place, "data"), pictures)

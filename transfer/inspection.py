@@ -17,7 +17,7 @@ from transfer.images import digest_of, opened, read_whole, upright_rgb
 from transfer.measures import measure
 from transfer.progress import bar
 
-VERSION = 1  # of the measures: another one makes earlier records void
+VERSION = 2  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags

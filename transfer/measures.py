@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from scipy import fft, ndimage
+from scipy import fft
 
 SIDE = 8  # of the descriptor: 8 x 8 frequencies
 MOST = 512  # pixels of the middle that detail is looked for in
@@ -25,22 +25,34 @@ def measure(pixels: np.ndarray) -> dict[str, float | bytes]:
         tiles without anything in them, 0..1; `sharpness`, the `detail` of the whole picture at no more
         than 256 pixels; `detail`, see `detail`; `descriptor`, see `descriptor`.
     """
-    small = Image.fromarray(pixels)
+    whole = Image.fromarray(pixels)
+    small = whole.copy()
     small.thumbnail((SMALL, SMALL), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    grey = np.asarray(small.convert("L"), np.float32)
+    shades = small.convert("L")
+    grey = np.asarray(shades)
     channels = np.asarray(small.resize((32, 32)))
-    mean, square = ndimage.uniform_filter(grey, 8)[4::8, 4::8], ndimage.uniform_filter(grey * grey, 8)[4::8, 4::8]
-    found = detail(np.asarray(Image.fromarray(pixels).convert("L")))
+    levels, counts = np.arange(256), np.array(shades.histogram()) / grey.size
+    brightness = float(levels @ counts)
+    found = detail(grey if small.size == whole.size else np.asarray(whole.convert("L")))
     return {
-        "brightness": float(grey.mean()),
-        "contrast": float(grey.std()),
+        "brightness": brightness,
+        "contrast": float(np.sqrt((levels - brightness) ** 2 @ counts)),
         "colour": float((channels.max(axis=2) - channels.min(axis=2)).mean()),
-        "extreme": float(max((grey < 6).mean(), (grey > 249).mean())),
-        "flat": float((square - mean * mean < 4).mean()) if mean.size else 0.0,
-        "sharpness": found if small.size == pixels.shape[1::-1] else detail(grey),
+        "extreme": float(max(counts[:6].sum(), counts[250:].sum())),
+        "flat": _flat(grey),
+        "sharpness": found if small.size == whole.size else detail(grey),
         "detail": found,
-        "descriptor": descriptor(grey),
+        "descriptor": descriptor(shades),
     }
+
+
+def _flat(grey: np.ndarray) -> float:
+    """The share of 8 x 8 tiles whose grey levels have a standard deviation below 2."""
+    height, width = grey.shape[0] // 8, grey.shape[1] // 8
+    if not (height and width):
+        return 0.0
+    tiles = grey[: 8 * height, : 8 * width].astype(np.float32).reshape(height, 8, width, 8)
+    return float((np.square(tiles).mean(axis=(1, 3)) - tiles.mean(axis=(1, 3)) ** 2 < 4).mean())
 
 
 def detail(grey: np.ndarray) -> float:
@@ -63,28 +75,30 @@ def detail(grey: np.ndarray) -> float:
     top, left = ((length - side) // 2 for length in grey.shape)
     grey = grey[top : top + side, left : left + side].astype(np.float32)
     window = np.hanning(side).astype(np.float32)
-    power = np.abs(fft.rfft2((grey - grey.mean()) * window[:, None] * window, workers=1)) ** 2
+    waves = fft.rfft2((grey - grey.mean()) * window[:, None] * window).ravel()
+    power = waves.real**2 + waves.imag**2
     ring, frequency, count = _rings(side)
-    weighted = np.bincount(ring, power.ravel(), len(frequency))[1:-1] / count[1:-1] * frequency[1:-1] ** 2
+    weighted = np.bincount(ring, power, len(frequency))[1:-1] / count[1:-1] * frequency[1:-1] ** 2
     if weighted.max() < 1e-3 * side**2:
         return 1.0
     return float(min(1.0, frequency[1:-1][np.flatnonzero(weighted > DROP * weighted.max())[-1]] + 1 / 64))
 
 
-def descriptor(grey: np.ndarray) -> bytes:
+def descriptor(picture: Image.Image) -> bytes:
     """What a picture looks like from afar, in 64 bytes: a perceptual hash that keeps more than the signs.
 
     The 8 x 8 lowest frequencies of its cosine transform (the pHash of Zauner 2010), weighted with the
     frequency so that the lighting does not drown the shapes, scaled to -127..127 as int8.
 
     Args:
-        grey: `(H, W)` grey levels.
+        picture: in mode `L`.
     """
-    small = Image.fromarray(grey).resize((32, 32), Image.Resampling.BILINEAR)
-    waves = fft.dctn(np.asarray(small), norm="ortho")[:SIDE, :SIDE] * _WEIGHTS
-    return np.round(waves * (127 / max(np.abs(waves).max(), 1.0))).astype(np.int8).tobytes()
+    small = np.asarray(picture.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    waves = (_COSINES @ small @ _COSINES.T) * _WEIGHTS
+    return np.round(waves * (127 / max(float(np.abs(waves).max()), 1.0))).astype(np.int8).tobytes()
 
 
+_COSINES = fft.dct(np.eye(32, dtype=np.float32), norm="ortho", axis=0)[:SIDE]
 _WEIGHTS = np.hypot(*np.mgrid[:SIDE, :SIDE]).astype(np.float32)
 _KNOWN_RINGS: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
