@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import transfer
 from transfer import cli
 from transfer.cleaning import Action, propose_actions
 from transfer.errors import DataError, OutputError, TransferError
+from transfer.findings import Finding
 
 
 def contents(folder):
@@ -228,3 +230,12 @@ def test_the_command_line_proposes_and_applies(data, tmp_path, monkeypatch):
         done = run.invoke(cli.app, ["clean", str(data), *words])
         assert isinstance(done.exception, TransferError)
         assert sentence in str(done.exception)
+
+
+def test_a_suspected_label_is_kept_for_a_person_to_look_at(data):
+    found = transfer.check(data)
+    said = Finding("1 label", ((1,),), ("cat, looks like dog",), kind="suspected labels", severity="warning")
+    rows = {action.file: action for action in propose_actions(replace(found, findings=(said,), near=()))}
+    action = rows[found.images.names[1]]
+    assert (action.action, action.label) == ("keep", "cat")
+    assert "looks like dog" in action.reason

@@ -4,11 +4,12 @@ import pytest
 from transfer.label_errors import out_of_fold_probabilities, suspected_labels
 
 
-def clusters(each=60, classes=4, width=8, spread=1.0, seed=0):
+def clusters(each=60, classes=4, width=128, spread=1.0, seed=0):
     """Features in one cloud a class, and their labels."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), each)
-    return (4 * np.eye(classes, width)[labels] + rng.normal(0, spread, (len(labels), width))).astype(np.float32), labels
+    centres = rng.normal(0, 1, (classes, width))
+    return (centres[labels] + rng.normal(0, spread, (len(labels), width))).astype(np.float32), labels
 
 
 def planted(labels, share, seed=0):
@@ -26,7 +27,7 @@ def test_planted_wrong_labels_come_first_and_the_right_class_is_suggested(seed):
     noisy, wrong = planted(labels, 0.05, seed)
     suspects = suspected_labels(features, noisy, seed=seed, most=0.05)
     hits = [suspect for suspect in suspects if suspect.index in wrong]
-    assert len(hits) >= 0.9 * len(wrong)
+    assert len(hits) >= 0.8 * len(wrong)
     assert all(suspect.given == noisy[suspect.index] for suspect in suspects)
     assert all(suspect.suggested == labels[suspect.index] for suspect in hits)
     assert [suspect.belief for suspect in suspects] == sorted(suspect.belief for suspect in suspects)
@@ -39,7 +40,7 @@ def test_right_labels_far_apart_are_not_suspected():
 
 
 def test_no_more_than_asked_for_and_the_same_seed_the_same_answer():
-    features, labels = clusters(spread=2.0)
+    features, labels = clusters(spread=5.0)
     few = suspected_labels(features, labels, most=0.01)
     assert len(few) == 2
     assert suspected_labels(features, labels, most=0.01) == few
