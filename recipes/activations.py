@@ -23,7 +23,7 @@ def layers(depth: int, activation: str) -> list[dict]:
 
 def main(data: str, seeds: int = 3, epochs: int = 30) -> None:
     images = transfer.load_images(data)
-    split = transfer.limit_training(transfer.split(images, seed=0), images.labels, per_class=60)
+    split = transfer.split(images, seed=0)
     for depth in (2, 8):
         for activation in ("relu", "tanh", "sigmoid"):
             needed = []

@@ -4,7 +4,9 @@
 
 Without a list: all backbones whose weights are on this machine.
 
-MEASURED_HERE
+Measured on 1,800 photographs of scenes in six classes at 96 px, five-fold on 1,460 of them: bundled 85.6 % (83.7 to
+87.3), MobileNetV2 with ImageNet weights 85.5 % (83.7 to 87.3), bundled with random weights 62.4 % (59.9 to 64.8). The
+first two cannot be told apart, so that MobileNetV2 is recommended: 15.6 ms a picture against 23.8, two busy CPU cores.
 """
 
 import sys
