@@ -169,7 +169,8 @@ def suspected_labels(facts: Facts) -> Iterator[Found]:
         details = tuple(f"{names[s.given]}, looks like {names[s.suggested]}" for s in facts.suspects)
         sets = tuple((int(s.index),) for s in facts.suspects)
         figures = {"suggested": [names[s.suggested] for s in facts.suspects]}
-        yield Found(f"{_count(len(sets), 'label')} that may be wrong, the most suspect first", sets, details, (), figures)
+        said = f"{_count(len(sets), 'label')} that may be wrong, the most suspect first"
+        yield Found(said, sets, details, figures=figures)
 
 
 def _of_sets(
