@@ -11,7 +11,7 @@ from transfer.architectures import ARCHITECTURES
 from transfer.errors import ImageSizeError, ModelFileError, UnknownNameError, WeightsError
 
 RNG = np.random.default_rng(0)
-QUICK = ("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0")
+QUICK = ("mobilenet_v2", "mobilenet_v3_small")
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
 
 
