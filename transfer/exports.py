@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,9 +66,7 @@ def export_saved_model(
         answer = _endpoint(model, class_names)
 
         def from_bytes(files):
-            pictures, readable = tf.map_fn(
-                lambda data: _decode_one(data, size, fit), files, fn_output_signature=(tf.uint8, tf.bool)
-            )
+            pictures, readable = tf.map_fn(_decoder(size, fit), files, fn_output_signature=(tf.uint8, tf.bool))
             answers = answer(tf.cast(pictures, tf.float32))
             answers["probabilities"] = tf.where(readable[:, None], answers["probabilities"], float("nan"))
             answers["label"] = tf.where(readable, answers["label"], "")
@@ -99,6 +98,13 @@ def _endpoint(model: keras.Model, class_names: Sequence[str]):
         }
 
     return answer
+
+
+@functools.cache
+def _decoder(size: int, fit: str):
+    """The graph of `_decode_one`: it is large, and an export looks through it several times."""
+    decode = tf.function(lambda data: _decode_one(data, size, fit), input_signature=[tf.TensorSpec((), tf.string)])
+    return decode.get_concrete_function()
 
 
 def _decode_one(data, size: int, fit: str):

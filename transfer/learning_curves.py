@@ -213,7 +213,8 @@ def _notes(images: LabelledImages, split: Split, sizes: list[int], laws: dict) -
     if small:
         notes.append(
             f"{len(small)} of {len(counts)} classes have fewer than {sizes[-1]} training pictures and give all they "
-            "have to the larger sizes"
+            "have to the larger sizes: the mix of classes nears that of the test part with the size, and part of what "
+            "more pictures seem to bring is that"
         )
     if None in laws.values():
         notes.append("no curve is fitted: that needs four sizes or more, all pictures among them")
