@@ -12,16 +12,15 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LOWEST_FIRST = [
     "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "measures", "inspection",
-    "augmentation", "settings", "plots", "result_plots",
-    "curve_plots", "power_laws", "curve_words",
-    "archives", "splits", "folding", "tables", "name_groups", "listing", "folders",
-    "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks", "quality", "written_splits",
-    "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features",
-    "label_errors", "checking", "cleaning", "check_page", "cleaned_copies",
-    "explanation", "inner_images", "explain_sections", "training",
+    "augmentation", "settings", "plots", "result_plots", "curve_plots", "power_laws", "curve_words", "archives",
+    "splits", "folding", "tables", "name_groups", "listing", "folders", "alignment", "duplicates", "findings",
+    "data_checks", "shortcuts", "picture_checks", "quality", "written_splits", "architectures", "scratch",
+    "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features", "label_errors", "checking",
+    "cleaning", "check_page", "cleaned_copies", "explanation", "inner_images", "explain_sections", "training",
     "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
-    "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports", "saved_runs", "shown_pictures", "report", "runs",
-    "comparison", "learning_curves", "candidates", "backbone_choice", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
+    "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports",
+    "saved_runs", "shown_pictures", "report", "runs", "comparison", "learning_curves", "candidates",
+    "backbone_choice", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
 ]
 # fmt: on
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")

@@ -82,7 +82,7 @@ def test_in_words():
     }
     sizes = [5, 10, 20, 50, 100, "all"]
     means = [
-        {"method": name, "per_class": size, "images": images}
+        {"method": name, "per_class": size, "images": images, "accuracy": 1 - laws[name].error(images)[0]}
         for name in laws
         for size, images in zip(sizes, np.unique(SIZES))
     ]
@@ -90,7 +90,13 @@ def test_in_words():
     assert nine_times.startswith("from scratch needs about 9 x the pictures (")
     assert nine_times.endswith("to reach what frozen reaches with 20 a class")
     assert "does not reach what frozen reaches with 20 a class with all 2500 pictures, 25 x as many" in never
+    assert never.endswith("its fitted curve never does")
     assert "another 100 training pictures are expected to bring frozen 0.1 points" in gains[0]
+    means[-1]["accuracy"] = 0.99
+    assert (
+        "reaches what frozen reaches with 20 a class with 25 x the pictures; no curve"
+        in (curve_words.sentences(means, laws)[1])
+    )
 
 
 def test_sizes_follow_a_series():

@@ -108,9 +108,7 @@ def compare(
         place = records.unfinished(name, *asked)
         done = records.load_result(place, images, split)
         if done is None:
-            done = train(
-                images, split, **networks[name], fit=fit, seed=seed, pictures=pictures, refit=False, **options
-            )
+            done = train(images, split, **networks[name], fit=fit, seed=seed, pictures=pictures, refit=False, **options)
             records.write_result(done, place)
         done.unfinished = place
         comparison[name] = done

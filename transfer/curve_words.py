@@ -18,34 +18,37 @@ def sentences(means: Sequence[dict], laws: Mapping[str, PowerLaw | None]) -> lis
     """How many times the pictures each method needs for what frozen reaches, and what more pictures would bring.
 
     Args:
-        means: one dict a method and size: `method`, `per_class`, `images`, `accuracy`.
+        means: one dict a method and size, all pictures last: `method`, `per_class`, `images`, `accuracy`.
         laws: by method; those without a law have nothing said about them.
     """
     laws = {method: law for method, law in laws.items() if law is not None}
-    most = {row["method"]: row["images"] for row in means}  # all pictures come last
+    rows = {method: [row for row in means if row["method"] == method] for method in laws}
     said = []
     if REFERENCE in laws:
-        rows = [row for row in means if row["method"] == REFERENCE and isinstance(row["per_class"], int)]
-        row = min(rows, key=lambda row: abs(row["per_class"] - REFERENCE_SIZE))
+        drawn = [row for row in rows[REFERENCE] if isinstance(row["per_class"], int)]
+        goal = min(drawn, key=lambda row: abs(row["per_class"] - REFERENCE_SIZE))
         others = [method for method in laws if method != REFERENCE]
-        said += [_times(method, laws[method], laws[REFERENCE], row, most[method]) for method in others]
-    return said + [_gain(method, law, most[method]) for method, law in laws.items()]
+        said += [_times(method, rows[method], laws[method], laws[REFERENCE], goal) for method in others]
+    return said + [_gain(method, law, rows[method][-1]["images"]) for method, law in laws.items()]
 
 
-def _times(method: str, law: PowerLaw, reference: PowerLaw, row: dict, most: float) -> str:
-    """`row` is the reference's at one size; `most` the largest number of pictures that was measured."""
-    targets = error_of(reference.laws(), [row["images"]])[:, 0]
-    needed = pictures_for(law.laws(), targets) / row["images"]
+def _times(method: str, rows: list[dict], law: PowerLaw, reference: PowerLaw, goal: dict) -> str:
+    """The points say whether `goal`, the reference at one size, is reached; the laws say with how many pictures."""
+    targets = error_of(reference.laws(), [goal["images"]])[:, 0]
+    needed = pictures_for(law.laws(), targets) / goal["images"]
     low, high = np.quantile(needed[1:], [0.025, 0.975], method="nearest")  # infinite ones cannot be averaged
-    goal = f"what {NAMES[REFERENCE]} reaches with {row['per_class']} a class"
-    if needed[0] * row["images"] <= most:
-        return f"{NAMES[method]} needs about {_number(needed[0])} x the pictures ({_span(low, high)}) to reach {goal}"
-    beyond = (
-        f"{NAMES[method]} does not reach {goal} with all {most:.0f} pictures, {_number(most / row['images'])} x as many"
-    )
-    if np.isinf(needed[0]):
-        return f"{beyond}; its fitted curve never does"
-    return f"{beyond}; its fitted curve does with about {_number(needed[0])} x ({_span(low, high)})"
+    by_law = f"about {_number(needed[0])} x the pictures ({_span(low, high)})"
+    name, most = NAMES[method], rows[-1]["images"]
+    what = f"what {NAMES[REFERENCE]} reaches with {goal['per_class']} a class"
+    first = next((row["images"] for row in rows if row["accuracy"] >= goal["accuracy"]), None)
+    if first is None:
+        missed = (
+            f"{name} does not reach {what} with all {most:.0f} pictures, {_number(most / goal['images'])} x as many"
+        )
+        return f"{missed}; its fitted curve {'never does' if np.isinf(needed[0]) else f'says {by_law}'}"
+    if needed[0] * goal["images"] <= most:
+        return f"{name} needs {by_law} to reach {what}"
+    return f"{name} reaches {what} with {_number(first / goal['images'])} x the pictures; no curve fits its points well"
 
 
 def _gain(method: str, law: PowerLaw, most: float) -> str:
