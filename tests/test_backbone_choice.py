@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer import architectures, backbone_choice  # noqa: E402
+from transfer import architectures, backbone_choice, learning_curves  # noqa: E402
 from transfer.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.errors import OptionError, UnknownNameError, WeightsError  # noqa: E402
 
@@ -95,7 +96,9 @@ def test_it_is_written_with_its_plot(choice, tmp_path):
     assert "recommended" in (tmp_path / "backbones.svg").read_text()
 
 
-def test_compare_takes_both_options(digits_folder, tmp_path):
+def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
+    answer = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5})
+    monkeypatch.setattr(learning_curves, "train", lambda *_, **__: answer)
     for name, stride in (("narrow", 4), ("wide", 2)):
         transfer.convnet(32, [{"conv": 4, "stride": stride}]).save(tmp_path / f"{name}.keras")
     names = ",".join(str(tmp_path / f"{name}.keras") for name in ("narrow", "wide"))

@@ -32,11 +32,11 @@ def backbone():
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Splits that `train` was called with; it answers at once, better with more pictures."""
+    """(backbone, method, options) of calls of `train`, which answers at once, better with more pictures."""
     calls = []
 
-    def train(images, split, *_, **options):
-        calls.append(split)
+    def train(images, split, backbone, method, **options):
+        calls.append((backbone, method, options))
         accuracy = 1 - 0.5 * len(split.train) ** -0.3 - 0.01 * (options["seed"] % 2)
         return SimpleNamespace(split=split, metrics={"accuracy": accuracy})
 
@@ -115,6 +115,13 @@ def test_every_draw_is_measured_and_all_come_last(curve, digits):
     assert curve.means()[-1]["spread"] is None
 
 
+def test_each_method_gets_its_network(digits, backbone, trainings):
+    transfer.learning_curve(*digits, backbone, ["finetune", "scratch"], [5], draws=1, layers=LAYERS, epochs=4)
+    assert [(given, method) for given, method, _ in trainings] == [(backbone, "finetune")] * 2 + [(None, "scratch")] * 2
+    assert all((options["epochs"], options["refit"]) == (4, False) for *_, options in trainings)
+    assert (trainings[-1][2]["layers"], trainings[-1][2]["image_size"]) == (LAYERS, 32)
+
+
 def test_small_draws_are_part_of_larger_ones_and_validation_shrinks_along(digits):
     images, split = digits
     small, large = (learning_curves._draw(split, images.labels, n, seed=3) for n in (4, 8))
@@ -133,7 +140,7 @@ def test_the_frozen_part_sends_each_picture_through_the_backbone_once(digits, ba
         return compute(network, pictures, missing, store)
 
     monkeypatch.setattr(features, "_compute", counting)
-    curve = transfer.learning_curve(images, split, backbone, ["frozen", "scratch"], [3], 1, layers=LAYERS, epochs=1)
+    curve = transfer.learning_curve(images, split, backbone, ["frozen"], [3], 1, epochs=1)
     assert len(seen) == len(set(seen)) == len(images)
     assert all(0 <= point["accuracy"] <= 1 for point in curve.points)
 
