@@ -34,12 +34,12 @@ class PowerLaw:
 
     def error(self, pictures) -> np.ndarray:
         """Error 0..1 at `pictures` training pictures (a number or an array)."""
-        return error_of(self.laws()[:1], np.atleast_1d(pictures))[0]
+        return np.minimum(error_of(self.laws()[:1], np.atleast_1d(pictures))[0], 1)
 
     def interval(self, pictures) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of that error: low and high."""
         low, high = np.percentile(error_of(self.draws, np.atleast_1d(pictures)), [2.5, 97.5], axis=0)
-        return low, high
+        return np.minimum(low, 1), np.minimum(high, 1)
 
 
 def fit_power_law(pictures: np.ndarray, errors: np.ndarray, seed: int = 0) -> PowerLaw | None:
