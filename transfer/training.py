@@ -125,12 +125,14 @@ def fit_head_again(head: keras.Model, features, targets, weights, schedule: Sche
 
 def _fit_rows(head, features, targets, weights, validation: Targets, schedule: Schedule, seed: int) -> History:
     head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
-    rows = tf.data.Dataset.from_tensor_slices((features, targets, weights))
-    # Repeated, so that an epoch has the same few steps however few pictures there are.
-    rows = rows.shuffle(len(features), seed=seed).repeat().batch(schedule.batch_size).prefetch(2)
+    arrays = [tf.constant(array) for array in (features, targets, weights)]
+    # Indices are shuffled, since rows one by one cost more than the steps themselves; repeated, so that an
+    # epoch has the same few steps however few pictures there are.
+    indices = tf.data.Dataset.range(len(features)).shuffle(len(features), seed=seed).repeat()
+    rows = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
     options = tf.data.Options()
     options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
-    data = {"x": rows.with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
+    data = {"x": rows.prefetch(2).with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
     known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
     return _fit(head, data, known, schedule, "head")
 
