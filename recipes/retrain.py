@@ -3,7 +3,7 @@
     python recipes/retrain.py YOUR_FOLDER saved_models/NAME
 
 YOUR_FOLDER holds one folder of pictures for each class. Measured on 1,800 photographs of scenes in six
-classes, 100 pixels wide: 85.9 % (81.8 to 89.2) of 340 test pictures, one split, 32 s from files to
+classes, 100 pixels wide: 85.9 % (81.8 to 89.2) of 340 test pictures, one split, 32 to 43 s from files to
 SavedModel.
 """
 

@@ -198,6 +198,15 @@ def test_groups_in_names_are_proposed_where_nothing_keeps_them_together(tmp_path
     assert transfer.check(tmp_path, "auto", near="none")["groups in names"] == ()
 
 
+def test_no_groups_are_proposed_where_the_parts_are_given(tmp_path):
+    parts = {"train": range(6), "test": range(6, 9)}
+    write(tmp_path, {
+        f"{part}/{name}/S{i:03}_{k}.png": picture(10 * i + k)
+        for part, numbers in parts.items() for name in "ab" for i in numbers for k in range(3)
+    })  # fmt: skip
+    assert transfer.check(tmp_path, near="none")["groups in names"] == ()
+
+
 def test_suspected_labels_come_from_the_backbone(digits_folder, monkeypatch):
     from transfer import checking
 

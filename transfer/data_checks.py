@@ -137,7 +137,7 @@ def near_across_parts(facts: Facts) -> Iterator[Found]:
 def groups_in_names(facts: Facts) -> Iterator[Found]:
     """Groups that file names show, where nothing yet keeps them together."""
     proposed = facts.name_groups
-    if proposed is None or facts.images.groups is not None or set(facts.images.given) > {""}:
+    if proposed is None or facts.images.groups is not None or any(facts.images.given):
         return
     groups = np.array(proposed.groups)
     shared = groups != ""
