@@ -1,6 +1,9 @@
 """From a run to a SavedModel, and its use without this toolkit.
 
-python recipes/export_saved_model.py runs/YOUR_RUN saved_models/NAME PICTURE
+    python recipes/export_saved_model.py runs/YOUR_RUN saved_models/NAME PICTURE
+
+Measured with the run of `transfer demo` and one of its test pictures of grass: grass 1.000, in 27 s of
+processor time, the check of the answers included.
 """
 
 import sys

@@ -1,6 +1,9 @@
 """A convnet from scratch with layers of your own choice, and what sharing weights saves.
 
-python recipes/from_scratch.py YOUR_FOLDER
+    python recipes/from_scratch.py YOUR_FOLDER
+
+Measured on 1,800 photographs of scenes in six classes: 71.8 % of 340 test pictures after 59 epochs, one
+split, 18 minutes on two cores with other work (retrain.py: 85.9 %).
 """
 
 import sys
