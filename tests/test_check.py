@@ -183,6 +183,13 @@ def test_classes_that_cannot_be_learned_from_are_findings(tmp_path):
         transfer.load_images(tmp_path)
 
 
+def test_counts_tell_the_parts_that_are_given(tmp_path):
+    write(tmp_path, {**plain(4, part="train/"), **plain(3, part="test/")})
+    (finding,) = transfer.check(tmp_path, near="none")["counts"]
+    assert finding.figures["parts"] == {"test": 6, "train": 8}
+    assert "6 test, 8 train" in finding.message
+
+
 def test_a_part_without_a_class_is_a_problem(tmp_path):
     write(tmp_path, {**plain(4, part="train/"), **plain(4, ("cat",), part="test/")})
     assert "test has no picture of dog" in transfer.check(tmp_path)["missing classes"][0].message

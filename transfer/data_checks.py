@@ -43,7 +43,7 @@ def counts(facts: Facts) -> Iterator[Found]:
     """How many pictures each class has, by part where DATA names parts."""
     images, by_class = facts.images, facts.images.counts()
     parts = {part or "no part": images.given.count(part) for part in sorted(set(images.given))}
-    said = f" ({', '.join(f'{number} {part}' for part, number in parts.items())})" if set(images.given) > {""} else ""
+    said = f" ({', '.join(f'{number} {part}' for part, number in parts.items())})" if any(images.given) else ""
     sizes = sorted(by_class.values())
     spread = f"{sizes[0]} each" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} each"
     figures = {"classes": by_class, "parts": parts if said else {}}
