@@ -111,8 +111,7 @@ def _predicted(features: np.ndarray, labels: np.ndarray, folds) -> np.ndarray:
     """`(N,)` class indices, each from a head that never saw the picture: the optimum of the toolkit's linear head."""
     predicted = np.zeros_like(labels)
     for train, test in folds:
-        c = 1 / (2 * len(train) * settings.head_l2(len(train)))
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=settings.HEAD_C, max_iter=1000))
         predicted[test] = head.fit(features[train], labels[train]).predict(features[test])
     return predicted
 

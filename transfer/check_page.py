@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jinja2
-from PIL import Image
 
 from transfer.checking import Check
 from transfer.cleaning import ACTIONS, COLUMNS, Action, propose_actions
-from transfer.drawing import data_address
+from transfer.drawing import thumbnail
 from transfer.errors import PictureError
 from transfer.findings import Finding
 from transfer.images import read_picture
@@ -84,13 +82,9 @@ def _rows(check: Check, shown: Iterable[int]) -> list[Action]:
 
 def _thumbnail(path: Path) -> str:
     try:
-        picture = Image.fromarray(read_picture(path))
+        return thumbnail(read_picture(path), SIDE, quality=70)
     except PictureError:  # gone since it was looked at
         return ""
-    picture.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=70)
-    return data_address(buffer.getvalue(), "image/webp")
 
 
 def _template() -> jinja2.Template:

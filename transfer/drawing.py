@@ -83,6 +83,15 @@ def data_address(data: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
+def thumbnail(picture: np.ndarray, side: int, quality: int) -> str:
+    """A picture `(H, W, 3)` uint8, no wider or higher than `side` pixels, as the address of a small WebP."""
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=quality)
+    return data_address(buffer.getvalue(), "image/webp")
+
+
 def write_png(image: np.ndarray, path: Path) -> None:
     """Write `(H, W, 3)` uint8 as a PNG file."""
     with whole_file(path) as partial:

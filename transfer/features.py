@@ -6,15 +6,15 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from transfer.cache import cache_folder
-from transfer.errors import OutputError, UnreadablePictures
+from transfer.cache import cache_folder, reported
+from transfer.errors import UnreadablePictures
 from transfer.folders import LabelledImages
 from transfer.pipeline import Pictures
 from transfer.progress import bar
@@ -137,11 +137,5 @@ class _Store:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OutputError(
-                f"the cached features in {self._place} cannot be used ({error}); free space, or delete that file"
-            ) from error
+    def _reported(self):
+        return reported("cached features", self._place)

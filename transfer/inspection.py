@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from transfer.cache import cache_folder
-from transfer.errors import OutputError, PictureError
+from transfer.cache import cache_folder, reported
+from transfer.errors import PictureError
 from transfer.images import digest_of, opened, read_whole, upright_rgb
 from transfer.measures import measure
 from transfer.progress import bar
@@ -71,8 +71,8 @@ def inspect_file(path: Path) -> Inspection:
 def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]:
     """Inspect files in parallel, and only those that changed since they were last inspected.
 
-    Records are kept in the user's cache folder by path, size and times of change. Threads suffice:
-    decoding, filters and transforms run outside Python's lock.
+    Records are kept in the user's cache folder by path, size and times of change. Decoding,
+    filters and transforms run outside Python's lock, the rest of the measures does not.
 
     Args:
         paths: the files.
@@ -180,11 +180,5 @@ class _Records:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OutputError(
-                f"the kept inspections in {self._place} cannot be used ({error}); free space, or delete that file"
-            ) from error
+    def _reported(self):
+        return reported("kept inspections", self._place)

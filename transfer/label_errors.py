@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from transfer.settings import head_l2
+from transfer.settings import HEAD_C
 from transfer.splits import kept_together
 
 FOLDS = 5
@@ -97,8 +97,7 @@ def out_of_fold_probabilities(
     units = np.unique(kept_together(contents, groups), return_inverse=True)[1]
     units = np.random.default_rng(seed).permutation(units.max() + 1)[units]
     beliefs = np.zeros((len(labels), labels.max() + 1))
-    inverse_l2 = 1 / (2 * head_l2(len(labels)) * len(labels))
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_l2, max_iter=100, tol=1e-3))
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=HEAD_C, max_iter=100, tol=1e-3))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
 
-from transfer.drawing import data_address, overlay
+from transfer.drawing import overlay, thumbnail
 from transfer.errors import PictureError
 from transfer.explanation import where_it_looked
 from transfer.images import fit_picture, read_picture
@@ -35,19 +33,7 @@ def least_certain(tested: Tested, without: Sequence[int] = (), most: int = SHOWN
 
 def describe_pictures(saved: SavedResult, positions: Sequence[int]) -> list[dict]:
     """For each picture its file, names, probabilities and a thumbnail (`None` where the file is gone)."""
-    tested, names = saved.tested, saved.figures["classes"]
-    rows = []
-    for i in positions:
-        chances = tested.probabilities[i]
-        rows.append({
-            "file": tested.files[i],
-            "true": names[tested.labels[i]],
-            "predicted": names[chances.argmax()],
-            "probability": float(chances.max()),
-            "of_true": float(chances[tested.labels[i]]),
-            "picture": _thumbnail(saved.path(tested.files[i])),
-        })  # fmt: skip
-    return rows
+    return [_named(saved, i) | {"picture": _thumbnail(saved.path(saved.tested.files[i]))} for i in positions]
 
 
 def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence[int]) -> tuple[str, list[dict]]:
@@ -61,10 +47,23 @@ def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence
         return "", []
     stack = np.stack(pixels).astype(np.float32)
     used, heats = where_it_looked(model, stack, saved.tested.probabilities[kept].argmax(axis=1))
-    rows = describe_pictures(saved, kept)
-    for row, picture, heat in zip(rows, stack, heats):
-        row["plain"], row["picture"] = _web(picture.astype(np.uint8)), _web(overlay(picture, heat))
+    rows = [
+        _named(saved, i) | {"plain": _web(picture.astype(np.uint8)), "picture": _web(overlay(picture, heat))}
+        for i, picture, heat in zip(kept, stack, heats)
+    ]
     return used, rows
+
+
+def _named(saved: SavedResult, position: int) -> dict:
+    tested, names = saved.tested, saved.figures["classes"]
+    chances, label = tested.probabilities[position], tested.labels[position]
+    return {
+        "file": tested.files[position],
+        "true": names[label],
+        "predicted": names[chances.argmax()],
+        "probability": float(chances.max()),
+        "of_true": float(chances[label]),
+    }
 
 
 def _read(path: Path) -> np.ndarray | None:
@@ -82,8 +81,4 @@ def _thumbnail(path: Path) -> str | None:
 
 def _web(picture: np.ndarray) -> str:
     """A small WebP for an `<img>`."""
-    image = Image.fromarray(picture)
-    image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=75)
-    return data_address(buffer.getvalue(), "image/webp")
+    return thumbnail(picture, SIDE, quality=75)
