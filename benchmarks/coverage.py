@@ -12,9 +12,9 @@ import typer
 from scipy import special
 from sklearn import metrics
 
-from transfer.calibration import calibration_error
-from transfer.evaluation import evaluate_probabilities
-from transfer.significance import paired_difference
+from transfer.statistics.calibration import calibration_error
+from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.statistics.significance import paired_difference
 
 NAMES = ("a", "b", "c", "d", "e")
 SHARES = (0.4, 0.3, 0.15, 0.1, 0.05)

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 import transfer
-from transfer.label_errors import out_of_fold_probabilities, suspected_labels
+from transfer.checks.label_errors import out_of_fold_probabilities, suspected_labels
 
 try:
     from cleanlab.filter import find_label_issues

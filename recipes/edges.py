@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 import transfer
-from transfer import drawing
-from transfer.images import fit_picture, read_picture
-from transfer.inner_images import EDGES, edge_correlations, sobel
-from transfer.prediction import list_files
+from transfer.data.images import fit_picture, read_picture
+from transfer.networks.inner_images import EDGES, edge_correlations, sobel
+from transfer.pages import drawing
+from transfer.runs.prediction import list_files
 
 
 def main(pictures: str, out: str = "edges.png") -> None:

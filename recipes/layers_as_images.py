@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import transfer
-from transfer import drawing
-from transfer.images import fit_picture, read_picture
+from transfer.data.images import fit_picture, read_picture
+from transfer.pages import drawing
 
 
 def main(data: str, epochs: str = "20") -> None:

@@ -17,8 +17,8 @@ def main(data: str, folder: Path, teacher: Path | None = None, seed: int = 0, ep
     import numpy as np
 
     transfer.quiet.import_tensorflow()
-    from transfer import backbones, pretraining
-    from transfer.pipeline import Pictures
+    from transfer.data.pipeline import Pictures
+    from transfer.networks import backbones, pretraining
 
     images = transfer.load_images(data)
     everything = range(len(images))
@@ -33,7 +33,7 @@ def main(data: str, folder: Path, teacher: Path | None = None, seed: int = 0, ep
     model = pretraining.pretrain(pixels, images.labels, folder, phases, soft, seed=seed)
     weights = folder / "bundled.npz"
     digest = backbones.save_bundled(pretraining.without_classifier(model), weights)
-    print(f"{weights}: copy it to transfer/weights/ and set BUNDLED_DIGEST in transfer/backbones.py to {digest}")
+    print(f"{weights}: copy it to transfer/weights/ and set BUNDLED_DIGEST in transfer/networks/backbones.py to {digest}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 import transfer
-from transfer import drawing
-from transfer.images import fit_picture, read_picture
-from transfer.prediction import list_files
+from transfer.data.images import fit_picture, read_picture
+from transfer.pages import drawing
+from transfer.runs.prediction import list_files
 
 
 def main(run: str, pictures: str, out: str = "looked.png") -> None:

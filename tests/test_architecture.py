@@ -10,30 +10,43 @@ import transfer
 
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
-LOWEST_FIRST = [
-    "quiet", "errors", "cache", "writing", "drawing", "progress", "images", "measures", "inspection",
-    "augmentation", "settings", "plots", "result_plots", "curve_plots", "power_laws", "curve_words", "archives",
-    "splits", "folding", "tables", "name_groups", "listing", "folders", "alignment", "duplicates", "findings",
-    "data_checks", "shortcuts", "picture_checks", "quality", "written_splits", "architectures", "scratch",
-    "freezing", "taps", "model_files", "backbones", "heads", "pipeline", "features", "label_errors", "checking",
-    "cleaning", "check_page", "cleaned_copies", "explanation", "inner_images", "explain_sections", "training",
-    "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "graph_images",
-    "pretraining", "results", "records", "tasks", "methods", "repetition", "cross_validation", "exports",
-    "saved_runs", "shown_pictures", "report", "runs", "comparison", "learning_curves", "candidates",
-    "backbone_choice", "prediction", "explain_page", "demo_data", "cli", "__main__", "__init__",
-]
+LAYERS = {  # packages, and the modules in each, lowest first
+    "": ["quiet", "errors", "settings", "cache", "writing", "progress"],
+    "data": [
+        "images", "augmentation", "archives", "tables", "name_groups", "listing", "splits", "folding", "folders",
+        "written_splits", "pipeline",
+    ],
+    "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
+    "statistics": [
+        "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
+    ],
+    "networks": [
+        "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "features", "explanation",
+        "inner_images", "pretraining",
+    ],
+    "checks": [
+        "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks",
+        "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
+    ],
+    "learning": ["training", "results", "tasks", "methods", "cross_validation"],
+    "runs": [
+        "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
+        "explain_sections", "explain_page", "repetition",
+    ],
+    "evidence": ["comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
+}
 # fmt: on
+LOWEST_FIRST = [f"{package}.{name}".lstrip(".") for package, names in LAYERS.items() for name in names] + ["demo_data"]
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "PIL")
 
 
-def files(module):
-    """The file of a module, or all files of a package."""
-    package = FOLDER / module
-    return sorted(package.glob("*.py")) if package.is_dir() else [FOLDER / f"{module}.py"]
+def dotted(path):
+    """`transfer/data/splits.py` as `data.splits`."""
+    return ".".join(path.relative_to(FOLDER).with_suffix("").parts)
 
 
 def imports(path):
-    """Names of the modules of this package that a file imports, inside functions too."""
+    """Modules of this package that a file imports, inside functions too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -41,27 +54,29 @@ def imports(path):
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"transfer.{alias.name}" for alias in node.names] if node.module == "transfer" else [node.module]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names if name and name.startswith("transfer.")}
-        found |= {"__init__" for name in names if name == "transfer"}
-    return {name for name in found if name != "quiet"}
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "transfer"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "transfer":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if _is_module(name) else node.module for name in names}
+    return {name.partition(".")[2] or "__init__" for name in found} - {"quiet"}
+
+
+def _is_module(name):
+    path = FOLDER.joinpath(*name.split(".")[1:])
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+MODULES = {dotted(path): path for path in FOLDER.rglob("*.py") if path.name not in ("__init__.py", "__main__.py")}
 
 
 def test_every_module_has_its_place():
-    packages = [path.parent.name for path in FOLDER.glob("*/__init__.py")]
-    assert sorted([*packages, *(path.stem for path in FOLDER.glob("*.py"))]) == sorted(LOWEST_FIRST)
+    assert sorted(name for name in MODULES if not name.startswith("cli.")) == sorted(LOWEST_FIRST)
 
 
 @pytest.mark.parametrize("module", LOWEST_FIRST)
 def test_imports_point_downwards(module):
     below = LOWEST_FIRST[: LOWEST_FIRST.index(module)]
-    if module == "cli":
-        below = [*below, "cli", "__init__"]  # the command line is a user of the public names
-    assert set.union(*map(imports, files(module))) - set(below) == set()
+    assert imports(MODULES[module]) - set(below) == set()
 
 
 def test_import_is_instant():
@@ -83,7 +98,7 @@ def test_no_other_names():
 
 
 def test_a_module_and_a_public_function_never_share_a_name():
-    modules = {path.stem for path in FOLDER.glob("*.py")}
+    modules = {part for name in MODULES for part in name.split(".")}
     assert modules & set(transfer.__all__) == set()
     for name in transfer.__all__:
         home = importlib.import_module(getattr(transfer, name).__module__)

@@ -11,9 +11,10 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer import architectures, backbone_choice, learning_curves  # noqa: E402
-from transfer.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.errors import OptionError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
+from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
+from transfer.networks import architectures  # noqa: E402
 
 
 def candidate(name, milliseconds, accuracy, p_value=None):

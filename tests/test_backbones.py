@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from transfer import architectures, backbones, freezing, heads, model_files, scratch
-from transfer.architectures import ARCHITECTURES
 from transfer.errors import ImageSizeError, ModelFileError, UnknownNameError, WeightsError
+from transfer.networks import architectures, backbones, freezing, heads, model_files, scratch
+from transfer.networks.architectures import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
 QUICK = ("mobilenet_v2", "mobilenet_v3_small")

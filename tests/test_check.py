@@ -11,12 +11,13 @@ from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 import transfer
-from transfer import cli, inspection, quality
-from transfer.check_page import write_check_page
-from transfer.checking import quick_findings
-from transfer.duplicates import near_pairs
+from transfer import cli
+from transfer.checks import inspection, quality
+from transfer.checks.check_page import write_check_page
+from transfer.checks.checking import quick_findings
+from transfer.checks.duplicates import near_pairs
+from transfer.checks.inspection import inspect_file, inspect_files
 from transfer.errors import DataError, UnknownNameError
-from transfer.inspection import inspect_file, inspect_files
 
 
 def picture(seed, width=64, height=48):
@@ -215,7 +216,7 @@ def test_no_groups_are_proposed_where_the_parts_are_given(tmp_path):
 
 
 def test_suspected_labels_come_from_the_backbone(digits_folder, monkeypatch):
-    from transfer import checking
+    from transfer.checks import checking
 
     images = transfer.load_images(digits_folder)
     labels = images.labels.copy()
@@ -263,8 +264,8 @@ def test_near_duplicates_are_the_same_in_blocks_and_at_once(parted, monkeypatch)
     paths = sorted(parted[0].rglob("*.png"))
     inspections = inspect_files(paths)
     whole = near_pairs(paths, inspections)
-    monkeypatch.setattr("transfer.duplicates.BLOCK", 7)
-    monkeypatch.setattr("transfer.duplicates.TOGETHER", 3)
+    monkeypatch.setattr("transfer.checks.duplicates.BLOCK", 7)
+    monkeypatch.setattr("transfer.checks.duplicates.TOGETHER", 3)
     assert [pair[:2] for pair in near_pairs(paths, inspections)] == [pair[:2] for pair in whole]
 
 

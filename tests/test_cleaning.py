@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
-from transfer.cleaning import Action, propose_actions
+from transfer.checks.cleaning import Action, propose_actions
+from transfer.checks.findings import Finding
 from transfer.errors import DataError, OutputError, TransferError
-from transfer.findings import Finding
 
 
 def contents(folder):

@@ -52,7 +52,7 @@ def test_without_scikit_image_the_error_says_what_to_install(tmp_path, monkeypat
 def test_digits_keep_their_grey_levels(tmp_path):
     from sklearn.datasets import load_digits
 
-    from transfer.images import read_picture
+    from transfer.data.images import read_picture
 
     write_demo_data("digits", tmp_path)
     first = read_picture(next(tmp_path.rglob("0000.png")))

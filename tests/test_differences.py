@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from transfer import differences, significance
+from transfer.statistics import differences, significance
 
 
 def right(pattern):

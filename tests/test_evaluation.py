@@ -3,7 +3,8 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
-from transfer import evaluation, settings
+from transfer import settings
+from transfer.statistics import evaluation
 
 RNG = np.random.default_rng(0)
 NAMES = ("a", "b", "c")

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import transfer
-from transfer import backbones, cli, explanation, heads, inner_images, records, scratch, taps
-from transfer.architectures import ARCHITECTURES
+from transfer import cli
 from transfer.errors import DataError, LayerError, ModelFileError, OutputError, PictureError, UnknownNameError
+from transfer.networks import backbones, explanation, heads, inner_images, scratch, taps
+from transfer.networks.architectures import ARCHITECTURES
+from transfer.runs import records
 
 RNG = np.random.default_rng(0)
 PATCHES = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "known_patch.py"))

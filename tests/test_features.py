@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from transfer import features, heads, scratch
+from transfer.data.folders import load_images
+from transfer.data.images import fit_picture, read_picture
 from transfer.errors import OutputError, UnreadablePictures
-from transfer.folders import load_images
-from transfer.images import fit_picture, read_picture
+from transfer.networks import features, heads, scratch
 
 
 def small_backbone(seed=0, name="small"):

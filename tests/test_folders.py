@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from odd_pictures import png, write_many_classes, write_odd_folder
 
+from transfer.data.folders import load_images, split
 from transfer.errors import DataError
-from transfer.folders import load_images, split
 
 
 def write_pictures(folder, count=3, start=0):

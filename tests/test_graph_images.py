@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from odd_pictures import bad, good, scene
 
-from transfer import images
+from transfer.data import images
 
 # What TensorFlow cannot read at all, and what it reads without a thing that Pillow knows.
 REFUSED = ("animation.webp", "rgb.tiff", "packed.tif", "grey_16.tif", "exif_6.tif", "pages.tif")
@@ -13,7 +13,7 @@ DIFFERENT = ("cmyk_profile.jpg", "hole.gif")
 
 @pytest.fixture(scope="module")
 def read(tensorflow):
-    from transfer import graph_images
+    from transfer.runs import graph_images
 
     return tensorflow.function(
         graph_images.read_picture, input_signature=[tensorflow.TensorSpec((), tensorflow.string)]
@@ -42,7 +42,7 @@ def test_graph_refuses_what_it_cannot_read(name, read, tensorflow):
 @pytest.mark.parametrize("fit", images.FITS)
 @pytest.mark.parametrize("size", [1, 32, 97])
 def test_graph_fits_the_same_pixels_as_pillow(fit, size, tensorflow):
-    from transfer import graph_images
+    from transfer.runs import graph_images
 
     signature = [tensorflow.TensorSpec((None, None, 3), tensorflow.uint8)]
     resize = tensorflow.function(lambda x: graph_images.fit_picture(x, size, fit), input_signature=signature)

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from transfer import heads, scratch
 from transfer.errors import OptionError, UnknownNameError
-from transfer.training import cross_entropy, multiclass_hinge
+from transfer.learning.training import cross_entropy, multiclass_hinge
+from transfer.networks import heads, scratch
 
 RNG = np.random.default_rng(0)
 

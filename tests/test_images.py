@@ -6,7 +6,7 @@ import pytest
 from odd_pictures import bad, good, scene
 from PIL import Image
 
-from transfer import images
+from transfer.data import images
 from transfer.errors import PictureError, UnknownNameError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from transfer import calibration, intervals
+from transfer.statistics import calibration, intervals
 
 
 @pytest.mark.parametrize(

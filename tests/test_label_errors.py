@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from transfer.label_errors import out_of_fold_probabilities, suspected_labels
+from transfer.checks.label_errors import out_of_fold_probabilities, suspected_labels
 
 
 def clusters(each=60, classes=4, width=128, spread=1.0, seed=0):

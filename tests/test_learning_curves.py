@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer import curve_words, quiet
-from transfer.power_laws import fit_power_law, pictures_for
+from transfer import quiet
+from transfer.evidence import curve_words
 from transfer.settings import curve_sizes
+from transfer.statistics.power_laws import fit_power_law, pictures_for
 
 quiet.import_tensorflow()
 
-from transfer import features, learning_curves  # noqa: E402
 from transfer.errors import DataError, OptionError, UnknownNameError  # noqa: E402
+from transfer.evidence import learning_curves  # noqa: E402
+from transfer.networks import features  # noqa: E402
 
 SIZES = np.repeat([25, 50, 100, 250, 500, 2500], 3)
 LAYERS = [{"conv": 4}, {"pool": 4}]

@@ -32,7 +32,7 @@ def test_frozen_learns_and_leaves_the_backbone_as_it_was(digits, backbone, head)
 def test_the_model_answers_as_the_predictions_say(digits, backbone):
     images, split = digits
     result = transfer.train(images, split, backbone, seed=1)
-    from transfer.pipeline import Pictures
+    from transfer.data.pipeline import Pictures
 
     pixels = Pictures(images, 32).array(split.test).astype(np.float32)
     logits = np.asarray(result.model(pixels))
@@ -84,7 +84,7 @@ def test_class_weights_and_smoothing_change_the_training(digits, backbone):
 
 
 def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone, monkeypatch):
-    from transfer import pipeline
+    from transfer.data import pipeline
     from transfer.errors import PictureError
 
     images, split = digits

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from transfer.data.folders import load_images
+from transfer.data.name_groups import groups_by_pattern, propose_groups
 from transfer.errors import DataError, OptionError
-from transfer.folders import load_images
-from transfer.name_groups import groups_by_pattern, propose_groups
 
 PEOPLE = ("Ann_Smith", "Bo_Li", "Carla_de_la_Cruz", "Jean-Luc_Martin", "Dora")
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transfer import pipeline
+from transfer.data import pipeline
+from transfer.data.folders import load_images
+from transfer.data.images import fit_picture, read_picture
 from transfer.errors import UnreadablePictures
-from transfer.folders import load_images
-from transfer.images import fit_picture, read_picture
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from transfer import pretraining
 from transfer.errors import WeightsError
-from transfer.pretraining import Phase, pretrain
+from transfer.networks import pretraining
+from transfer.networks.pretraining import Phase, pretrain
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 24)
@@ -17,7 +17,7 @@ PHASES = (Phase(1, 16), Phase(1, 32))
 def small(monkeypatch):
     """A narrow network and small batches."""
     rows = [{"conv": 8, "stride": 2, "bias": False}, {"normalise": "batch"}, {"activation": "relu"}]
-    monkeypatch.setattr("transfer.backbones.BUNDLED_LAYERS", [*rows, {"pool": 2}, {"residual": 8}])
+    monkeypatch.setattr("transfer.networks.backbones.BUNDLED_LAYERS", [*rows, {"pool": 2}, {"residual": 8}])
     monkeypatch.setattr(pretraining, "BATCH", 8)
 
 
@@ -103,7 +103,7 @@ def test_soften():
 
 def test_the_quick_convolution_is_the_plain_one(monkeypatch):
     rows = [{"conv": 256, "bias": False}, {"residual": 256}]
-    monkeypatch.setattr("transfer.backbones.BUNDLED_LAYERS", rows)
+    monkeypatch.setattr("transfer.networks.backbones.BUNDLED_LAYERS", rows)
     plain = pretraining.bundled_network(None)
     quick = keras.models.clone_model(plain, clone_function=pretraining._quick)
     quick.set_weights(plain.get_weights())

@@ -10,8 +10,8 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer import records, repetition  # noqa: E402
 from transfer.errors import DataError, ModelFileError  # noqa: E402
+from transfer.runs import records, repetition  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
 FROZEN = dict(backbone="bundled", image_size=32, head="svm", epochs=2)

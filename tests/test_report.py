@@ -11,9 +11,10 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer import plots, records, result_plots, saved_runs, shown_pictures  # noqa: E402
 from transfer.errors import DataError, ModelFileError, OutputError  # noqa: E402
-from transfer.runs import comparison_figures  # noqa: E402
+from transfer.pages import plots, result_plots  # noqa: E402
+from transfer.runs import records, saved_runs, shown_pictures  # noqa: E402
+from transfer.runs.saving import comparison_figures  # noqa: E402
 from transfer.writing import write_json  # noqa: E402
 
 LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}]
@@ -163,7 +164,7 @@ def test_a_run_says_what_the_temperature_did(runs):
 
 def figures_of(classes):
     """Made figures of many classes with long names."""
-    from transfer.evaluation import evaluate_probabilities
+    from transfer.statistics.evaluation import evaluate_probabilities
 
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, 10 * classes)

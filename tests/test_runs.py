@@ -14,9 +14,10 @@ quiet.import_tensorflow()
 
 import keras  # noqa: E402
 
-from transfer import comparison, exports  # noqa: E402
+from transfer.data.pipeline import Pictures  # noqa: E402
 from transfer.errors import ExportError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
-from transfer.pipeline import Pictures  # noqa: E402
+from transfer.evidence import comparison  # noqa: E402
+from transfer.runs import exports  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from transfer import scratch
 from transfer.errors import LayerError
+from transfer.networks import scratch
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
 

@@ -1,6 +1,7 @@
 import pytest
 
-from transfer import scratch, settings
+from transfer import settings
+from transfer.networks import scratch
 
 MANY = [0, 1, 2, 15, 16, 31, 100, 500, 1999, 2000, 5000, 100_000, 10**7]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import transfer
+from transfer.data.folders import LabelledImages
+from transfer.data.folding import folds_by_content
+from transfer.data.splits import limit_training, split_by_content
 from transfer.errors import DataError, OptionError
-from transfer.folders import LabelledImages
-from transfer.folding import folds_by_content
-from transfer.splits import limit_training, split_by_content
 
 CLASSES = ("a", "b")
 

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from transfer import heads, scratch, training
 from transfer.errors import TrainingError
+from transfer.learning import training
+from transfer.networks import heads, scratch
 from transfer.settings import Schedule
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import transfer
+from transfer.data.written_splits import read_split
 from transfer.errors import DataError
-from transfer.written_splits import read_split
 
 
 @pytest.fixture(scope="module")

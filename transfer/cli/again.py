@@ -27,6 +27,6 @@ def refuse_other_options(context: typer.Context) -> None:
 
 def data_of(run: Path) -> str:
     """Where the pictures of a run were, for the name of the next one."""
-    from transfer.repetition import read_config
+    from transfer.runs.repetition import read_config
 
     return read_config(run / "config.json" if run.is_dir() else run)["root"]

@@ -29,7 +29,7 @@ def check(
     result = transfer.check(data, groups, near=near, labels=labels, seed=seed)
     page = None
     if out_folder is not None:
-        from transfer.check_page import write_check_page
+        from transfer.checks.check_page import write_check_page
 
         page = write_check_page(result, out_folder)
     if as_json:
@@ -58,7 +58,7 @@ def clean(
     as_json: option.Json = False,
 ) -> None:
     """Propose what to keep, drop, move and group in a table; --apply copies DATA as the edited table says."""
-    from transfer.cleaned_copies import GROUPS
+    from transfer.checks.cleaned_copies import GROUPS
 
     if apply is None:
         place = place or Path("clean.csv")
@@ -98,7 +98,7 @@ def refuse(findings) -> None:
 
 def show_findings(images) -> None:
     """The problems and warnings that show without reading files, a line each."""
-    from transfer.checking import quick_findings
+    from transfer.checks.checking import quick_findings
 
     for finding in quick_findings(images):
         if finding.severity != "note" and finding.kind != "unreadable":  # those are named one by one already

@@ -39,7 +39,7 @@ def predict(
     """Name what is in picture files."""
     rows = transfer.predict(model, pictures)
     if csv:
-        from transfer.prediction import write_csv
+        from transfer.runs.prediction import write_csv
 
         write_csv(rows, csv)
         progress.print(f"{len(rows)} rows in {csv}")

@@ -1,0 +1,148 @@
+"""Look before you train: DATA to findings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transfer.checks import quality
+from transfer.checks.duplicates import Pair, near_pairs
+from transfer.checks.findings import SEVERITIES, Facts, Finding
+from transfer.checks.inspection import Inspection, inspect_files
+from transfer.data.folders import LabelledImages, load_images
+from transfer.errors import unknown_name
+
+NEAR = ("hash", "features", "none")
+FEATURE_SIZE = 96  # pixels: enough to recognise a picture by, and quick
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found in DATA.
+
+    Attributes:
+        images: the pictures that can be read, from `load_images`.
+        findings: the problems first, then warnings, then notes.
+        inspections: one a picture.
+        near: pairs of near duplicates.
+        seconds: how long it took.
+    """
+
+    images: LabelledImages
+    findings: tuple[Finding, ...]
+    inspections: tuple[Inspection, ...]
+    near: tuple[Pair, ...]
+    seconds: float
+
+    def __getitem__(self, kind: str) -> tuple[Finding, ...]:
+        """The findings of one kind, see `quality.KINDS`."""
+        if kind not in (names := [row.name for row in quality.KINDS]):
+            raise unknown_name("finding", kind, names)
+        return tuple(finding for finding in self.findings if finding.kind == kind)
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The findings that make a result wrong."""
+        return tuple(finding for finding in self.findings if finding.severity == "problem")
+
+    def as_dict(self) -> dict:
+        """The findings as plain values with file names, for JSON."""
+        names = self.images.names
+        return {
+            "schema_version": 1,
+            "images": len(self.images),
+            "classes": self.images.counts(),
+            "seconds": round(self.seconds, 3),
+            "counts": {name: sum(f.severity == name for f in self.findings) for name in SEVERITIES},
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "severity": finding.severity,
+                    "message": finding.message,
+                    "advice": finding.advice,
+                    "sets": [[names[i] for i in indices] for indices in finding.sets],
+                    "details": list(finding.details),
+                    "files": list(finding.files),
+                    "figures": finding.figures or {},
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def check(
+    data: str | Path | LabelledImages,
+    groups: str | Path | None = None,
+    *,
+    near: str = "hash",
+    labels: bool = False,
+    seed: int = 0,
+    cache: bool = True,
+) -> Check:
+    """Look for what makes data misleading, and for what is good to know before training.
+
+    Every file is read once, in parallel; what was measured is kept in the user's cache folder, so that
+    a second look reads only files that changed.
+
+    Args:
+        data: what `load_images` takes, or what it returned. A single class and classes of one picture
+            are findings here.
+        groups: see `load_images`.
+        near: how near duplicates are looked for: `hash` by perceptual hash, `features` by that of the
+            bundled backbone too (finds larger crops, takes a forward pass), or `none`.
+        labels: look for wrong labels, with features of the bundled backbone.
+        seed: of the folds in which labels are judged.
+        cache: use and keep measures.
+
+    Returns:
+        The `Check`.
+    """
+    if near not in NEAR:
+        raise unknown_name("near", near, NEAR)
+    start = time.perf_counter()
+    images, inspections = _inspected(data, groups, cache)
+    features = _features(images) if labels or near == "features" else None
+    pairs = [] if near == "none" else near_pairs(images.paths, inspections, features if near == "features" else None)
+    facts = Facts(images, inspections, pairs if near != "none" else None, _suspects(features, images, seed, labels))
+    findings = quality.find(facts)
+    return Check(images, tuple(findings), tuple(inspections), tuple(pairs), time.perf_counter() - start)
+
+
+def quick_findings(images: LabelledImages) -> list[Finding]:
+    """What labels, names, groups, parts and digests tell without a look at any file."""
+    return quality.find(Facts(images))
+
+
+def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspection]]:
+    if isinstance(data, LabelledImages):
+        return data, inspect_files(data.paths, cache)
+    by_path: dict[Path, Inspection] = {}
+
+    def look(paths: Sequence[Path]) -> list[tuple[str, str]]:
+        by_path.update(zip(paths, inspect_files(paths, cache)))
+        return [(by_path[path].digest, by_path[path].reason) for path in paths]
+
+    images = load_images(data, groups, lenient=True, look=look)
+    return images, [by_path[path] for path in images.paths]
+
+
+def _features(images: LabelledImages) -> np.ndarray:
+    from transfer import quiet
+
+    quiet.import_tensorflow()  # only what needs a network waits for TensorFlow
+    from transfer.networks.backbones import load_backbone
+    from transfer.networks.features import extract_features
+
+    return extract_features(load_backbone("bundled", FEATURE_SIZE), images)
+
+
+def _suspects(features: np.ndarray | None, images: LabelledImages, seed: int, wanted: bool) -> Sequence | None:
+    if not wanted:
+        return None
+    from transfer.checks.label_errors import suspected_labels  # scikit-learn takes a second to import
+
+    return suspected_labels(features, images.labels, images.groups, seed)

@@ -1,0 +1,199 @@
+"""What labels, names, groups, parts and equal pictures say about the data, without a look at pixels.
+
+Each function takes `Facts` and yields `Found`s; `quality.KINDS` says what each of them weighs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from transfer.checks.findings import Facts, Found
+from transfer.data.tables import some
+
+FEW = 25  # pictures of a class: a fifth of them is five test pictures, one of which is 20 %
+IMBALANCE = 10  # times more pictures in the largest class than in the smallest
+
+
+def unreadable(facts: Facts) -> Iterator[Found]:
+    """Files named like pictures that are none."""
+    bad = facts.images.unreadable
+    if bad:
+        listed = some(f"{name} {reason}" for name, reason in bad)
+        names, reasons = zip(*bad)
+        yield Found(f"{_count(len(bad), 'file')} cannot be read: {listed}", files=names, details=reasons)
+
+
+def empty_classes(facts: Facts) -> Iterator[Found]:
+    """Class folders that hold no picture."""
+    if facts.images.empty:
+        empty = facts.images.empty
+        yield Found(f"{_count(len(empty), 'folder')} without a picture: {some(empty)}", files=empty)
+
+
+def other_files(facts: Facts) -> Iterator[Found]:
+    """Files that are not even named like pictures."""
+    if facts.images.ignored:
+        yield Found(f"{_count(facts.images.ignored, 'other file')} (hidden, or not named like a picture) left out")
+
+
+def counts(facts: Facts) -> Iterator[Found]:
+    """How many pictures each class has, by part where DATA names parts."""
+    images, by_class = facts.images, facts.images.counts()
+    parts = {part or "no part": images.given.count(part) for part in sorted(set(images.given))}
+    said = f" ({', '.join(f'{number} {part}' for part, number in parts.items())})" if any(images.given) else ""
+    sizes = sorted(by_class.values())
+    spread = f"{sizes[0]} each" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} each"
+    figures = {"classes": by_class, "parts": parts if said else {}}
+    yield Found(
+        f"{_count(len(images), 'picture')} of {_count(len(by_class), 'class', 'classes')}, {spread}{said}",
+        figures=figures,
+    )
+
+
+def lonely_classes(facts: Facts) -> Iterator[Found]:
+    """What training refuses: a single class, or a class of one picture."""
+    by_class = facts.images.counts()
+    if len(by_class) < 2:
+        yield Found(f"there is the single class {next(iter(by_class))!r}")
+    alone = [name for name, number in by_class.items() if number < 2]
+    if alone:
+        indices = tuple((i,) for i, label in enumerate(facts.images.labels) if by_class[_class(facts, label)] < 2)
+        yield Found(f"{_count(len(alone), 'class', 'classes')} of one picture: {some(alone)}", indices)
+
+
+def small_classes(facts: Facts) -> Iterator[Found]:
+    """Classes whose accuracy a test part cannot tell."""
+    small = {name: number for name, number in facts.images.counts().items() if 2 <= number < FEW}
+    if small:
+        listed = some(f"{name} ({number})" for name, number in small.items())
+        yield Found(f"{_count(len(small), 'class', 'classes')} with fewer than {FEW} pictures: {listed}", figures=small)
+
+
+def imbalance(facts: Facts) -> Iterator[Found]:
+    """One class that is much larger than another."""
+    by_class = facts.images.counts()
+    most, least = (pick(by_class, key=by_class.get) for pick in (max, min))
+    if by_class[most] >= IMBALANCE * by_class[least]:
+        share = by_class[most] / len(facts.images)
+        yield Found(
+            f"{most} has {by_class[most]} pictures and {least} {by_class[least]}: "
+            f"always answering {most} would be right for {share:.0%}"
+        )
+
+
+def alike_names(facts: Facts) -> Iterator[Found]:
+    """Classes whose names differ by case, spaces or punctuation alone."""
+    spelled = defaultdict(list)
+    for name in facts.images.class_names:
+        spelled["".join(letter for letter in name.casefold() if letter.isalnum()) or name].append(name)
+    for names in spelled.values():
+        if len(names) > 1:
+            yield Found(f"the classes {' and '.join(map(repr, names))} differ by case, spaces or punctuation alone")
+
+
+def missing_classes(facts: Facts) -> Iterator[Found]:
+    """Parts that DATA names in which a class does not occur."""
+    given = np.array(facts.images.given)
+    for part in sorted(set(facts.images.given) - {""}):
+        there = set(facts.images.labels[given == part])
+        missing = [name for label, name in enumerate(facts.images.class_names) if label not in there]
+        if missing:
+            yield Found(f"{part} has no picture of {some(missing)}")
+
+
+def exact_in_class(facts: Facts) -> Iterator[Found]:
+    """Equal files inside a class."""
+    yield from _of_sets(facts, facts.exact_sets, "{} stored more than once in a class", _labels, same=True)
+
+
+def exact_across_classes(facts: Facts) -> Iterator[Found]:
+    """Equal files with different labels: one of the labels is wrong."""
+    yield from _of_sets(facts, facts.exact_sets, "{} stored under different classes", _labels, same=False)
+
+
+def exact_across_parts(facts: Facts) -> Iterator[Found]:
+    """Equal files in several parts that DATA names: a leak."""
+    yield from _of_sets(facts, facts.exact_sets, "{} stored in more than one part", _parts, same=False)
+
+
+def near_in_class(facts: Facts) -> Iterator[Found]:
+    """Versions of one picture inside a class."""
+    yield from _of_sets(facts, facts.near_sets, "{} there in several versions", _labels, same=True)
+
+
+def near_across_classes(facts: Facts) -> Iterator[Found]:
+    """Versions of one picture with different labels."""
+    yield from _of_sets(facts, facts.near_sets, "{} there in versions of different classes", _labels, same=False)
+
+
+def near_across_parts(facts: Facts) -> Iterator[Found]:
+    """Versions of one picture in several parts that DATA names."""
+    yield from _of_sets(facts, facts.near_sets, "{} there in versions in more than one part", _parts, same=False)
+
+
+def groups_in_names(facts: Facts) -> Iterator[Found]:
+    """Groups that file names show, where nothing yet keeps them together."""
+    proposed = facts.name_groups
+    if proposed is None or facts.images.groups is not None or any(facts.images.given):
+        return
+    groups = np.array(proposed.groups)
+    shared = groups != ""
+    sizes = dict(zip(*np.unique(groups[shared], return_counts=True)))
+    # A test picture of a group of n meets none of the others in training with chance 0.2 ** (n - 1).
+    leaking = sum(number * (1 - 0.2 ** (number - 1)) for number in sizes.values()) / len(groups)
+    yield Found(
+        f"file names show {proposed.count} groups ({proposed.example[0]} is of {proposed.example[1]!r}); with a random "
+        f"split {leaking:.0%} of the test pictures would have others of their group in training",
+        figures={"pattern": proposed.pattern, "groups": proposed.count, "leaking": float(leaking)},
+    )
+
+
+def groups_across_parts(facts: Facts) -> Iterator[Found]:
+    """Groups that lie in several parts that DATA names."""
+    names = facts.images.groups or (facts.name_groups and facts.name_groups.groups)
+    members = defaultdict(list)
+    for index, group in enumerate(names or ()):
+        if group and facts.images.given[index]:
+            members[group].append(index)
+    sets = [tuple(indices) for indices in members.values()]
+    yield from _of_sets(facts, sets, "{} with pictures in more than one part", _parts, same=False, what="group")
+
+
+def suspected_labels(facts: Facts) -> Iterator[Found]:
+    """Pictures that a network trained on the others takes for another class."""
+    if facts.suspects:
+        names = facts.images.class_names
+        details = tuple(f"{names[s.given]}, looks like {names[s.suggested]}" for s in facts.suspects)
+        sets = tuple((int(s.index),) for s in facts.suspects)
+        figures = {"suggested": [names[s.suggested] for s in facts.suspects]}
+        said = f"{_count(len(sets), 'label')} that may be wrong, the most suspect first"
+        yield Found(said, sets, details, figures=figures)
+
+
+def _of_sets(
+    facts: Facts, sets: Sequence[tuple[int, ...]], message: str, kinds, same: bool, what: str = "picture"
+) -> Iterator[Found]:
+    chosen = [indices for indices in sets if (len(kinds(facts, indices)) == 1) == same]
+    if chosen:
+        details = tuple(" / ".join(sorted(kinds(facts, indices))) for indices in chosen)
+        verb = "" if what == "group" else " is" if len(chosen) == 1 else " are"
+        yield Found(message.format(_count(len(chosen), what) + verb), tuple(chosen), details)
+
+
+def _labels(facts: Facts, indices: Sequence[int]) -> set[str]:
+    return {_class(facts, facts.images.labels[i]) for i in indices}
+
+
+def _parts(facts: Facts, indices: Sequence[int]) -> set[str]:
+    return {facts.images.given[i] or "no part" for i in indices}
+
+
+def _class(facts: Facts, label: int) -> str:
+    return facts.images.class_names[label]
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,86 @@
+"""What a look at the data starts from, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from transfer.checks.duplicates import Pair, exact_sets, sets_of
+from transfer.checks.inspection import Inspection
+from transfer.data.folders import LabelledImages
+from transfer.data.name_groups import NameGroups, propose_groups
+
+SEVERITIES = ("problem", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One sentence about the data, and the pictures that it is about.
+
+    Attributes:
+        message: the sentence.
+        sets: indices of pictures; those of one tuple belong together.
+        details: a few words on each set, or nothing.
+        files: names of files that are no pictures of the data.
+        figures: what the sentence says, for programs.
+    """
+
+    message: str
+    sets: tuple[tuple[int, ...], ...] = ()
+    details: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    figures: dict | None = None
+
+
+@dataclass(frozen=True)
+class Finding(Found):
+    """A `Found` with the row of `quality.KINDS` that it came from.
+
+    Attributes:
+        kind: name of the row.
+        severity: `problem` (a result would be wrong), `warning` (look at it), or `note`.
+        advice: what to do.
+    """
+
+    kind: str = ""
+    severity: str = "note"
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that findings are made of.
+
+    Attributes:
+        images: the pictures.
+        inspections: one for each, or `None` where nothing was measured.
+        near: near duplicates, or `None` where they were not looked for.
+        suspects: `label_errors.Suspect`s, or `None` where they were not looked for.
+    """
+
+    images: LabelledImages
+    inspections: Sequence[Inspection] | None = None
+    near: Sequence[Pair] | None = None
+    suspects: Sequence | None = None
+
+    def column(self, name: str) -> np.ndarray:
+        """`(N,)` one measure of every picture, see `inspection.Inspection`."""
+        return np.array([getattr(inspection, name) for inspection in self.inspections])
+
+    @cached_property
+    def exact_sets(self) -> list[tuple[int, ...]]:
+        """Indices of pictures with equal bytes."""
+        return exact_sets(self.images.digests)
+
+    @cached_property
+    def near_sets(self) -> list[tuple[int, ...]]:
+        """Indices of pictures that near duplicates connect."""
+        return sets_of(len(self.images), [pair[:2] for pair in self.near])
+
+    @cached_property
+    def name_groups(self) -> NameGroups | None:
+        """The groups that file names show."""
+        return propose_groups(self.images.names, self.images.labels)

@@ -1,0 +1,184 @@
+"""Every picture file read once: its digest, how it is stored, and what was measured on its pixels."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from transfer.cache import cache_folder, reported
+from transfer.checks.measures import measure
+from transfer.data.images import digest_of, opened, read_whole, upright_rgb
+from transfer.errors import PictureError
+from transfer.progress import bar
+
+VERSION = 2  # of the measures: another one makes earlier records void
+AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
+JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
+CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
+
+
+class Inspection(NamedTuple):
+    """What one file is. All but `digest` and `reason` is empty for a file that cannot be read.
+
+    Attributes:
+        digest: of its bytes, 32 hexadecimal digits.
+        reason: why it is no picture, or "".
+        size: bytes.
+        width, height: pixels, upright.
+        format: `JPEG`, `PNG`, ...
+        mode: how Pillow names its samples as stored: `RGB`, `L`, `CMYK`, `I;16`, ...
+        frames: number of pictures in the file.
+        turned: whether EXIF asks for another orientation than the stored one.
+        camera: model, as EXIF names it, or "".
+        brightness, contrast, colour, extreme, flat, sharpness, detail, descriptor: see
+            `measures.measure`.
+    """
+
+    digest: str
+    reason: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    mode: str = ""
+    frames: int = 0
+    turned: bool = False
+    camera: str = ""
+    brightness: float = 0.0
+    contrast: float = 0.0
+    colour: float = 0.0
+    extreme: float = 0.0
+    flat: float = 0.0
+    sharpness: float = 0.0
+    detail: float = 0.0
+    descriptor: bytes = b""
+
+
+def inspect_file(path: Path) -> Inspection:
+    """Read, decode and measure one file; one that cannot be read gets the reason."""
+    try:
+        return _measured(read_whole(path))
+    except PictureError as error:
+        return Inspection("", str(error))
+
+
+def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]:
+    """Inspect files in parallel, and only those that changed since they were last inspected.
+
+    Records are kept in the user's cache folder by path, size and times of change. Decoding,
+    filters and transforms run outside Python's lock, the rest of the measures does not.
+
+    Args:
+        paths: the files.
+        cache: use and keep records.
+
+    Returns:
+        One `Inspection` a path, in order.
+    """
+    found: list[Inspection] = []
+    with (
+        closing(_Records(cache)) as records,
+        bar("check", len(paths)) as advance,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for start in range(0, len(paths), AT_ONCE):
+            states = {path: _state(path) for path in paths[start : start + AT_ONCE]}
+            known = records.read(states.values())
+            new = [path for path, state in states.items() if state not in known]
+            advance(len(states) - len(new))
+            fresh = {}
+            for path, inspection in zip(new, pool.map(inspect_file, new)):
+                fresh[states[path]] = inspection
+                advance()
+            records.write(fresh)
+            known |= fresh
+            found += [known[states[path]] for path in paths[start : start + AT_ONCE]]
+    return found
+
+
+def _measured(data: bytes) -> Inspection:
+    with opened(data) as image:
+        stored = dict(
+            format=image.format,
+            mode=image.mode,
+            frames=getattr(image, "n_frames", 1),
+            **_exif(image),
+        )
+        pixels = upright_rgb(image)
+    height, width = pixels.shape[:2]
+    return Inspection(digest_of(data), "", len(data), width, height, **stored, **measure(pixels))
+
+
+def _exif(image) -> dict:
+    try:
+        tags = image.getexif()
+        camera = str(tags.get(CAMERA, "")).strip("\0 ")
+        return {"turned": tags.get(ORIENTATION, 1) in range(2, 9), "camera": camera}
+    except Exception:  # damaged metadata raises every kind, and changes no pixel
+        return {"turned": False, "camera": ""}
+
+
+class _State(NamedTuple):
+    """What changes when a file does."""
+
+    path: str
+    size: int
+    modified: int
+    changed: int
+
+
+def _state(path: Path) -> _State:
+    place = os.path.abspath(path)
+    try:
+        about = os.stat(place)
+    except (OSError, ValueError):
+        return _State(place, -1, 0, 0)
+    return _State(place, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+class _Records:
+    """Inspections by path in one SQLite file, void where the file's size or times differ."""
+
+    def __init__(self, persistent: bool):
+        self._place: Path | str = cache_folder("inspections") / f"{VERSION}.sqlite" if persistent else ":memory:"
+        columns = ", ".join(("path BLOB PRIMARY KEY", *_State._fields[1:], *Inspection._fields))
+        columns = columns.replace("size,", "bytes,", 1)
+        with self._reported():
+            self._connection = sqlite3.connect(self._place, timeout=60)
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS files ({columns})")
+
+    def read(self, states: Iterable[_State]) -> dict[_State, Inspection]:
+        known = {}
+        with self._reported():
+            for state in states:
+                row = self._connection.execute(
+                    "SELECT * FROM files WHERE path = ?", [os.fsencode(state.path)]
+                ).fetchone()
+                if row and row[1:4] == state[1:]:
+                    inspection = Inspection(*row[4:])
+                    known[state] = inspection._replace(turned=bool(inspection.turned))
+        return known
+
+    def write(self, rows: dict[_State, Inspection]) -> None:
+        now = time.time_ns()
+        settled = [
+            (os.fsencode(state.path), *state[1:], *inspection)
+            for state, inspection in rows.items()
+            if state.size >= 0 and now - max(state.modified, state.changed) > JUST_NOW
+        ]
+        if settled:
+            marks = ", ".join("?" * len(settled[0]))
+            with self._reported(), self._connection:
+                self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({marks})", settled)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _reported(self):
+        return reported("kept inspections", self._place)

@@ -1,0 +1,114 @@
+"""Labels that may be wrong: those that a linear head, trained on other pictures, does not believe."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from transfer.data.splits import kept_together
+from transfer.settings import HEAD_C
+
+FOLDS = 5
+
+
+class Suspect(NamedTuple):
+    """A picture whose label may be wrong.
+
+    Attributes:
+        index: of the picture.
+        given: its class index; `suggested`: that of the class it looks like.
+        belief: probability of the given class by a head that has not seen the picture, 0..1.
+        suggested_belief: that of the suggested class, 0..1.
+    """
+
+    index: int
+    given: int
+    suggested: int
+    belief: float
+    suggested_belief: float
+
+
+def suspected_labels(
+    features: np.ndarray,
+    labels: np.ndarray,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    most: float = 0.02,
+) -> list[Suspect]:
+    """Find labels that may be wrong by confident learning (Northcutt et al. 2021, arXiv:1911.00068).
+
+    A picture is suspect if the head gives a class other than its own as much probability as that
+    class's own pictures get on average. The least believed label comes first.
+
+    Args:
+        features: `(N, D)` float32, of a frozen backbone.
+        labels: `(N,)` class indices.
+        groups: one name a picture; a group is judged by a head that has seen none of it. Equal
+            features count as one group always.
+        seed: of the folds.
+        most: how many to return at most, as a share of the pictures, 0..1.
+    """
+    classes, own = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        return []
+    beliefs = out_of_fold_probabilities(features, own, groups, seed)
+    thresholds = np.array([beliefs[own == label, label].mean() for label in range(len(classes))])
+    # Of several classes that reach their threshold, the most probable one counts.
+    confident = np.where(beliefs >= thresholds, beliefs, 0.0)
+    suggested = confident.argmax(axis=1)
+    rows = np.arange(len(own))
+    suspect = np.flatnonzero((confident[rows, suggested] > 0) & (suggested != own))
+    order = suspect[np.argsort(beliefs[suspect, own[suspect]], kind="stable")]
+    return [
+        Suspect(
+            int(i),
+            int(labels[i]),
+            int(classes[suggested[i]]),
+            float(beliefs[i, own[i]]),
+            float(beliefs[i, suggested[i]]),
+        )
+        for i in order[: round(most * len(own))]
+    ]
+
+
+def out_of_fold_probabilities(
+    features: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None, seed: int = 0
+) -> np.ndarray:
+    """What heads think of pictures that they were not trained on.
+
+    Args:
+        features: `(N, D)`.
+        labels: `(N,)` in 0..C-1, each of them there.
+        groups, seed: see `suspected_labels`.
+
+    Returns:
+        `(N, C)` probabilities, rows that sum to 1; all 0 where too few groups leave nothing to learn from.
+    """
+    contents = [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in np.ascontiguousarray(features)]
+    units = np.unique(kept_together(contents, groups), return_inverse=True)[1]
+    units = np.random.default_rng(seed).permutation(units.max() + 1)[units]
+    beliefs = np.zeros((len(labels), labels.max() + 1))
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=HEAD_C, max_iter=100, tol=1e-3))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for train, test in _folds(features, labels, units):
+            if len(set(labels[train])) < 2:
+                continue
+            head.fit(features[train], labels[train])
+            beliefs[np.ix_(test, head.classes_)] = head.predict_proba(features[test])
+    return beliefs
+
+
+def _folds(features: np.ndarray, labels: np.ndarray, units: np.ndarray):
+    folds = min(FOLDS, np.bincount(labels).max(), units.max() + 1)
+    return StratifiedGroupKFold(int(folds)).split(features, labels, units) if folds > 1 else ()

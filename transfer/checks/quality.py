@@ -1,0 +1,73 @@
+"""What is wrong with the data, what to look at, and what is good to know: one table of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from transfer.checks import data_checks, picture_checks
+from transfer.checks.findings import SEVERITIES, Facts, Finding, Found
+
+
+class Kind(NamedTuple):
+    """A check: its name, weight, what it needs besides labels and names, what it does, and what to do then."""
+
+    name: str
+    severity: str
+    needs: str
+    check: Callable[[Facts], Iterator[Found]]
+    advice: str = ""
+
+
+_DROP = "keep one and drop the others"
+KINDS = (
+    Kind("counts", "note", "", data_checks.counts),
+    Kind("unreadable", "problem", "", data_checks.unreadable, "mend or remove them; training leaves them out"),
+    Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
+    Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
+    Kind(
+        "exact across classes", "problem", "", data_checks.exact_across_classes, "keep the right one, drop the others"
+    ),
+    Kind("exact across parts", "problem", "", data_checks.exact_across_parts, "a leak: drop them from one part"),
+    Kind("near across parts", "problem", "near", data_checks.near_across_parts, "a leak: drop them from one part"),
+    Kind("groups across parts", "problem", "", data_checks.groups_across_parts, "a leak: move each group to one part"),
+    Kind("groups in names", "warning", "", data_checks.groups_in_names, "--groups auto keeps them together"),
+    Kind("near across classes", "warning", "near", data_checks.near_across_classes, "look which label is right"),
+    Kind("near in class", "warning", "near", data_checks.near_in_class, "--keep-together near-duplicates"),
+    Kind("exact in class", "warning", "", data_checks.exact_in_class, f"the split keeps them together; or {_DROP}"),
+    Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
+    Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
+    Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
+    Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
+    Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
+    Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
+    Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),
+    Kind("blurry", "warning", "pixels", picture_checks.blurry, "look at them"),
+    Kind("nearly empty", "warning", "pixels", picture_checks.nearly_empty, "look at them"),
+    Kind("odd sizes", "warning", "pixels", picture_checks.odd_sizes, "look at them"),
+    Kind("odd shapes", "warning", "pixels", picture_checks.odd_shapes, "--fit pad keeps all of them"),
+    Kind("animations", "warning", "pixels", picture_checks.animations, "only the first counts"),
+    Kind("converted", "note", "pixels", picture_checks.converted),
+    Kind("turned", "note", "pixels", picture_checks.turned),
+    Kind("sizes", "note", "pixels", picture_checks.sizes),
+    Kind("formats", "note", "pixels", picture_checks.formats),
+    Kind("resolution", "note", "pixels", picture_checks.resolution),
+    Kind("other files", "note", "", data_checks.other_files),
+)
+
+
+def find(facts: Facts) -> list[Finding]:
+    """Run all checks for which there are facts.
+
+    Returns:
+        Findings, the problems first, then warnings, then notes.
+    """
+    there = {"": True, "pixels": facts.inspections, "near": facts.near is not None, "suspects": facts.suspects}
+    findings = [
+        Finding(**vars(found), kind=kind.name, severity=kind.severity, advice=kind.advice)
+        for kind in KINDS
+        if there[kind.needs]
+        for found in kind.check(facts)
+    ]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -1,0 +1,1 @@
+"""From DATA on the disk to labelled pictures, splits and batches."""

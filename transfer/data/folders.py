@@ -1,0 +1,177 @@
+"""From DATA (folder, table, archive or address) to a list of labelled pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
+from transfer.data.listing import Listing, list_pictures
+from transfer.data.name_groups import resolve_groups
+from transfer.data.splits import Split, split_by_content
+from transfer.data.tables import some
+from transfer.errors import DataError, OptionError, PictureError
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Labelled picture files, sorted by name. Nothing is decoded yet.
+
+    Attributes:
+        paths: the files, N of them.
+        names: their names below the root, with `/` on every system.
+        labels: `(N,)` int32 indices into `class_names`.
+        class_names: sorted.
+        digests: of each file's bytes, 32 hexadecimal digits.
+        groups: a name for each file whose group is kept on one side of the split, or `None`.
+        given: the part each file's folder or row names (`train`, `validation`, `test`) or `""`.
+        root: the folder that `names` start from.
+        unreadable: (name, reason) of the files left out.
+        ignored: number of other files: hidden, or not named like a picture.
+        empty: class folders without a single file named like a picture.
+    """
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    digests: tuple[str, ...]
+    groups: tuple[str, ...] | None
+    given: tuple[str, ...]
+    root: Path
+    unreadable: tuple[tuple[str, str], ...] = ()
+    ignored: int = 0
+    empty: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def counts(self) -> dict[str, int]:
+        """Number of pictures of each class."""
+        return dict(zip(self.class_names, np.bincount(self.labels, minlength=len(self.class_names)).tolist()))
+
+    def groups_of(self, indices: np.ndarray) -> np.ndarray | None:
+        """The group names of some pictures, `""` for none; `None` where the data has no groups."""
+        return None if self.groups is None else np.array(self.groups)[indices]
+
+    def typical_side(self, most: int = 200) -> int:
+        """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""
+        steps = np.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
+        return round(float(np.median([min(picture_size(self.paths[i])) for i in steps])))
+
+    def digest(self) -> str:
+        """One digest of all pictures and labels, whatever their names and order."""
+        rows = sorted(f"{digest} {self.class_names[label]}" for digest, label in zip(self.digests, self.labels))
+        return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def load_images(
+    data: str | Path,
+    groups: str | Path | None = None,
+    *,
+    lenient: bool = False,
+    look: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+) -> LabelledImages:
+    """List the labelled pictures of DATA, with a digest of each file's bytes.
+
+    Args:
+        data: a folder `class/picture`; a folder with `train/`, `val/` or `validation/`, `test/` of
+            such folders; a CSV with the columns `file,label[,group][,split]`; a zip or tar archive of
+            any of these; an `https://` address of such an archive.
+        groups: a CSV with the columns `file,group`, files named as below the root of DATA; `"auto"` for
+            those that the file names show, see `name_groups.propose_groups`; or a regular expression
+            whose brackets hold the group, such as `"([^_]+)_"`.
+        lenient: take a single class and classes of one picture too: to look at, not to learn from.
+        look: files to the (digest, reason why it is no picture) of each, instead of reading them here.
+
+    Raises:
+        DataError: nothing that can be learned from, and why.
+    """
+    listing = list_pictures(data)
+    images = _read(listing, data, look or _look_at_all, lenient)
+    if groups is None:
+        return images
+    unreadable = [name for name, _ in images.unreadable]
+    return replace(images, groups=resolve_groups(str(groups), images.names, images.labels, unreadable))
+
+
+def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test: float = 0.2) -> Split:
+    """Divide pictures into training, validation and test parts by their content and groups.
+
+    Parts that the folders of DATA name are kept; see `splits.split_by_content` for the rule.
+    """
+    return split_by_content(
+        images.digests, images.labels, images.class_names, images.groups, images.given, seed, validation, test
+    )
+
+
+def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, validation: float = 0.15) -> list[Split]:
+    """Divide pictures `repeats` times into k folds, each of them the test part of one of the splits.
+
+    See `folding.folds_by_content` for the rule. Parts that the folders of DATA name leave nothing to divide.
+
+    Raises:
+        OptionError: more folds than there are groups, or DATA names its test part.
+    """
+    if {"validation", "test"} & set(images.given):
+        raise OptionError(
+            "folds of DATA that names its own validation or test part; leave --folds away, or give train/ alone"
+        )
+    from transfer.data.folding import folds_by_content  # scikit-learn takes a second to import
+
+    return folds_by_content(
+        images.digests, images.labels, images.class_names, images.groups, k, seed, repeats, validation
+    )
+
+
+def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> LabelledImages:
+    entries = listing.entries
+    if not entries:
+        raise DataError(f"{data} holds no pictures in class folders; known are {', '.join(sorted(SUFFIXES))}")
+    looked = look([entry.path for entry in entries])
+    good = [(entry, digest) for entry, (digest, reason) in zip(entries, looked) if not reason]
+    unreadable = tuple((entry.name, reason) for entry, (_, reason) in zip(entries, looked) if reason)
+    if not good:
+        raise DataError(f"{data}: none of {len(entries)} files can be read, {some(f'{n} {r}' for n, r in unreadable)}")
+    counts = Counter(entry.label for entry, _ in good)
+    names = sorted(counts)
+    if len(names) < 2 and not lenient:
+        raise DataError(f"{data} has the single class {names[0]!r}; expected two or more folders of pictures")
+    lonely = [name for name in names if counts[name] < 2]
+    if lonely and not lenient:
+        raise DataError(
+            f"{data}: class {lonely[0]!r} has one picture; every class needs two or more, one of them for testing"
+        )
+    index = {name: label for label, name in enumerate(names)}
+    with_groups = any(entry.group for entry, _ in good)
+    return LabelledImages(
+        paths=tuple(entry.path for entry, _ in good),
+        names=tuple(entry.name for entry, _ in good),
+        labels=np.array([index[entry.label] for entry, _ in good], np.int32),
+        class_names=tuple(names),
+        digests=tuple(digest for _, digest in good),
+        groups=tuple(entry.group for entry, _ in good) if with_groups else None,
+        given=tuple(entry.given for entry, _ in good),
+        root=listing.root,
+        unreadable=unreadable,
+        ignored=listing.ignored,
+        empty=listing.empty,
+    )
+
+
+def _look_at_all(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_look, paths))
+
+
+def _look(path: Path) -> tuple[str, str]:
+    try:
+        return digest_of(read_whole(path)), ""
+    except PictureError as error:
+        return "", str(error)

@@ -1,0 +1,75 @@
+"""Repeated k-fold splits by content, for data too small for one test part."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from transfer.data.splits import Places, Split, as_split, kept_together
+from transfer.errors import DataError, OptionError
+
+
+def folds_by_content(
+    digests: Sequence[str],
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+    k: int = 5,
+    seed: int = 0,
+    repeats: int = 1,
+    validation: float = 0.15,
+) -> list[Split]:
+    """Repeated k-fold: in each repeat every picture is in the test part of one of k splits.
+
+    Groups and equal contents stay together and each class is spread as evenly as they allow
+    (scikit-learn's `StratifiedGroupKFold`, fed in an order that contents decide): names and places of
+    files change nothing. Added files can move others, since folds have to stay even.
+
+    Args:
+        digests, labels, class_names, groups, seed: as for `split_by_content`.
+        k: folds, 2 or more.
+        repeats: how often the pictures are dealt anew.
+        validation: share of what is not tested, 0..1.
+
+    Returns:
+        `k * repeats` splits.
+
+    Raises:
+        OptionError: more folds than groups, or than every class has pictures.
+        DataError: a class whose pictures are all one group.
+    """
+    if k < 2 or repeats < 1 or not 0 < validation < 1:
+        raise OptionError(
+            f"{k} folds, {repeats} times, {validation} for validation; expected 2 or more, 1 or more, a share below 1"
+        )
+    units = kept_together(digests, groups)
+    each = [len(set(units[labels == label])) for label in range(len(class_names))]
+    for name, count in zip(class_names, each):
+        if count < 2:
+            raise DataError(
+                f"class {name!r} is a single group, which cannot be trained and tested in turn; add others or remove it"
+            )
+    if k > max(each):
+        raise OptionError(f"{k} folds, but no class has more than {max(each)} groups of pictures; give fewer folds")
+    splits = []
+    for repeat in range(repeats):
+        place = Places(units, labels, f"{seed}.{repeat}")
+        for tested in _deal(place, k):
+            part = np.where(place.number < validation, "validation", "train").astype("U10")
+            part[tested] = "test"
+            splits.append(as_split(part, place.rescue(part, class_names, ("validation",))))
+    return splits
+
+
+def _deal(place: Places, k: int) -> list[np.ndarray]:
+    """Indices of the k test parts."""
+    rank = np.unique(place.number, return_inverse=True)[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # it is in some of the folds, as it can be
+        tested = [indices for _, indices in StratifiedGroupKFold(k).split(rank, place.labels, rank)]
+    if not all(map(len, tested)):
+        raise OptionError(f"{k} folds, but the groups fill only {sum(map(bool, map(len, tested)))}; give fewer folds")
+    return tested

@@ -1,0 +1,123 @@
+"""DATA as names: which files there are, and the class, group and part that their place gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfer.data.archives import fetch, is_archive, unpack
+from transfer.data.images import SUFFIXES
+from transfer.data.tables import PART_NAMES, Entry, is_table, read_table, some
+from transfer.errors import DataError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of DATA by name alone.
+
+    Attributes:
+        entries: files named like pictures, sorted by name.
+        root: the folder that names start from.
+        ignored: number of other files.
+        empty: class folders without a file named like a picture.
+    """
+
+    entries: tuple[Entry, ...]
+    root: Path
+    ignored: int = 0
+    empty: tuple[str, ...] = ()
+
+
+def list_pictures(data: str | Path) -> Listing:
+    """Find the files of DATA with their classes, groups and parts; see `folders.load_images`.
+
+    Raises:
+        DataError: no folder, table, archive or address of pictures.
+    """
+    source = fetch(str(data)) if str(data).startswith(("https://", "http://")) else Path(data)
+    try:
+        if not source.exists():
+            raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
+        if is_archive(source):
+            source = unpack(source)
+        return _listing(source, data)
+    except OSError as error:
+        raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
+
+
+def _listing(source: Path, data: str | Path) -> Listing:
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return _from_table(source, source.parent)
+    if source.is_file():
+        raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
+    root, table = _descend(source)
+    return _from_table(table, root) if table else _from_folder(root, data)
+
+
+def _from_table(table: Path, root: Path) -> Listing:
+    return Listing(_by_name(read_table(table)), root.resolve())
+
+
+def _by_name(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda entry: entry.name))
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
+
+
+def _descend(folder: Path) -> tuple[Path, Path | None]:
+    """Step into the only folder of a folder while that holds folders: archives often wrap what they hold."""
+    while True:
+        tables = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
+        inner = _visible_folders(folder)
+        for table in filter(is_table, tables):
+            return folder, table
+        if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
+            return folder, None
+        folder = inner[0]
+
+
+def _from_folder(root: Path, data: str | Path) -> Listing:
+    inner = _visible_folders(root)
+    if not any(root.iterdir()):
+        raise DataError(f"{data} is empty; expected one folder of pictures for each class")
+    if not inner:
+        raise DataError(f"{data} holds no folders; expected one folder of pictures for each class")
+    parts = [p for p in inner if p.name.lower() in PART_NAMES]
+    found = {PART_NAMES[p.name.lower()] for p in parts}
+    by_part = len(parts) == len(inner)
+    if by_part and "train" not in found:
+        raise DataError(f"{data} has the parts {', '.join(p.name for p in inner)} but no train/; add it or rename them")
+    if "train" in found and len(found) > 1 and not by_part:
+        others = some(p.name for p in inner if p not in parts)
+        raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
+    entries, empty, ignored = [], [], sum(p.is_file() for p in root.iterdir())
+    for part in inner if by_part else [root]:
+        given = PART_NAMES[part.name.lower()] if by_part else ""
+        ignored += sum(p.is_file() for p in part.iterdir()) if by_part else 0
+        for folder in _visible_folders(part):
+            before = len(entries)
+            for path in _walk(folder):
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                    entries.append(Entry(path, path.relative_to(root).as_posix(), folder.name, given=given))
+                else:
+                    ignored += 1
+            if len(entries) == before:
+                empty.append(folder.relative_to(root).as_posix())
+    return Listing(_by_name(entries), root.resolve(), ignored, tuple(empty))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files below, links followed but not twice, and never to a folder that holds this one."""
+    seen = {str(above) for above in folder.resolve().parents}
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(files))

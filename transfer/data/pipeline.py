@@ -1,0 +1,96 @@
+"""Labelled files to batches of pixels; each file is decoded once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transfer.data.images import fit_picture, read_picture
+from transfer.errors import PictureError, UnreadablePictures
+
+if TYPE_CHECKING:
+    from transfer.data.folders import LabelledImages
+
+BATCH = 32
+IN_MEMORY = 1 << 30  # bytes of pixels held in memory; more go to a temporary file
+
+
+class Pictures:
+    """The pictures of a `LabelledImages` at one size, decoded in parallel when they are asked for.
+
+    Args:
+        images: where the files are.
+        size: side S of the square in pixels.
+        fit: how a picture is brought to the square, see `images.fit_picture`.
+        keep: hold decoded pictures for the next time (S x S x 3 bytes each), in memory or, where
+            they are many, in a temporary file that vanishes with the process.
+    """
+
+    def __init__(self, images: LabelledImages, size: int, fit: str = "crop", keep: bool = False):
+        self.images, self.size, self.fit = images, size, fit
+        self._kept = _room((len(images), size, size, 3)) if keep else None
+        self._known = np.zeros(len(images), bool)
+
+    def batches(self, indices: Sequence[int], batch_size: int = BATCH) -> Iterator[np.ndarray]:
+        """Yield uint8 batches `(B, S, S, 3)` in the order of `indices`, the last one smaller.
+
+        Raises:
+            UnreadablePictures: after the last batch, for files that could not be decoded; in their
+                place stand black pictures.
+        """
+        indices = np.asarray(indices)
+        parts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+        failed: list[tuple[int, str]] = []
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            ahead: deque = deque()
+            for part in parts[:2]:
+                ahead.append([pool.submit(self.pixels, i) for i in part])
+            for number, part in enumerate(parts):
+                if number + 2 < len(parts):
+                    ahead.append([pool.submit(self.pixels, i) for i in parts[number + 2]])
+                batch = np.zeros((len(part), self.size, self.size, 3), np.uint8)
+                for row, (index, future) in enumerate(zip(part, ahead.popleft())):
+                    try:
+                        batch[row] = future.result()
+                    except PictureError as error:
+                        failed.append((int(index), str(error)))
+                yield batch
+        if failed:
+            listed = "; ".join(f"{self.images.names[i]} {reason}" for i, reason in failed[:5])
+            raise UnreadablePictures(
+                f"{len(failed)} picture(s) could not be decoded: {listed}; leave them out with split.without()",
+                [index for index, _ in failed],
+            )
+
+    def array(self, indices: Sequence[int]) -> np.ndarray:
+        """The pictures as one array `(N, S, S, 3)` uint8."""
+        return np.concatenate([np.zeros((0, self.size, self.size, 3), np.uint8), *self.batches(indices)])
+
+    def load(self, indices: Sequence[int]) -> None:
+        """Decode pictures that are kept, so that `pixels` has them at hand."""
+        if self._kept is not None:
+            for _ in self.batches(indices):
+                pass
+
+    def pixels(self, index: int) -> np.ndarray:
+        """One picture `(S, S, 3)` uint8, decoded if it was not kept."""
+        if self._known[index]:
+            return self._kept[index]
+        picture = fit_picture(read_picture(self.images.paths[index]), self.size, self.fit)
+        if self._kept is not None:
+            self._kept[index] = picture
+            self._known[index] = True
+        return picture
+
+
+def _room(shape: tuple[int, ...]) -> np.ndarray:
+    if np.prod(shape, dtype=np.int64) <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # the memory map keeps the nameless file alive
+        return np.memmap(file, np.uint8, "w+", shape=shape)

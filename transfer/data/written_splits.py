@@ -1,0 +1,68 @@
+"""A split that was written down, used again: that of a run, or a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from transfer.data.folders import LabelledImages
+from transfer.data.splits import PARTS, Split, as_split, kept_together, leaks, require_training
+from transfer.data.tables import PART_NAMES, read_by_name, some
+from transfer.errors import DataError
+
+
+def read_split(images: LabelledImages, written: str | Path) -> Split:
+    """Put every picture into the part that was written down for it.
+
+    A run tells its pictures by their content, so that they may have other names and places by now.
+    Pictures that nothing was written of are left out, and a note says so; another one counts those
+    that the split has on two sides.
+
+    Args:
+        images: from `load_images`.
+        written: a run folder, its `config.json`, or a CSV with the columns `file,part`
+            (`train`, `validation` or `test`), files named as below the root of DATA.
+
+    Raises:
+        DataError: not such a file, it does not fit DATA, or a class has nothing to train on.
+    """
+    path = Path(written)
+    path = path / "config.json" if path.is_dir() else path
+    if path.suffix == ".json":
+        part, gone = _from_run(images, path)
+    else:
+        part, gone = _from_table(images, path), 0
+    if not np.isin(part, PARTS).any():
+        raise DataError(f"--split {written} tells of none of the {len(images)} pictures of DATA; give one made for it")
+    notes = leaks(kept_together(images.digests, images.groups), part)
+    unknown = [images.names[i] for i in np.flatnonzero(part == "")]
+    if unknown:
+        notes.append(f"{len(unknown)} picture(s) are not in {written} and left out, {some(unknown)}")
+    if gone:
+        notes.append(f"{gone} picture(s) of {written} are not in DATA any more, or have changed")
+    require_training(images.labels, part, images.class_names)
+    return as_split(part, notes)
+
+
+def _from_run(images: LabelledImages, path: Path) -> tuple[np.ndarray, int]:
+    """(part of each picture or `""`, number of pictures of the run that are not there)."""
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        named = {(name, row["digest"]): row["part"] for name, row in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"--split {path} cannot be read ({error}); expected the config.json of a run") from error
+    by_content = {digest: part for (_, digest), part in named.items()}
+    # The name counts where one content was in two parts, as in a given split that leaks.
+    pictures = zip(images.names, images.digests)
+    part = [named.get((name, digest), by_content.get(digest, "")) for name, digest in pictures]
+    return np.array(part, "U10"), len(set(by_content) - set(images.digests))
+
+
+def _from_table(images: LabelledImages, path: Path) -> np.ndarray:
+    rows = read_by_name(path, ("file", "part"), (*images.names, *(name for name, _ in images.unreadable)))
+    wrong = {row["part"] for row in rows.values()} - set(PART_NAMES)
+    if wrong:
+        raise DataError(f"--split {path} has the part {wrong.pop()!r}; expected train, validation or test")
+    return np.array([PART_NAMES[rows[name]["part"]] if name in rows else "" for name in images.names], "U10")

@@ -1,0 +1,1 @@
+"""Several networks against each other: methods, amounts of data, backbones."""

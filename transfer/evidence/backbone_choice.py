@@ -1,0 +1,154 @@
+"""Which backbone: how good the frozen features of each are for these pictures, and what they cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from transfer import settings
+from transfer.data.folders import LabelledImages
+from transfer.data.folding import folds_by_content
+from transfer.data.pipeline import BATCH, Pictures
+from transfer.data.splits import Split
+from transfer.errors import OptionError, WeightsError
+from transfer.evidence.candidates import BackboneChoice, Candidate
+from transfer.learning.methods import resolve_backbone
+from transfer.networks.architectures import ARCHITECTURES, imagenet_file
+from transfer.networks.features import extract_features, forward
+from transfer.statistics.intervals import resampled_sums, share_interval, units
+from transfer.statistics.significance import holm, paired_difference
+
+FOLDS = 5
+TIMED = 5  # batches, after one that compiles; their median counts
+SETS = ("fast", "all-local")
+FAST = 6_000_000  # parameters: up to the smallest EfficientNets
+
+
+def backbone_set(name: str) -> list[str]:
+    """The backbones of a set.
+
+    Args:
+        name: `all-local`: all whose weights are on this machine; `fast`: all up to 6 million parameters.
+    """
+    if name == "all-local":
+        return ["bundled", *(key for key, row in ARCHITECTURES.items() if imagenet_file(row))]
+    return ["bundled", *(key for key, row in ARCHITECTURES.items() if row.parameters <= FAST)]
+
+
+def choose_backbone(
+    images: LabelledImages,
+    split: Split,
+    backbones: str | Sequence[str] = "all-local",
+    *,
+    image_size: int | None = None,
+    fit: str = "crop",
+    seed: int = 0,
+) -> BackboneChoice:
+    """Rank backbones by the cross-validated accuracy of a linear head on their frozen features.
+
+    Only training and validation pictures are looked at, so that the test part can still judge what
+    is trained on the backbone that was chosen.
+
+    Args:
+        images: from `load_images`.
+        split: from `split`.
+        backbones: `fast`, `all-local` (see `backbone_set`; those whose weights cannot be had are left
+            out with a note), or names for `load_backbone`, each with its weights behind a colon where
+            they are not the usual ones, such as `mobilenet_v2:FILE`.
+        image_size: the same for all; by default each gets its own, up to the size of the pictures.
+        fit: how pictures are brought to the square.
+        seed: of the folds, and of random weights.
+
+    Raises:
+        UnknownNameError, ImageSizeError, WeightsError: a backbone that cannot be loaded.
+        OptionError: no backbone.
+    """
+    optional = isinstance(backbones, str) and backbones in SETS
+    names = backbone_set(backbones) if optional else [backbones] if isinstance(backbones, str) else backbones
+    if not names:
+        raise OptionError(
+            "no backbone to choose from; expected names such as bundled,mobilenet_v2, or fast, or all-local"
+        )
+    indices = np.sort(np.concatenate([split.train, split.validation]))
+    folds = _folds(images, indices, seed)
+    measured, answers, notes = [], [], []
+    for entry in dict.fromkeys(names):
+        name, _, weights = entry.partition(":")
+        keras.utils.set_random_seed(seed)
+        try:
+            network, labels = resolve_backbone(name, "frozen", images, split, image_size, weights or None)
+        except WeightsError as error:
+            if not optional:
+                raise
+            notes.append(f"{name} is left out: {error}")
+            continue
+        features = extract_features(network, images, indices, fit)
+        answers.append(_predicted(features, images.labels[indices], folds))
+        pixels = Pictures(images, network.input_shape[1], fit).array(indices[:BATCH])
+        measured.append(_measured(network, labels, pixels, images, indices, answers[-1]))
+    order = sorted(range(len(measured)), key=lambda i: (-measured[i].accuracy, measured[i].milliseconds))
+    ranked = _against_best([measured[i] for i in order], [answers[i] for i in order], images, indices)
+    return BackboneChoice(tuple(ranked), len(indices), FOLDS, tuple(notes))
+
+
+def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(positions to learn from, positions to answer) below `indices`."""
+    labels = images.labels[indices]
+    digests = [images.digests[i] for i in indices]
+    groups = images.groups and [images.groups[i] for i in indices]
+    divided = folds_by_content(digests, labels, images.class_names, groups, FOLDS, seed)
+    return [(np.concatenate([part.train, part.validation]), part.test) for part in divided]
+
+
+def _predicted(features: np.ndarray, labels: np.ndarray, folds) -> np.ndarray:
+    """`(N,)` class indices, each from a head that never saw the picture: the optimum of the toolkit's linear head."""
+    predicted = np.zeros_like(labels)
+    for train, test in folds:
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=settings.HEAD_C, max_iter=1000))
+        predicted[test] = head.fit(features[train], labels[train]).predict(features[test])
+    return predicted
+
+
+def _measured(network: keras.Model, labels: dict, pixels, images: LabelledImages, indices, predicted) -> Candidate:
+    right = predicted == images.labels[indices]
+    unit, every = units(len(right), images.groups_of(indices)), np.ones(len(right), bool)
+    draws = resampled_sums({"right": right.astype(float), "all": every.astype(float)}, unit)
+    parameters = network.count_params()
+    return Candidate(
+        labels["backbone"],
+        labels["weights"],
+        network.input_shape[1],
+        parameters,
+        4 * parameters / 1e6,
+        _milliseconds(network, pixels),
+        float(right.mean()),
+        share_interval(right, every, unit, draws["right"] / draws["all"]),
+    )
+
+
+def _milliseconds(network: keras.Model, pixels: np.ndarray) -> float:
+    answers, seconds = forward(network, [pixels] * (1 + TIMED)), []
+    for _ in range(1 + TIMED):
+        started = time.perf_counter()
+        next(answers)
+        seconds.append(time.perf_counter() - started)
+    return float(1000 * np.median(seconds[1:]) / len(pixels))
+
+
+def _against_best(ranked: list[Candidate], answers, images: LabelledImages, indices) -> list[Candidate]:
+    labels, groups = images.labels[indices], images.groups_of(indices)
+    found = [paired_difference(labels, said, answers[0], groups, len(answers) - 1) for said in answers[1:]]
+    known = [row["p_value"] for row in found if row["p_value"] is not None]
+    corrected = iter(holm(known))
+    rows = ranked[:1]
+    for candidate, row in zip(ranked[1:], found):
+        p_value = next(corrected) if row["p_value"] is not None else None
+        rows.append(replace(candidate, difference=row["accuracy_difference"], p_value=p_value))
+    return rows

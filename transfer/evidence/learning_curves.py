@@ -1,0 +1,224 @@
+"""Accuracy against the number of training pictures, for frozen, fine-tuned and from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer import settings
+from transfer.data.folders import LabelledImages
+from transfer.data.pipeline import Pictures
+from transfer.data.splits import Split, limit_training
+from transfer.errors import DataError, OptionError, unknown_name
+from transfer.evidence import curve_words
+from transfer.learning.methods import METHODS, resolve_backbone, train
+from transfer.networks.features import fingerprint
+from transfer.pages import plots
+from transfer.pages.curve_plots import draw_learning_curve
+from transfer.progress import console
+from transfer.runs import records
+from transfer.statistics.power_laws import PowerLaw, fit_power_law
+from transfer.writing import write_json, write_table
+
+ALL = "all"
+COLUMNS = ("method", "per_class", "draw", "images", "accuracy")
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracies on one fixed test part after training on more and more pictures.
+
+    Attributes:
+        points: one dict a training: `method`, `per_class` (pictures a class, or `all`), `draw`,
+            `images` (training pictures in all) and `accuracy` (0..1).
+        laws: by method, error against the number of training pictures; `None` for fewer than four sizes.
+        classes: how many there are.
+        tested: number of test pictures, the same for every point.
+        notes: what the user should know, one sentence each.
+        unfinished: where the points wait until `save_run` writes the curve.
+    """
+
+    points: list[dict]
+    laws: dict[str, PowerLaw | None]
+    classes: int
+    tested: int
+    notes: tuple[str, ...]
+    unfinished: Path
+
+    def means(self) -> list[dict]:
+        """One dict a method and size: mean `accuracy`, its `spread` over draws, mean number of `images`."""
+        rows = []
+        for method, size in dict.fromkeys((point["method"], point["per_class"]) for point in self.points):
+            mine = [p for p in self.points if (p["method"], p["per_class"]) == (method, size)]
+            accuracies = [point["accuracy"] for point in mine]
+            images = float(np.mean([point["images"] for point in mine]))
+            spread = float(np.std(accuracies, ddof=1)) if len(mine) > 1 else None
+            rows.append(
+                {"method": method, "per_class": size, "images": images, "draws": len(mine)}
+                | {"accuracy": float(np.mean(accuracies)), "spread": spread}
+            )
+        return rows
+
+    def in_words(self) -> list[str]:
+        """How many times the pictures each method needs for the same accuracy, and what more of them would bring."""
+        return curve_words.sentences(self.means(), self.laws)
+
+    def as_dict(self) -> dict:
+        """What `learning_curve.json` says; fitted errors are given at 100 numbers of pictures."""
+        seen = np.array([point["images"] for point in self.points])
+        pictures = np.geomspace(seen.min(), 2 * seen.max(), 100)
+        return {
+            "points": self.points,
+            "means": self.means(),
+            "laws": {name: _described(law, pictures) for name, law in self.laws.items() if law},
+            "classes": self.classes,
+            "tested": self.tested,
+            "in_words": self.in_words(),
+            "notes": list(self.notes),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write `learning_curve.csv`, `.json` and `.svg` into a run folder."""
+        said = self.as_dict()
+        write_table(folder / "learning_curve.csv", COLUMNS, self.points)
+        write_json(folder / "learning_curve.json", said)
+        (folder / "learning_curve.svg").write_text(plots.svg(draw_learning_curve, said, height=4.5), encoding="utf-8")
+
+
+def learning_curve(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None = None,
+    methods: Sequence[str] = METHODS,
+    sizes: Sequence[int] | None = None,
+    draws: int = 3,
+    *,
+    image_size: int | None = None,
+    weights: str | None = None,
+    fit: str = "crop",
+    seed: int = 0,
+    layers: Sequence[dict] | None = None,
+    **options,
+) -> LearningCurve:
+    """Train each method on 5, 10, 20, 50, ... pictures a class and on all, and measure each time on the same test part.
+
+    A smaller draw is part of the larger one with the same number. The validation part shrinks with
+    the training part, as it would in a smaller collection. The frozen backbone sees each picture
+    once in all. Points are kept in the cache until `save_run` writes the curve, so that one that
+    was broken off goes on where it stopped.
+
+    Args:
+        images: from `load_images`.
+        split: from `split`; its test part is used whole, every time.
+        backbone, image_size, weights: for `frozen` and `finetune`, see `train`; `scratch` is a convnet
+            for pictures of the same size, with the layers that `settings` has for so many pictures.
+        methods: of `frozen`, `finetune` and `scratch`.
+        sizes: training pictures a class, below what the largest class has; all pictures come last by
+            themselves. A smaller class gives what it has.
+        draws: how often pictures are drawn for each size, from 1 up; all pictures are taken once.
+        fit: how pictures are brought to the square.
+        seed: of the draws and every other random choice but the split's.
+        layers: of the convnet, the same for every size.
+        options: others of `train`, for all methods.
+
+    Raises:
+        DataError: there are no test pictures.
+        OptionError: a size that the data does not have, or no draw.
+        UnknownNameError: no such method.
+    """
+    if not methods:
+        raise OptionError(f"no method to draw a learning curve of; expected some of {', '.join(METHODS)}")
+    for name in methods:
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS)
+    sizes = _checked_sizes(sizes, images, split)
+    if draws < 1:
+        raise OptionError(f"--draws {draws}; expected 1 or more")
+    keras.utils.set_random_seed(seed)
+    network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
+    size = network.input_shape[1]
+    pictures = Pictures(images, size, fit, keep=True)
+    asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
+    place = records.unfinished("learning curve", *asked)
+    done = records.read_json(place / "points.json") if (place / "points.json").is_file() else {}
+    points = []
+    for method in methods:
+        given = (None, {"image_size": size, "layers": layers}) if method == "scratch" else (network, {"labels": labels})
+        for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
+            key = f"{method} {per_class} {draw}"
+            if key not in done:
+                part = split if per_class == ALL else _draw(split, images.labels, per_class, seed + draw)
+                result = train(
+                    images, part, given[0], method, fit=fit, seed=seed + draw, pictures=pictures, refit=False,
+                    **given[1], **options,
+                )  # fmt: skip
+                done[key] = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
+                write_json(place / "points.json", done)
+                if console.is_terminal:
+                    console.print(f"{method}, {per_class} a class, draw {draw + 1}: {done[key]['accuracy']:.1%}")
+            points.append({"method": method, "per_class": per_class, "draw": draw, **done[key]})
+    laws = {name: _fitted([point for point in points if point["method"] == name]) for name in methods}
+    notes = _notes(images, split, sizes, laws)
+    return LearningCurve(points, laws, len(images.class_names), len(split.test), notes, place)
+
+
+def _checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Split) -> list[int]:
+    if not len(split.test):
+        raise DataError("a learning curve is measured on test pictures, and the split has none; add pictures")
+    largest = int(_training_counts(images, split).max())
+    sizes = sorted(set(settings.curve_sizes(largest) if sizes is None else sizes))
+    if sizes and sizes[0] < 1:
+        raise OptionError(f"--sizes {sizes[0]}; expected 1 or more pictures a class")
+    if sizes and sizes[-1] >= largest:
+        raise OptionError(
+            f"--sizes {sizes[-1]}: the largest class has {largest} training pictures; expected sizes below that "
+            "(all pictures are measured in any case)"
+        )
+    return sizes
+
+
+def _training_counts(images: LabelledImages, split: Split) -> np.ndarray:
+    return np.bincount(images.labels[split.train], minlength=len(images.class_names))
+
+
+def _draw(split: Split, labels: np.ndarray, per_class: int, seed: int) -> Split:
+    """So many training pictures a class, and validation pictures in the proportion of the whole split."""
+    part = limit_training(split, labels, per_class, seed)
+    validation = split.validation
+    if len(validation):
+        fewer = max(1, round(per_class * len(validation) / len(split.train)))
+        nothing = split.test[:0]
+        validation = limit_training(Split(validation, nothing, nothing), labels, fewer, seed).train
+    return Split(part.train, validation, split.test, split.notes)
+
+
+def _fitted(points: list[dict]) -> PowerLaw | None:
+    pictures = np.array([point["images"] for point in points])
+    return fit_power_law(pictures, 1 - np.array([point["accuracy"] for point in points]))
+
+
+def _described(law: PowerLaw, pictures: np.ndarray) -> dict:
+    low, high = law.interval(pictures)
+    ends = {name: np.percentile(law.draws[:, i], [2.5, 97.5]).tolist() for i, name in enumerate("abc")}
+    numbers = {name: getattr(law, name) for name in "abc"}
+    curve = {"pictures": pictures, "error": law.error(pictures), "low": low, "high": high}
+    return {**numbers, "ci95": ends, "curve": {name: values.tolist() for name, values in curve.items()}}
+
+
+def _notes(images: LabelledImages, split: Split, sizes: list[int], laws: dict) -> tuple[str, ...]:
+    counts = _training_counts(images, split)
+    notes = []
+    small = [name for name, count in zip(images.class_names, counts) if sizes and count < sizes[-1]]
+    if small:
+        notes.append(
+            f"{len(small)} of {len(counts)} classes have fewer than {sizes[-1]} training pictures and give all they "
+            "have to the larger sizes: the mix of classes nears that of the test part with the size, and part of what "
+            "more pictures seem to bring is that"
+        )
+    if None in laws.values():
+        notes.append("no curve is fitted: that needs four sizes or more, all pictures among them")
+    return tuple(notes)

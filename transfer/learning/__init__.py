@@ -1,0 +1,1 @@
+"""Training one network: frozen, fine-tuned or from scratch."""

@@ -1,0 +1,83 @@
+"""What a training gives: a network, its answers, and how good they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer.data.folders import LabelledImages
+from transfer.data.splits import Split
+
+
+@dataclass
+class Predictions:
+    """Probabilities for the validation and test pictures.
+
+    Attributes:
+        indices: `(M,)` positions in the `LabelledImages`; parts: `(M,)` their part.
+        probabilities: `(M, C)`, rows that sum to 1.
+    """
+
+    indices: np.ndarray
+    parts: np.ndarray
+    probabilities: np.ndarray
+
+    def of(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """(indices, probabilities) of one part."""
+        mine = self.parts == part
+        return self.indices[mine], self.probabilities[mine]
+
+
+@dataclass
+class Result:
+    """One trained network and how good it is.
+
+    Attributes:
+        model: pictures `(B, S, S, 3)` 0..255 to logits `(B, C)`.
+        metrics: figures on the test part, see `evaluation.evaluate_probabilities`.
+        validation: the same on the validation part, which chose the epoch.
+        history: one row an epoch.
+        seconds: what each step took.
+        options: all that repeats the training.
+        notes: what the user should know, one sentence each.
+        unfinished: where a comparison keeps this result until the others are done.
+    """
+
+    model: keras.Model
+    images: LabelledImages
+    split: Split
+    options: dict
+    metrics: dict
+    validation: dict
+    predictions: Predictions
+    history: list[dict]
+    seconds: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+    unfinished: Path | None = None
+
+    @property
+    def method(self) -> str:
+        """`frozen`, `finetune` or `scratch`."""
+        return self.options["method"]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in the order of the probabilities."""
+        return self.images.class_names
+
+    @property
+    def image_size(self) -> int:
+        """Side S of the square in pixels."""
+        return self.model.input_shape[1]
+
+    @property
+    def fit(self) -> str:
+        """How pictures are brought to the square."""
+        return self.options["fit"]
+
+    def parameters(self) -> dict[str, int]:
+        """Numbers of weights, and of those that were trained."""
+        return {"total": self.model.count_params(), "trainable": self.options["trainable_parameters"]}

@@ -1,0 +1,84 @@
+"""One training as data: what is to be learned, with which loss, weights and schedule."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from transfer import settings
+from transfer.data.folders import LabelledImages
+from transfer.data.pipeline import Pictures
+from transfer.data.splits import Split
+from transfer.errors import DataError, UnreadablePictures
+from transfer.learning import training
+from transfer.networks import heads
+
+
+class Task:
+    """The data of one training: split, targets, weights, pictures."""
+
+    def __init__(self, images: LabelledImages, split: Split, pictures: Pictures, options: dict):
+        self.images, self.split, self.pictures, self.options = images, split, pictures, options
+        self.clock = Clock()
+        self.notes = list(split.notes)
+        self.one_hot = np.eye(len(images.class_names), dtype=np.float32)
+        if not len(split.train):
+            raise DataError("the split leaves no training pictures; add pictures")
+
+    def leave_out(self, error: UnreadablePictures) -> None:
+        """Take pictures that cannot be decoded out of the split, and note it."""
+        self.split = self.split.without(error.positions)
+        self.notes.append(str(error).split("; leave them out")[0] + "; they are left out")
+
+    def targets(self, part: str) -> np.ndarray:
+        """One-hot labels `(N, C)` of a part."""
+        return self.one_hot[self.images.labels[getattr(self.split, part)]]
+
+    def weights(self, indices: np.ndarray) -> np.ndarray:
+        """What each picture counts in the loss, `(N,)`, with a mean of 1."""
+        labels = self.images.labels[indices]
+        if self.options["class_weights"] is None:
+            return np.ones(len(labels), np.float32)
+        counts = np.bincount(labels, minlength=len(self.one_hot))
+        return (len(labels) / (len(self.one_hot) * counts[labels])).astype(np.float32)
+
+    def loss(self, smoothing: float):
+        """The loss of the head; `smoothing` where no other was asked for."""
+        if self.options["head"] == "svm":
+            return training.multiclass_hinge
+        chosen = self.options["label_smoothing"]
+        return training.cross_entropy(smoothing if chosen is None else chosen)
+
+    def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
+        """A schedule with the epochs and the rate that were asked for."""
+        chosen = {name: self.options[name] for name in ("epochs", "learning_rate") if self.options[name] is not None}
+        return settings.Schedule(**(vars(schedule) | chosen))
+
+    def head(self, network: keras.Model, l2: float = 0.0) -> keras.Model:
+        """A new head for the features of a network."""
+        o = self.options
+        width, classes = network.output_shape[-1], len(self.one_hot)
+        return heads.head(width, classes, o["head"], o["hidden"], o["dropout"], o["activation"], l2)
+
+
+class Clock:
+    """Seconds spent in each step."""
+
+    def __init__(self):
+        self._started, self._steps = time.perf_counter(), {}
+
+    @contextmanager
+    def __call__(self, step: str):
+        """Count the time of a block for `step`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._steps[step] = self._steps.get(step, 0.0) + time.perf_counter() - started
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by step so far, with their `total`."""
+        return self._steps | {"total": time.perf_counter() - self._started}

@@ -1,0 +1,204 @@
+"""Fitting: the only place with `compile` and `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transfer.data.augmentation import random_crop
+from transfer.data.pipeline import Pictures
+from transfer.errors import TrainingError
+from transfer.progress import bar, console
+from transfer.settings import Schedule
+
+Targets = tuple[np.ndarray, ...]
+History = list[dict[str, float | str]]
+
+
+def multiclass_hinge(one_hot, scores):
+    """The loss of a multi-class support vector machine (Crammer & Singer 2001).
+
+    Args:
+        one_hot: `(B, C)` targets.
+        scores: `(B, C)` logits.
+
+    Returns:
+        `(B,)`: by how much the best wrong class comes within 1 of the right one.
+    """
+    right = keras.ops.sum(one_hot * scores, axis=-1)
+    best_wrong = keras.ops.max(scores - 1e9 * one_hot, axis=-1)
+    return keras.ops.relu(1.0 + best_wrong - right)
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Softmax cross-entropy on logits."""
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+
+class Batches(keras.utils.PyDataset):
+    """Pictures with their targets, a batch at a time.
+
+    Args:
+        pictures: where pixels come from.
+        indices: which pictures.
+        targets: `(N, C)` one-hot labels of those pictures.
+    """
+
+    def __init__(self, pictures: Pictures, indices: np.ndarray, targets: np.ndarray, batch_size: int = 64):
+        super().__init__()
+        pictures.load(indices)
+        self.pictures, self.indices, self.targets, self.batch_size = pictures, indices, targets, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def __getitem__(self, number: int):
+        rows = range(len(self.targets))[number * self.batch_size : (number + 1) * self.batch_size]
+        pixels = np.stack([self.pictures.pixels(self.indices[row]) for row in rows])
+        return pixels.astype(np.float32), self.targets[rows.start : rows.stop]
+
+
+class TrainingBatches(Batches):
+    """Shuffled batches of augmented pictures; the same seed gives the same batches.
+
+    Args:
+        weights: `(N,)` what each picture counts in the loss.
+        seed: of the order and of the changes.
+        flip: whether mirror images mean the same.
+    """
+
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+        super().__init__(pictures, indices, targets, batch_size)
+        self.weights, self.seed, self.flip = weights, seed, flip
+        self.epoch = 0
+
+    def __getitem__(self, number: int):
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.targets))
+        rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        size, source = self.pictures.size, self.pictures
+        crops = [random_crop(source.pixels(self.indices[row]), size, rng, flip=self.flip) for row in rows]
+        return np.stack(crops).astype(np.float32), self.targets[rows], self.weights[rows]
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next shuffle."""
+        self.epoch += 1
+
+
+def fit_head(
+    head: keras.Model,
+    features,
+    targets,
+    weights,
+    validation: Targets,
+    schedule: Schedule,
+    loss: Callable,
+    seed: int = 0,
+) -> History:
+    """Train a head on kept features; its first layer is set to standardise them.
+
+    Args:
+        head: from `heads.head`.
+        features: `(N, D)` float32; `targets`: `(N, C)` one-hot; `weights`: `(N,)`.
+        validation: features and targets of the validation pictures, or `()`.
+
+    Returns:
+        One row an epoch.
+    """
+    optimizer = keras.optimizers.Adam(_cosine(schedule))
+    # A step takes less time than the call that starts it: one call an epoch.
+    head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False, steps_per_execution=schedule.steps)
+    return _fit_rows(head, features, targets, weights, validation, schedule, seed)
+
+
+def fit_head_again(head: keras.Model, features, targets, weights, schedule: Schedule, seed: int = 0) -> History:
+    """Train a head on more pictures, from where `fit_head` left it: nothing is compiled anew.
+
+    For a loss with one minimum, which is the same from wherever one starts.
+    """
+    head.optimizer.iterations.assign(0)  # the learning rate starts over
+    return _fit_rows(head, features, targets, weights, (), schedule, seed)
+
+
+def _fit_rows(head, features, targets, weights, validation: Targets, schedule: Schedule, seed: int) -> History:
+    head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
+    arrays = [tf.constant(array) for array in (features, targets, weights)]
+    # Indices are shuffled, since rows one by one cost more than the steps themselves; repeated, so that an
+    # epoch has the same few steps however few pictures there are.
+    indices = tf.data.Dataset.range(len(features)).shuffle(len(features), seed=seed).repeat()
+    rows = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
+    options = tf.data.Options()
+    options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
+    data = {"x": rows.prefetch(2).with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
+    known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
+    return _fit(head, data, known, schedule, "head")
+
+
+def fit_network(
+    model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Callable, phase: str
+) -> History:
+    """Train what is trainable of a whole network on augmented pictures."""
+    optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    return _fit(model, {"x": batches}, validation if len(validation) else None, schedule, phase)
+
+
+def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
+    steps = schedule.epochs * schedule.steps
+    warmup = min(steps // 10, 500)
+    return keras.optimizers.schedules.CosineDecay(
+        schedule.learning_rate * 0.01, steps - warmup, warmup_target=schedule.learning_rate, warmup_steps=warmup
+    )
+
+
+def _fit(model: keras.Model, data: dict, validation, schedule: Schedule, phase: str) -> History:
+    watched = "val_loss" if validation is not None else "loss"
+    best = keras.callbacks.EarlyStopping(
+        watched, mode="min", patience=schedule.patience, restore_best_weights=validation is not None
+    )
+    with bar(phase, schedule.epochs) as advance:
+        watch = _Watch(advance)
+        try:
+            model.fit(
+                **data,
+                epochs=schedule.epochs,
+                validation_data=validation,
+                callbacks=[best, watch],
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            if not watch.rows:
+                raise
+            if best.best_weights is not None:
+                model.set_weights(best.best_weights)
+            console.print(
+                f"{phase} stopped by hand after {len(watch.rows)} epochs: the best state so far is kept; "
+                "press Ctrl-C again to give up"
+            )
+    if watch.broken:
+        raise TrainingError(
+            f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
+            "give a lower --learning-rate, or look for damaged pictures"
+        )
+    return [{"phase": phase, **row} for row in watch.rows]
+
+
+class _Watch(keras.callbacks.Callback):
+    """Keeps the rows of the history, moves the bar, and stops when the loss is no number."""
+
+    def __init__(self, advance: Callable):
+        super().__init__()
+        self.advance, self.rows, self.broken = advance, [], ""
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
+        self.rows.append(row)
+        shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
+        self.advance(1, note=f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}")
+        if not np.isfinite(row["loss"]):
+            self.broken = str(row["loss"])
+            self.model.stop_training = True

@@ -1,0 +1,1 @@
+"""Pretrained backbones, networks from scratch, heads, and what can be seen inside them."""

@@ -1,0 +1,141 @@
+"""What a backbone makes of each picture, computed once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transfer.cache import cache_folder, reported
+from transfer.data.folders import LabelledImages
+from transfer.data.pipeline import Pictures
+from transfer.errors import UnreadablePictures
+from transfer.progress import bar
+
+WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
+
+
+def extract_features(
+    backbone: keras.Model,
+    images: LabelledImages,
+    indices: Sequence[int] | None = None,
+    fit: str = "crop",
+    pictures: Pictures | None = None,
+    cache: bool = True,
+) -> np.ndarray:
+    """Send pictures through a backbone, each content once, and only those not on disk already.
+
+    Args:
+        backbone: pictures `(B, S, S, 3)` 0..255 to features `(B, D)`.
+        images: the files.
+        indices: which of them; all by default.
+        fit: how pictures are brought to the square.
+        pictures: where pixels come from, if something else wants to keep them too.
+        cache: keep the features in the user's cache folder, by content, backbone, size and fit.
+
+    Returns:
+        `(len(indices), D)` float32.
+
+    Raises:
+        UnreadablePictures: some could not be decoded; what the others gave is on disk.
+    """
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
+    size = backbone.input_shape[1]
+    pictures = pictures or Pictures(images, size, fit)
+    digests = [images.digests[i] for i in indices]
+    with closing(_Store(fingerprint(backbone), pictures, cache)) as store:
+        known = store.read(set(digests))
+        missing = {digest: index for digest, index in zip(digests, indices) if digest not in known}
+        known |= _compute(backbone, pictures, missing, store)
+    if not digests:
+        return np.zeros((0, backbone.output_shape[-1]), np.float32)
+    return np.stack([known[digest] for digest in digests])
+
+
+def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:
+    digests, rows = list(missing), {}
+    failed: list[UnreadablePictures] = []
+    answer = _compiled(backbone)
+    with bar("features", len(digests)) as advance:
+        for start in range(0, len(digests), WRITTEN_TOGETHER):
+            part = digests[start : start + WRITTEN_TOGETHER]
+            values, bad = [], set()
+            try:
+                for batch in pictures.batches([missing[digest] for digest in part]):
+                    values.extend(answer(batch).numpy())
+                    advance(len(batch))
+            except UnreadablePictures as error:
+                failed.append(error)
+                bad = {pictures.images.digests[i] for i in error.positions}
+            fresh = {digest: value for digest, value in zip(part, values) if digest not in bad}
+            store.write(fresh)
+            rows |= fresh
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        positions = [i for error in failed for i in error.positions]
+        raise UnreadablePictures(f"{len(positions)} pictures could not be decoded; first: {failed[0]}", positions)
+    return rows
+
+
+def forward(model: keras.Model, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the model's float32 answers to uint8 batches; one compiled graph for every batch length."""
+    answer = _compiled(model)
+    for batch in batches:
+        yield answer(batch).numpy()
+
+
+def _compiled(model: keras.Model):
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
+    def answer(batch):
+        return tf.cast(model(tf.cast(batch, tf.float32), training=False), tf.float32)
+
+    return answer
+
+
+def fingerprint(model: keras.Model) -> str:
+    """A digest of what a network computes: its layers without their names, and its weights."""
+    digest = hashlib.blake2b(digest_size=16)
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            digest.update(fingerprint(layer).encode())
+            continue
+        config = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable", "dtype")}
+        digest.update(f"{type(layer).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
+        for weight in layer.get_weights():
+            digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+class _Store:
+    """Features by picture digest in one SQLite file for each backbone, size and fit."""
+
+    def __init__(self, fingerprint: str, pictures: Pictures, persistent: bool):
+        name = f"{fingerprint}-{pictures.size}-{pictures.fit}.sqlite"
+        self._place: Path | str = cache_folder("features") / name if persistent else ":memory:"
+        with self._reported():
+            self._connection = sqlite3.connect(self._place, timeout=60)
+            self._connection.execute("CREATE TABLE IF NOT EXISTS features (digest TEXT PRIMARY KEY, value BLOB)")
+
+    def read(self, digests: set[str]) -> dict[str, np.ndarray]:
+        with self._reported():
+            rows = self._connection.execute("SELECT digest, value FROM features")
+            return {digest: np.frombuffer(value, np.float32) for digest, value in rows if digest in digests}
+
+    def write(self, rows: dict[str, np.ndarray]) -> None:
+        with self._reported(), self._connection:
+            values = ((digest, row.tobytes()) for digest, row in rows.items())
+            self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", values)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _reported(self):
+        return reported("cached features", self._place)

@@ -1,0 +1,88 @@
+"""The new fully-connected part that turns features into one logit for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import layers as kl
+
+from transfer.errors import OptionError, unknown_name
+from transfer.networks.scratch import ACTIVATIONS
+
+
+def _linear(x, l2, **_):
+    return x
+
+
+def _mlp(x, l2, hidden, dropout, activation):
+    for units in hidden:
+        x = kl.Dense(units, kernel_regularizer=keras.regularizers.L2(l2))(x)
+        x = kl.Activation(activation)(x)
+        x = kl.Dropout(dropout)(x)
+    return x
+
+
+# What comes before the last layer; a linear head and a support vector machine differ in their loss.
+HEADS: dict[str, Callable] = {"linear": _linear, "mlp": _mlp, "svm": _linear}
+
+
+def head(
+    features: int,
+    classes: int,
+    kind: str = "linear",
+    hidden: Sequence[int] = (256,),
+    dropout: float = 0.3,
+    activation: str = "relu",
+    l2: float = 0.0,
+) -> keras.Model:
+    """Build a head: features are standardised, then come hidden layers if any, then the logits.
+
+    Args:
+        features: D, the width of the features.
+        classes: C, the number of classes.
+        kind: `linear`, `mlp` or `svm` (a linear head to be trained with the hinge loss).
+        hidden, dropout, activation: of the mlp: units of each hidden layer, share of units left out
+            in training (0..1), a Keras activation by name.
+        l2: weight of the squared kernel in the loss.
+
+    Returns:
+        `keras.Model`, features `(B, D)` to logits `(B, C)`. Its layer `standardise` is the
+        identity until `training.fit_head` sets it.
+
+    Raises:
+        UnknownNameError: no such kind of head, or no such activation.
+        OptionError: `dropout` or `hidden` cannot be used.
+    """
+    if kind not in HEADS:
+        raise unknown_name("head", kind, HEADS)
+    if not 0 <= dropout < 1:
+        raise OptionError(f"dropout of {dropout}; expected a share from 0 to below 1")
+    if activation not in ACTIVATIONS:
+        raise unknown_name("activation", activation, ACTIVATIONS)
+    if any(units < 1 for units in hidden):
+        raise OptionError(f"hidden layers of {tuple(hidden)} units; expected numbers from 1 up")
+    inputs = keras.Input((features,), name="features")
+    x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
+    x = HEADS[kind](x, l2, hidden=hidden, dropout=dropout, activation=activation)
+    outputs = kl.Dense(classes, kernel_regularizer=keras.regularizers.L2(l2), name="logits")(x)
+    return keras.Model(inputs, outputs, name=f"{kind}_head")
+
+
+def join(backbone: keras.Model, head: keras.Model) -> keras.Model:
+    """Put a head on a backbone: one flat network, pictures to logits, sharing both their weights."""
+    x = backbone.output
+    for layer in head.layers[1:]:
+        x = layer(x)
+    return keras.Model(backbone.input, x, name=f"{backbone.name}_with_head")
+
+
+def divide_logits(model: keras.Model, temperature: float) -> None:
+    """Divide the logits of a network by a number inside its last layer, which costs an answer nothing.
+
+    Args:
+        model: its last layer is a Dense without activation, as `join` makes it.
+        temperature: see `calibration.fit_temperature`.
+    """
+    last = model.layers[-1]
+    last.set_weights([weight / temperature for weight in last.get_weights()])

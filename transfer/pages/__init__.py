@@ -1,0 +1,1 @@
+"""What pages are made of: templates, plots and pictures."""

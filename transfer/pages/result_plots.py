@@ -1,0 +1,119 @@
+"""Plots of what `result.json` and `history.csv` say. Each takes a figure of Matplotlib and the data to draw on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from transfer.pages.plots import COLOURS, INK
+
+MOST_NAMES = 30  # more names than that cannot be read beside each other
+LEAST, MOST = 20, 10  # classes drawn where there are too many: the worst and the best
+
+
+def draw_accuracies(figure: Figure, methods: dict[str, dict]) -> None:
+    """One point a method with its 95 % interval, the first method on top."""
+    axes = figure.subplots()
+    for row, method in enumerate(methods.values()):
+        low, high = (100 * end for end in method["accuracy_ci95"])
+        axes.plot([low, high], [row, row], color=COLOURS[row % len(COLOURS)], linewidth=5, alpha=0.45)
+        axes.plot(100 * method["accuracy"], row, "o", color=COLOURS[row % len(COLOURS)], markersize=9)
+    axes.set(
+        yticks=range(len(methods)), yticklabels=map(_short, methods), xlabel="accuracy in %, with its 95 % interval"
+    )
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.grid(axis="x", color=INK, alpha=0.2)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def draw_histories(figure: Figure, histories: dict[str, list[dict]]) -> None:
+    """Loss and accuracy by epoch, a colour a method: validation drawn through, training dotted."""
+    left, right = figure.subplots(1, 2)
+    for row, (name, epochs) in enumerate(histories.items()):
+        colour, numbers = COLOURS[row % len(COLOURS)], range(1, len(epochs) + 1)
+        for axes, key, factor in ((left, "loss", 1), (right, "accuracy", 100)):
+            for column, style in ((key, ":"), (f"val_{key}", "-")):
+                values = [factor * epoch.get(column, np.nan) for epoch in epochs]
+                axes.plot(numbers, values, style, color=colour, linewidth=1.6)
+        right.plot([], [], color=colour, label=_short(name))
+    left.set(xlabel="epoch", ylabel="loss", yscale="log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    left.yaxis.set_minor_formatter(NullFormatter())
+    right.set(xlabel="epoch", ylabel="accuracy in %")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(color=INK, alpha=0.2)
+        axes.spines[["top", "right"]].set_visible(False)
+    right.legend(frameon=False, labelcolor=INK, fontsize=9)
+
+
+def draw_confusion(figure: Figure, method: dict) -> None:
+    """Rows are true classes, shaded by the share of the row; counts and names only where they can be read."""
+    counts, names = np.array(method["confusion"]), method["classes"]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    axes.set(xlabel="predicted", ylabel="true class")
+    if len(names) > MOST_NAMES:
+        axes.set(xticks=[], yticks=[])
+        return
+    long = len(names) > 6 or max(map(len, names)) > 10
+    axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=90 if long else 0)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, count, ha="center", va="center", fontsize=9 if len(names) < 16 else 6, color=colour)
+
+
+def confusion_side(classes: int) -> float:
+    """Side of that plot in inches."""
+    return min(9.0, 2.4 + 0.5 * classes)
+
+
+def draw_classes(figure: Figure, method: dict) -> None:
+    """Recall, precision and F1 of each class, the worst F1 on top; of many classes the worst and the best."""
+    rows = sorted(((row["f1"], name, row) for name, row in method["per_class"].items() if row["support"]))
+    if len(rows) > LEAST + MOST:
+        rows = [*rows[:LEAST], *rows[-MOST:]]
+    axes = figure.subplots()
+    keys = (("recall", -0.24), ("precision", 0.0), ("f1", 0.24))
+    for (key, offset), colour in zip(keys, COLOURS):
+        places = [place + offset for place in range(len(rows))]
+        label = "F1" if key == "f1" else key
+        axes.plot([100 * row[key] for *_, row in rows], places, "o", color=colour, markersize=5, label=label)
+        for place, (*_, row) in zip(places, rows):
+            if interval := row[f"{key}_ci95"]:
+                axes.plot([100 * end for end in interval], [place, place], color=colour, linewidth=2, alpha=0.5)
+    axes.set_yticks(range(len(rows)), [f"{_short(name)} ({row['support']})" for _, name, row in rows])
+    axes.set(xlim=(-2, 102), ylim=(len(rows) - 0.5, -0.5), xlabel="%, with 95 % intervals")
+    axes.grid(axis="x", color=INK, alpha=0.2)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(frameon=False, labelcolor=INK, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+
+
+def classes_height(classes: int) -> float:
+    """Height of that plot in inches."""
+    return 1.0 + 0.42 * min(classes, LEAST + MOST)
+
+
+def draw_reliability(figure: Figure, method: dict) -> None:
+    """Accuracy against confidence; on the diagonal a probability means what it says."""
+    curve, axes = method["reliability"], figure.subplots()
+    axes.plot([0, 100], [0, 100], color=INK, linewidth=1, alpha=0.5)
+    most = max(row["pictures"] for row in curve)
+    for row in curve:
+        x = 100 * row["confidence"]
+        axes.plot([x, x], [100 * end for end in row["ci95"]], color=COLOURS[0], linewidth=2, alpha=0.45)
+        axes.plot(x, 100 * row["accuracy"], "o", color=COLOURS[0], markersize=4 + 8 * (row["pictures"] / most) ** 0.5)
+    axes.set(xlim=(0, 102), ylim=(-2, 102), xlabel="confidence in %", ylabel="of these named rightly, in %", aspect=1)
+    axes.grid(color=INK, alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _short(name: str, most: int = 24) -> str:
+    shown = name if len(name) <= most else f"{name[: most - 1]}…"
+    return shown.replace("$", r"\$")  # else Matplotlib reads a formula

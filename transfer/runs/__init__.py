@@ -1,0 +1,1 @@
+"""What a training leaves behind: run folder, page, exported model, predictions."""

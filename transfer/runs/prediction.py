@@ -1,0 +1,208 @@
+"""Pictures to names, through a SavedModel or the folder of a run."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.data.folders import load_images
+from transfer.data.images import SUFFIXES, fit_picture, read_picture
+from transfer.data.pipeline import BATCH
+from transfer.errors import DataError, ModelFileError, PictureError
+from transfer.progress import bar
+from transfer.runs.exports import SIDECAR
+from transfer.runs.records import read_json
+from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.writing import whole_file
+
+
+class Prediction(NamedTuple):
+    """The answer to one file.
+
+    Attributes:
+        file: as it was asked for.
+        label: the most probable class, "" where the file could not be read.
+        probability: of `label`, 0..1.
+        probabilities: by class name, sum 1.
+        error: why there is no answer, or "".
+    """
+
+    file: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    error: str = ""
+
+
+class SavedNetwork(NamedTuple):
+    """A SavedModel, loaded."""
+
+    classify: object
+    class_names: tuple[str, ...]
+    image_size: int
+    fit: str
+
+
+def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Prediction]:
+    """Classify picture files.
+
+    Args:
+        model: a SavedModel, a folder of its versions (the highest counts), or a run.
+        pictures: files, folders (searched through) and patterns such as `photos/*.jpg`.
+
+    Returns:
+        One `Prediction` a file, in order. A file that is no picture gets one that says so.
+
+    Raises:
+        ModelFileError: no SavedModel of this toolkit there.
+        DataError: nothing matches.
+    """
+    network, files = load_network(model), list_files(pictures)
+    rows = []
+    with bar("predict", len(files)) as advance:
+        for batch, probabilities, errors in _answers(network, files):
+            for file, values, error in zip(batch, probabilities, errors):
+                if error:
+                    rows.append(Prediction(str(file), "", float("nan"), {}, error))
+                    continue
+                best = int(values.argmax())
+                by_name = dict(zip(network.class_names, values.tolist()))
+                rows.append(Prediction(str(file), network.class_names[best], float(values[best]), by_name))
+            advance(len(batch))
+    return rows
+
+
+def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = None) -> dict:
+    """Measure a SavedModel or a run on labelled pictures.
+
+    Pictures that a run was trained or validated on are left out, by their content; where DATA names
+    a test part, only that counts.
+
+    Returns:
+        The figures of `evaluation.evaluate_probabilities`, with `images` (how many counted) and
+        `left_out` (how many did not).
+    """
+    network, images = load_network(model), load_images(data, groups)
+    unknown = sorted(set(images.class_names) - set(network.class_names))
+    if unknown:
+        known = ", ".join(network.class_names)
+        raise DataError(f"{data} has the class {unknown[0]!r}; the model knows {known}")
+    seen = _seen_in_training(Path(model))
+    has_test = "test" in images.given
+    rows = [i for i in range(len(images)) if images.digests[i] not in seen]
+    rows = [i for i in rows if not has_test or images.given[i] == "test"]
+    if not rows:
+        raise DataError(f"{data} holds only pictures that the model was trained on; give others")
+    index = {name: position for position, name in enumerate(network.class_names)}
+    labels = np.array([index[images.class_names[images.labels[i]]] for i in rows])
+    probabilities, errors = [], []
+    for _, values, failed in _answers(network, [images.paths[i] for i in rows]):
+        probabilities.append(values)
+        errors += failed
+    good = np.array([not error for error in errors])
+    in_groups = images.groups_of(np.array(rows)[good])
+    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
+    unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
+    return {
+        "model": str(model), "data": str(data), "images": int(good.sum()), "left_out": len(images) - int(good.sum()),
+        "unreadable": [name for name, _ in unreadable], **figures,
+    }  # fmt: skip
+
+
+def write_csv(rows: Sequence[Prediction], path: Path) -> None:
+    """Write predictions as a table: file, predicted, probability, one column a class, error."""
+    names = next((list(row.probabilities) for row in rows if row.probabilities), [])
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "predicted", "probability", *names, "error"])
+        for row in rows:
+            values = [row.probabilities.get(name, "") for name in names]
+            table.writerow([row.file, row.label, "" if row.error else row.probability, *values, row.error])
+
+
+def load_network(model: str | Path) -> SavedNetwork:
+    """Load a SavedModel written by this toolkit, from its folder, its versions' folder, or a run."""
+    folder = Path(model)
+    if not folder.exists():
+        raise ModelFileError(f"{model} does not exist; expected a run or a SavedModel")
+    versions = sorted((int(p.name), p) for p in folder.glob("*") if p.name.isdigit())
+    places = [folder, folder / "saved_model", *(path for _, path in versions[-1:])]
+    place = next((p for p in places if (p / "saved_model.pb").is_file()), None)
+    if place is None:
+        raise ModelFileError(f"{model} holds no SavedModel; expected a run, or a folder with saved_model.pb")
+    try:
+        about = json.loads((place / SIDECAR).read_text())
+        loaded = tf.saved_model.load(str(place))
+        classify = loaded.signatures["serving_default"]
+        return SavedNetwork(_Keep(loaded, classify), tuple(about["class_names"]), about["image_size"], about["fit"])
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFileError(
+            f"{place} was not written by transfer, or is damaged ({reason}); export it again"
+        ) from error
+
+
+class _Keep:
+    """A signature that keeps its model alive: TensorFlow lets go of the weights otherwise."""
+
+    def __init__(self, loaded, signature):
+        self._loaded, self._signature = loaded, signature
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        answers = self._signature(pictures=tf.constant(pictures, tf.float32))
+        return answers["probabilities"].numpy().astype(np.float64)
+
+
+def list_files(pictures: Sequence[str | Path]) -> list[Path]:
+    """Files, pictures below folders, and what matches patterns, each once, in order."""
+    found: dict[Path, None] = {}
+    for item in pictures:
+        path = Path(item)
+        if path.is_dir():
+            inside = (Path(here, name) for here, _, names in os.walk(path) for name in names)
+            matches = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        elif path.exists():
+            matches = [path]
+        else:
+            matches = [Path(match) for match in sorted(glob.glob(str(item), recursive=True))]
+            if not matches:
+                raise DataError(f"{item}: no such file, folder or pattern")
+        found |= dict.fromkeys(matches)
+    if not found:
+        raise DataError(
+            f"{', '.join(map(str, pictures)) or 'nothing'}: no pictures there; known are {', '.join(sorted(SUFFIXES))}"
+        )
+    return list(found)
+
+
+def _answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Sequence[Path], np.ndarray, list[str]]]:
+    size = network.image_size
+
+    def read(path: Path):
+        try:
+            return fit_picture(read_picture(path), size, network.fit), ""
+        except PictureError as error:
+            return np.zeros((size, size, 3), np.uint8), str(error)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            pixels, errors = zip(*pool.map(read, batch))
+            yield batch, network.classify(np.stack(pixels)), list(errors)
+
+
+def _seen_in_training(model: Path) -> set[str]:
+    config = model / "config.json"
+    if not config.is_file():
+        return set()
+    files = read_json(config)["files"]
+    return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}

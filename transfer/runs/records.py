@@ -1,0 +1,176 @@
+"""A result as files, and back: the names in a run folder are a promise."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer.cache import cache_folder
+from transfer.data.folders import LabelledImages
+from transfer.data.splits import Split
+from transfer.errors import ModelFileError
+from transfer.learning.results import Predictions, Result
+from transfer.networks.model_files import load_model
+from transfer.statistics.evaluation import FIGURES
+from transfer.writing import write_json, write_table
+
+SCHEMA_VERSION = 2  # 1 had no intervals but those of accuracy
+LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
+SAMPLES = 16
+
+
+def write_result(result: Result, folder: Path, command: str = "") -> None:
+    """Write what a result consists of: network, figures, configuration, predictions, history."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result.model.save(folder / "model.keras")
+    write_json(folder / "config.json", configuration(result, command))
+    write_table(folder / "history.csv", _history_columns(result.history), result.history)
+    _write_predictions(result, folder / "predictions.csv")
+    write_json(folder / "result.json", figures(result, command))
+
+
+def figures(result: Result, command: str = "") -> dict:
+    """What `result.json` says of one method."""
+    parts = result.split.parts()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "classes": list(result.class_names),
+        **{name: result.options[name] for name in ("method", "backbone", "weights", "image_size", "seed")},
+        "images": {part: len(indices) for part, indices in parts.items()},
+        **result.metrics,
+        "validation": {name: result.validation[name] for name in ("accuracy", "balanced_accuracy", "log_loss")},
+        "parameters": result.parameters(),
+        "seconds": {step: round(value, 3) for step, value in result.seconds.items()},
+        "notes": result.notes,
+    }
+
+
+def configuration(result: Result, command: str = "") -> dict:
+    """All that repeats a training."""
+    images = result.images
+    part_of = {int(i): part for part, indices in result.split.parts().items() for i in indices}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "options": result.options,
+        "classes": list(images.class_names),
+        "versions": versions(),
+        "root": str(images.root),
+        "data_digest": images.digest(),
+        "files": {
+            name: {"part": part_of.get(i, "left out"), "class": images.class_names[images.labels[i]], "digest": digest}
+            | ({} if images.groups is None else {"group": images.groups[i]})
+            for i, (name, digest) in enumerate(zip(images.names, images.digests))
+        },
+        "unreadable": [list(row) for row in images.unreadable],
+    }
+
+
+def versions() -> dict[str, str]:
+    """What computes the figures here, by name."""
+    return {name: metadata.version(name) for name in LIBRARIES} | {"python": platform.python_version()}
+
+
+def unfinished(*asked: object) -> Path:
+    """Where a part of something long waits for the others: one place for each thing asked for."""
+    text = json.dumps([SCHEMA_VERSION, *asked], sort_keys=True, default=str)
+    return cache_folder("unfinished") / hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | None:
+    """Read back what `write_result` wrote for the same pictures; `None` where there is nothing whole."""
+    if not (folder / "result.json").is_file():
+        return None
+    config, said = read_json(folder / "config.json"), read_json(folder / "result.json")
+    position = {name: i for i, name in enumerate(images.names)}
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[1:]
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        history = [_typed(row) for row in csv.DictReader(file)]
+    classes = len(images.class_names)
+    predictions = Predictions(
+        np.array([position[row[0]] for row in rows], int),
+        np.array([row[1] for row in rows], "U10"),
+        np.array([row[5:] for row in rows], np.float64).reshape(len(rows), classes),
+    )
+    figures_of_test = {name: said[name] for name in (*FIGURES, "calibration")}
+    model = load_model(folder / "model.keras")
+    return Result(
+        model, images, split, config["options"], figures_of_test, said["validation"], predictions, history,
+        said["seconds"], said["notes"],
+    )  # fmt: skip
+
+
+def read_json(path: Path) -> dict:
+    """Read one JSON object of a run.
+
+    Raises:
+        ModelFileError: it cannot be read, or another version of this package wrote it in another way.
+    """
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        version = said.get("schema_version", SCHEMA_VERSION)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{path} cannot be read ({error}); expected a whole run folder") from error
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{path} has schema version {version}; this version of transfer reads {SCHEMA_VERSION}: "
+            "use the one that wrote it, or train again"
+        )
+    return said
+
+
+def sample_paths(result: Result) -> list[Path]:
+    """Some pictures of the test part, else of training, to check an export with."""
+    indices = result.split.test if len(result.split.test) else result.split.train
+    steps = np.linspace(0, len(indices) - 1, min(SAMPLES, len(indices))).astype(int)
+    return [result.images.paths[indices[i]] for i in steps]
+
+
+def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
+    """(network, class names, fit, sample pictures) of a `Result`, a `Comparison` or a run folder."""
+    if isinstance(result, dict):
+        result = result[result.best]
+    if isinstance(result, Result):
+        return result.model, result.class_names, result.fit, sample_paths(result)
+    folder = Path(result)
+    if not (folder / "config.json").is_file():
+        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
+    config = read_json(folder / "config.json")
+    return load_model(folder / "model.keras"), config["classes"], config["options"]["fit"], _samples_again(config)
+
+
+def _samples_again(config: dict) -> list[Path]:
+    """Test pictures of an earlier run that are still where they were."""
+    root = Path(config["root"])
+    tested = [root / name for name, file in config["files"].items() if file["part"] == "test"]
+    return [path for path in tested if path.is_file()][:SAMPLES]
+
+
+def _typed(row: dict[str, str]) -> dict[str, float | str]:
+    return {name: value if name == "phase" else float(value) for name, value in row.items() if value != ""}
+
+
+def _history_columns(history: Sequence[dict]) -> list[str]:
+    return list(dict.fromkeys(name for row in history for name in row))
+
+
+def _write_predictions(result: Result, path: Path) -> None:
+    images, predictions = result.images, result.predictions
+    names = images.class_names
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "split", "label", "predicted", "probability", *names])
+        for index, part, values in zip(predictions.indices, predictions.parts, predictions.probabilities):
+            best = values.argmax()
+            row = [images.names[index], part, names[images.labels[index]], names[best], values[best], *values]
+            table.writerow([cell if isinstance(cell, str) else float(cell) for cell in row])

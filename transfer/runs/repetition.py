@@ -1,0 +1,84 @@
+"""A run again: the same pictures in the same parts, the same options, and so the same figures."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+from transfer.data.folders import LabelledImages, load_images
+from transfer.data.written_splits import read_split
+from transfer.errors import DataError, ModelFileError
+from transfer.learning.methods import train
+from transfer.learning.results import Result
+from transfer.runs.records import read_json, versions
+
+
+def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
+    """Train once more as a run folder says, on the same split.
+
+    On the same machine with the same versions the figures are the same to the last digit. Versions
+    that differ are named in the result's notes.
+
+    Args:
+        run: a run folder or its `config.json`; also one method of a comparison.
+        data: where the pictures are by now; where they were by default.
+
+    Raises:
+        DataError: the pictures are gone, or their classes are others.
+        ModelFileError: no run, or one whose network was given in Python.
+    """
+    path = Path(run)
+    path = path / "config.json" if path.is_dir() else path
+    config = read_config(path)
+    options = config["options"]
+    layers = options.get("layers")
+    if options["weights"] == "as given" and not options["backbone"].endswith(".keras"):
+        raise ModelFileError(
+            f"{path} tells of the network {options['backbone']!r}, which was given in Python and cannot be made again; "
+            "expected a run with a backbone that has a name or a file, or a list of layers"
+        )
+    images = _with_groups(load_images(data or config["root"]), config)
+    if list(images.class_names) != config["classes"]:
+        raise DataError(
+            f"{images.root} has the classes {', '.join(images.class_names)}; expected those of {path}, "
+            f"{', '.join(config['classes'])}"
+        )
+    known = set(inspect.signature(train).parameters) - {"backbone", "weights", "layers"}
+    result = train(
+        images,
+        read_split(images, path),
+        None if layers else options["backbone"],
+        layers=layers,
+        weights=None if options["weights"] == "as given" else options["weights"],
+        labels={name: options[name] for name in ("backbone", "weights", "layers") if name in options},
+        **{name: value for name, value in options.items() if name in known},
+    )
+    result.notes += other_versions(config["versions"])
+    return result
+
+
+def read_config(path: Path) -> dict:
+    """Read the `config.json` of a run that can be repeated."""
+    config = read_json(path)
+    missing = [name for name in ("options", "root", "classes", "files", "versions") if name not in config]
+    if missing:
+        raise ModelFileError(f"{path} has no {', '.join(missing)}; expected the config.json of a run folder")
+    return config
+
+
+def other_versions(then: dict[str, str]) -> list[str]:
+    """One sentence a library that has another version now than it had then."""
+    return [
+        f"{name} is {now} here and was {then.get(name, 'missing')}: figures may differ"
+        for name, now in versions().items()
+        if then.get(name) != now
+    ]
+
+
+def _with_groups(images: LabelledImages, config: dict) -> LabelledImages:
+    """Groups count in the intervals: a run has those that it was given."""
+    group_of = {row["digest"]: row.get("group", "") for row in config["files"].values()}
+    if not any(group_of.values()):
+        return images
+    return replace(images, groups=tuple(group_of.get(digest, "") for digest in images.digests))

@@ -1,0 +1,132 @@
+"""Run folders read again without their networks, and compared where they were tested on the same pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from transfer.data.tables import some
+from transfer.errors import DataError, ModelFileError
+from transfer.runs.records import read_json
+from transfer.statistics.differences import Answers
+
+
+class Tested(NamedTuple):
+    """The answers to the test part: `(N,)` file names and class indices, `(N, C)` probabilities."""
+
+    files: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class SavedResult:
+    """One trained network as its folder tells of it.
+
+    Attributes:
+        folder: of the run, or of one method of a comparison.
+        figures: what `result.json` says; config: what `config.json` says.
+    """
+
+    folder: Path
+    figures: dict
+    config: dict
+
+    @cached_property
+    def tested(self) -> Tested:
+        """The test part of `predictions.csv`."""
+        index = {name: c for c, name in enumerate(self.figures["classes"])}
+        with (self.folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row[1] == "test"]
+        probabilities = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), len(index))
+        return Tested([row[0] for row in rows], np.array([index[row[2]] for row in rows], int), probabilities)
+
+    def history(self) -> list[dict[str, float]]:
+        """One row an epoch, from `history.csv`."""
+        with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
+            return [{k: float(v) for k, v in row.items() if k != "phase" and v} for row in csv.DictReader(file)]
+
+    def path(self, file: str) -> Path:
+        """Where a picture was when the network was trained."""
+        return Path(self.config["root"], file)
+
+    def answers(self) -> Answers:
+        """The test part for a comparison; a picture is known by its content and class, not by its name."""
+        files, tested = self.config["files"], self.tested
+        known, keys = Counter(), []
+        for name in tested.files:
+            content = f"{files[name]['digest']} {files[name]['class']}"
+            known[content] += 1
+            keys.append(f"{content} {known[content]}")
+        groups = [files[name].get("group") for name in tested.files]
+        in_groups = any(group is not None for group in groups)
+        return Answers(
+            np.array(keys), tested.labels, tested.probabilities.argmax(axis=1), np.array(groups) if in_groups else None
+        )
+
+
+def read_run(folder: Path) -> dict[str, SavedResult]:
+    """The networks of a run by method.
+
+    Raises:
+        ModelFileError: no run, not whole, or of another schema version.
+    """
+    if not (folder / "result.json").is_file():
+        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
+    said = read_json(folder / "result.json")
+    if "methods" not in said:
+        return {said["method"]: _saved(folder, said)}
+    return {name: _saved(folder / name, figures) for name, figures in said["methods"].items()}
+
+
+def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:
+    """The networks of several runs under names that tell them apart."""
+    runs = {folder: read_run(folder) for folder in folders}
+    if len(runs) == 1:
+        return next(iter(runs.values()))
+    short = len({folder.resolve().name for folder in runs}) == len(runs)
+    named = {}
+    for folder, methods in runs.items():
+        name = folder.resolve().name if short else str(folder)
+        named |= {name if len(methods) == 1 else f"{name}: {method}": saved for method, saved in methods.items()}
+    return named
+
+
+def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:
+    """The answers of networks that were tested on the same pictures.
+
+    Raises:
+        DataError: their classes or test pictures differ; the message names them.
+    """
+    first, *others = saved
+    answers = {name: each.answers() for name, each in saved.items()}
+    for name in others:
+        known, here = saved[first].figures["classes"], saved[name].figures["classes"]
+        if known != here:
+            odd = sorted(set(known) ^ set(here))
+            raise DataError(f"{first} and {name} know different classes ({some(odd)}); compare runs on the same data")
+        only = [_only(saved, answers, a, b) for a, b in ((first, name), (name, first))]
+        if any(only):
+            raise DataError(
+                f"{first} and {name} were tested on different pictures: {' and '.join(filter(None, only))}; "
+                "train both on the same data with the same --seed"
+            )
+    return answers
+
+
+def _only(saved: Mapping[str, SavedResult], answers: Mapping[str, Answers], a: str, b: str) -> str:
+    """What was in the test part of one run alone, in words."""
+    missing = np.flatnonzero(~np.isin(answers[a].keys, answers[b].keys))
+    files = saved[a].tested.files
+    return f"{len(missing)} only in {a} ({some(files[i] for i in missing)})" if len(missing) else ""
+
+
+def _saved(folder: Path, figures: dict) -> SavedResult:
+    return SavedResult(folder, figures, read_json(folder / "config.json"))

@@ -1,0 +1,57 @@
+"""The run folder: results, SavedModel and report, written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from transfer.runs.exports import export_saved_model
+from transfer.runs.records import SCHEMA_VERSION, figures, sample_paths, write_result
+from transfer.runs.report import write_report
+from transfer.writing import whole_folder, write_json
+
+
+def save_run(result, folder: str | Path, command: str = "", overwrite: bool = False, also: Sequence = ()) -> Path:
+    """Write a `Result` or a `Comparison` as a run folder, with its SavedModel and report.
+
+    A comparison's folder holds its best network (by the validation part) like a single run's, and
+    one folder for each method below it. `also` are a `LearningCurve` or a `BackboneChoice` to be put
+    into the run and its report.
+
+    Raises:
+        OutputError: `folder` holds something already and `overwrite` is off, or cannot be written.
+        ExportError: the SavedModel does not answer like the network.
+    """
+    folder = Path(folder)
+    results = dict(result) if isinstance(result, dict) else {}
+    best = result[result.best] if results else result
+    with whole_folder(folder, overwrite) as partial:
+        write_result(best, partial, command)
+        for name, each in results.items():
+            write_result(each, partial / name, command)
+        if results:
+            write_json(partial / "result.json", comparison_figures(result, command))
+        for more in also:
+            more.write(partial)
+        samples = sample_paths(best)
+        export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
+        write_report(partial, best.model)
+    for each in (*results.values(), *also):
+        if each.unfinished is not None:
+            shutil.rmtree(each.unfinished, ignore_errors=True)
+    return folder
+
+
+def comparison_figures(comparison, command: str = "") -> dict:
+    """What `result.json` says of a comparison."""
+    methods = {name: figures(result, command) for name, result in comparison.items()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "classes": list(next(iter(comparison.values())).class_names),
+        "best": comparison.best,
+        "methods": methods,
+        "differences": comparison.differences,
+        "in_words": comparison.in_words(),
+    }

@@ -1,0 +1,84 @@
+"""The pictures that say most about a network: its worst mistakes, what it is least certain of, where it looked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer.data.images import fit_picture, read_picture
+from transfer.errors import PictureError
+from transfer.networks.explanation import where_it_looked
+from transfer.pages.drawing import overlay, thumbnail
+from transfer.runs.saved_runs import SavedResult, Tested
+
+SHOWN, EXPLAINED, SIDE = 12, 6, 128  # SIDE in pixels
+
+
+def worst_mistakes(tested: Tested, most: int = SHOWN) -> np.ndarray:
+    """Positions of wrongly named pictures, the lowest probability of the true class first."""
+    of_true = tested.probabilities[np.arange(len(tested.labels)), tested.labels]
+    wrong = np.flatnonzero(tested.probabilities.argmax(axis=1) != tested.labels)
+    return wrong[np.argsort(of_true[wrong], kind="stable")][:most]
+
+
+def least_certain(tested: Tested, without: Sequence[int] = (), most: int = SHOWN) -> np.ndarray:
+    """Positions of the pictures whose two most probable classes are nearest to each other."""
+    ranked = np.sort(tested.probabilities, axis=1)
+    order = np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+    return order[~np.isin(order, without)][:most]
+
+
+def describe_pictures(saved: SavedResult, positions: Sequence[int]) -> list[dict]:
+    """For each picture its file, names, probabilities and a thumbnail (`None` where the file is gone)."""
+    return [_named(saved, i) | {"picture": _thumbnail(saved.path(saved.tested.files[i]))} for i in positions]
+
+
+def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence[int]) -> tuple[str, list[dict]]:
+    """(what was used, rows as above) for the first few that are still there; `picture` is overlaid with the map."""
+    size, fit, pixels, kept = saved.figures["image_size"], saved.config["options"]["fit"], [], []
+    for i in positions:
+        if len(kept) < EXPLAINED and (picture := _read(saved.path(saved.tested.files[i]))) is not None:
+            pixels.append(fit_picture(picture, size, fit))
+            kept.append(i)
+    if not kept:
+        return "", []
+    stack = np.stack(pixels).astype(np.float32)
+    used, heats = where_it_looked(model, stack, saved.tested.probabilities[kept].argmax(axis=1))
+    rows = [
+        _named(saved, i) | {"plain": _web(picture.astype(np.uint8)), "picture": _web(overlay(picture, heat))}
+        for i, picture, heat in zip(kept, stack, heats)
+    ]
+    return used, rows
+
+
+def _named(saved: SavedResult, position: int) -> dict:
+    tested, names = saved.tested, saved.figures["classes"]
+    chances, label = tested.probabilities[position], tested.labels[position]
+    return {
+        "file": tested.files[position],
+        "true": names[label],
+        "predicted": names[chances.argmax()],
+        "probability": float(chances.max()),
+        "of_true": float(chances[label]),
+    }
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """The picture, or `None` where it is gone or damaged by now."""
+    try:
+        return read_picture(path)
+    except (PictureError, OSError):
+        return None
+
+
+def _thumbnail(path: Path) -> str | None:
+    picture = _read(path)
+    return None if picture is None else _web(picture)
+
+
+def _web(picture: np.ndarray) -> str:
+    """A small WebP for an `<img>`."""
+    return thumbnail(picture, SIDE, quality=75)

@@ -1,0 +1,1 @@
+"""From labels and probabilities to figures that hold; knows no Keras."""

@@ -1,0 +1,74 @@
+"""Whether a probability means what it says: calibration error, reliability curve, temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize, sparse, special
+
+from transfer.statistics.intervals import wilson_interval
+
+BINS = 15
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error (Naeini et al. 2015): the mean gap between confidence and accuracy, 0..1.
+
+    Args:
+        labels: `(N,)` class indices.
+        probabilities: `(N, C)`, rows that sum to 1.
+        bins: of equal width, over the confidence.
+    """
+    columns = bin_columns(labels, probabilities, bins)
+    return float(np.abs(columns["confidence"].sum(axis=0) - columns["right"].sum(axis=0)).sum() / len(labels))
+
+
+def reliability_curve(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> list[dict]:
+    """Confidence and accuracy bin by bin (Niculescu-Mizil & Caruana 2005).
+
+    Returns:
+        One dict for each bin that holds pictures: mean `confidence`, `accuracy` with its `ci95`
+        (Wilson), all 0..1, and the number of `pictures`.
+    """
+    columns = bin_columns(labels, probabilities, bins)
+    inside, confidence, right = (columns[name].sum(axis=0) for name in ("inside", "confidence", "right"))
+    return [
+        {
+            "confidence": float(confidence[b] / inside[b]),
+            "accuracy": float(right[b] / inside[b]),
+            "ci95": wilson_interval(right[b], inside[b]),
+            "pictures": int(inside[b]),
+        }
+        for b in np.flatnonzero(inside)
+    ]
+
+
+def bin_columns(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> dict[str, sparse.csr_array]:
+    """What each picture adds to its bin: `inside`, `confidence` and `right`, sparse `(N, bins)` each."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = np.arange(len(labels))
+    values = {"inside": np.ones(len(labels)), "confidence": confidence, "right": right.astype(np.float64)}
+    shape = (len(labels), bins)
+    return {name: sparse.csr_array((value, (rows, place)), shape=shape) for name, value in values.items()}
+
+
+def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
+    """The number to divide logits by so that probabilities mean what they say (Guo et al. 2017, arXiv:1706.04599).
+
+    The lowest log loss, with a standard normal prior on its logarithm: where few pictures are all
+    named rightly, the loss alone would take the temperature to zero and every answer to 100 %.
+
+    Args:
+        labels: `(N,)` class indices of pictures that the network was not trained on.
+        logits: `(N, C)`.
+
+    Returns:
+        Above 1 where the network was too sure; 1 for no pictures.
+    """
+    rows = np.arange(len(labels))
+
+    def cost(log_temperature):
+        scaled = logits / np.exp(log_temperature)
+        return -special.log_softmax(scaled, axis=1)[rows, labels].sum() + log_temperature**2 / 2
+
+    return float(np.exp(optimize.minimize_scalar(cost, bounds=(-4, 4), method="bounded").x)) if len(labels) else 1.0

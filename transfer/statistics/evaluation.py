@@ -1,0 +1,155 @@
+"""Labels and probabilities to figures, each with its 95 % interval. Knows nothing of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from sklearn import metrics
+
+from transfer.settings import top_k
+from transfer.statistics.calibration import bin_columns, calibration_error, reliability_curve
+from transfer.statistics.intervals import Z, percentile_interval, resampled_sums, share_interval, units
+from transfer.statistics.ranking import roc_auc
+
+FIGURES = (
+    "accuracy", "accuracy_ci95", "balanced_accuracy", "balanced_accuracy_ci95", "top_k", "log_loss", "log_loss_ci95",
+    "roc_auc", "roc_auc_ci95", "calibration_error", "calibration_error_ci95", "reliability", "per_class", "confusion",
+    "intervals_over",
+)  # fmt: skip
+
+
+def evaluate_probabilities(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+) -> dict:
+    """The figures of one network on pictures that it never saw.
+
+    Args:
+        labels: `(N,)` class indices.
+        probabilities: `(N, C)`, rows that sum to 1.
+        class_names: C names.
+        groups: a name for each picture, `""` for none: intervals then follow from drawing whole
+            groups, since pictures of one person or video are not so many separate pieces of evidence.
+
+    Returns:
+        A dict with the names in `FIGURES`; those ending in `_ci95` are `[low, high]`. Shares are
+        0..1. Means over classes are over the classes present.
+
+        - `accuracy`, `balanced_accuracy`
+        - `top_k`: `k`, `accuracy` and `ci95` of the true class being among the k most probable;
+          `None` for two classes
+        - `log_loss`: nats
+        - `roc_auc`: one class against the rest, mean over classes
+        - `calibration_error`, and `reliability`: see `calibration`
+        - `per_class`: by name `precision`, `recall`, `f1`, their `_ci95`, `roc_auc`, `support`
+        - `confusion`: rows are true classes
+        - `intervals_over`: `pictures` or `groups`
+
+        With no pictures, figures are `None`.
+    """
+    if not len(labels):
+        return dict.fromkeys(FIGURES) | {"per_class": {}, "confusion": [], "reliability": []}
+    classes, unit = len(class_names), units(len(labels), groups)
+    predicted = probabilities.argmax(axis=1)
+    right, loss = predicted == labels, _losses(labels, probabilities)
+    among = _among_top(labels, probabilities, k) if (k := top_k(classes)) else None
+    bins = bin_columns(labels, probabilities)
+    draws = resampled_sums(
+        {
+            "pictures": np.ones(len(labels)),
+            "right": right.astype(float),
+            "among": np.zeros(len(labels)) if among is None else among.astype(float),
+            "loss": loss,
+            "gap": bins["confidence"] - bins["right"],
+            "true": _one_hot(labels, classes),
+            "predicted": _one_hot(predicted, classes),
+            "hit": _one_hot(labels, classes, right),
+        },
+        unit,
+    )
+    all_pictures = np.ones(len(labels), bool)
+    accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
+    balanced = np.nanmean(_share(draws["hit"], draws["true"]), axis=1)
+    recall = metrics.recall_score(labels, predicted, labels=np.unique(labels), average=None, zero_division=0)
+    error = calibration_error(labels, probabilities)
+    auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_ci95": accuracy_ci95,
+        "balanced_accuracy": float(recall.mean()),
+        # All right (or all wrong): every draw is the same, and what is known is what accuracy knows.
+        "balanced_accuracy_ci95": percentile_interval(balanced) if np.ptp(balanced) else accuracy_ci95,
+        "top_k": None if among is None else {
+            "k": k,
+            "accuracy": float(among.mean()),
+            "ci95": share_interval(among, all_pictures, unit, draws["among"] / draws["pictures"]),
+        },
+        "log_loss": float(loss.mean()),
+        "log_loss_ci95": percentile_interval(draws["loss"] / draws["pictures"]),
+        "roc_auc": auc,
+        "roc_auc_ci95": auc_ci95,
+        "calibration_error": error,
+        "calibration_error_ci95": _calibration_interval(error, np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]),
+        "reliability": reliability_curve(labels, probabilities),
+        "per_class": _per_class(labels, predicted, unit, draws, class_names, auc_of_class),
+        "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
+        "intervals_over": "pictures" if groups is None else "groups",
+    }  # fmt: skip
+
+
+def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs: np.ndarray) -> dict[str, dict]:
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=range(len(class_names)), zero_division=0
+    )
+    recall_draws, precision_draws = _share(draws["hit"], draws["true"]), _share(draws["hit"], draws["predicted"])
+    f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
+    right = predicted == labels
+    return {
+        name: {
+            "precision": float(precision[c]),
+            "precision_ci95": share_interval(right, predicted == c, unit, precision_draws[:, c]),
+            "recall": float(recall[c]),
+            "recall_ci95": share_interval(right, labels == c, unit, recall_draws[:, c]),
+            "f1": float(f1[c]),
+            "f1_ci95": percentile_interval(f1_draws[:, c]) if support[c] else None,
+            "roc_auc": None if np.isnan(aucs[c]) else float(aucs[c]),
+            "support": int(support[c]),
+        }
+        for c, name in enumerate(class_names)
+    }
+
+
+def _calibration_interval(found: float, draws: np.ndarray) -> list[float]:
+    """The interval of a figure that chance can only raise.
+
+    The error of drawn pictures holds what chance adds twice: once in the pictures, once in drawing
+    from them. The basic bootstrap interval (Davison & Hinkley 1997, section 5.2) takes one of the two off
+    its low end; here both are taken off, and the high end stays above what was found. That errs on
+    the wide side: `benchmarks/coverage.py`.
+    """
+    chance = max(0.0, draws.mean() - found)
+    low = 2 * found - np.percentile(draws, 97.5) - chance
+    return [float(max(0.0, low)), float(min(1.0, found + Z * draws.std()))]
+
+
+def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-15))
+
+
+def _among_top(labels: np.ndarray, probabilities: np.ndarray, k: int) -> np.ndarray:
+    """Which pictures have their class among the k most probable ones, `(N,)`."""
+    return (np.argpartition(-probabilities, k - 1, axis=1)[:, :k] == labels[:, None]).any(axis=1)
+
+
+def _one_hot(indices: np.ndarray, classes: int, counted: np.ndarray | None = None) -> sparse.csr_array:
+    values = np.ones(len(indices)) if counted is None else counted.astype(float)
+    return sparse.csr_array((values, (np.arange(len(indices)), indices)), shape=(len(indices), classes))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part of the whole; where there is nothing, no number."""
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
