@@ -22,7 +22,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "networks": [
         "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "features", "explanation",
-        "inner_images", "pretraining",
+        "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks",

@@ -2,9 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.errors import WeightsError
-from transfer.networks import pretraining
+import transfer
+from transfer.errors import OptionError, WeightsError
+from transfer.networks import distillation, pretraining
 from transfer.networks.pretraining import Phase, pretrain
+from transfer.networks.quick_layers import quick
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 24)
@@ -92,7 +94,7 @@ def test_soften():
     inputs = keras.Input((4, 4, 3))
     teacher = keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))
     batches = [RNG.uniform(0, 5, (number, 4, 4, 3)).astype(np.float32) for number in (3, 2)]
-    soft = pretraining.soften(teacher, iter(batches))
+    soft = distillation.soften(teacher, iter(batches))
     assert soft.shape == (5, 3)
     assert soft.dtype == np.float16
     np.testing.assert_allclose(soft.sum(axis=1, dtype=np.float32), 1, atol=2e-3)
@@ -101,15 +103,59 @@ def test_soften():
     np.testing.assert_allclose(soft, roots / roots.sum(axis=1, keepdims=True), atol=2e-3)
 
 
-def test_the_quick_convolution_is_the_plain_one(monkeypatch):
-    rows = [{"conv": 256, "bias": False}, {"residual": 256}]
-    monkeypatch.setattr("transfer.networks.backbones.BUNDLED_LAYERS", rows)
-    plain = pretraining.bundled_network(None)
-    quick = keras.models.clone_model(plain, clone_function=pretraining._quick)
-    quick.set_weights(plain.get_weights())
-    assert [type(layer).__name__ for layer in quick.layers].count("_Convolution") == 3
+def test_other_layers(tmp_path):
+    layers = [{"conv": 4}, {"activation": "relu"}, {"tap": "average"}, {"residual": 8, "stride": 2}]
+    model, _ = run(tmp_path, layers=layers)
+    assert pretraining.without_classifier(model, layers).output_shape == (None, 12)
+
+
+def test_top_1(digits_folder):
+    images = transfer.load_images(digits_folder)
+    inputs = keras.Input((8, 8, 3))
+    always_1 = keras.layers.Dense(len(images.class_names), kernel_initializer="zeros", name="labels")
+    classifier = keras.Model(inputs, always_1(keras.layers.Flatten()(inputs)))
+    always_1.bias.assign(np.eye(len(images.class_names))[1])
+    assert pretraining.top_1(classifier, images, 8) == np.mean(images.labels == 1)
+
+
+def test_answers_are_computed_once(digits_folder, tmp_path, monkeypatch):
+    images, asked = transfer.load_images(digits_folder), []
+
+    def teacher(weights):
+        asked.append(weights)
+        inputs = keras.Input((128, 128, 3))
+        return keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))
+
+    monkeypatch.setattr(distillation, "imagenet_teacher", teacher)
+    path = tmp_path / "pretraining" / "teacher.npy"
+    first = distillation.kept_answers(path, "weights.h5", images)
+    assert first.shape == (len(images), 3)
+    np.testing.assert_array_equal(distillation.kept_answers(path, "weights.h5", images), first)
+    assert asked == ["weights.h5"]
+    path.write_bytes(b"garbage")
+    with pytest.raises(WeightsError, match=r"teacher\.npy holds no answers"):
+        distillation.kept_answers(path, "weights.h5", images)
+    np.save(path, first[:5])
+    with pytest.raises(WeightsError, match=r"teacher\.npy holds answers to 5 pictures, not to these"):
+        distillation.kept_answers(path, "weights.h5", images)
+
+
+def test_phases():
+    assert pretraining.read_phases("6x32,10x48") == [Phase(6, 32), Phase(10, 48)]
+    for text in ("", "6", "6x", "ax32", "6x32x2"):
+        with pytest.raises(OptionError, match="expected EPOCHSxPIXELS"):
+            pretraining.read_phases(text)
+
+
+def test_quick_layers_do_the_same():
+    plain = pretraining.bundled_network(None, [{"conv": 256, "bias": False}, {"residual": 256}])
+    faster = keras.models.clone_model(plain, clone_function=quick)
+    faster.set_weights(plain.get_weights())
+    kinds = [type(layer).__name__ for layer in faster.layers]
+    assert kinds.count("_Convolution") == 3
+    assert kinds.count("_Normalisation") == 3
     gradients = []
-    for network in (plain, quick):
+    for network in (plain, faster):
         network.compile("sgd", "mse", jit_compile=False)
         before = network.get_weights()
         network.train_on_batch(PIXELS[:4, :6, :6].astype(np.float32), np.ones((4, 256), np.float32))

@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 import zipfile
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import resources
 from pathlib import Path
@@ -80,9 +81,9 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
     return _from_applications(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
 
 
-def bundled_network(image_size: int | None) -> keras.Model:
-    """The architecture of the bundled backbone with random weights; `None` takes any size from 32 up."""
-    return scratch.convnet(image_size, BUNDLED_LAYERS, name="bundled")
+def bundled_network(image_size: int | None, layers: Sequence[dict] | None = None) -> keras.Model:
+    """The architecture of the bundled backbone, or other rows, with random weights; `None` takes any picture size."""
+    return scratch.convnet(image_size, layers or BUNDLED_LAYERS, name="bundled")
 
 
 def save_bundled(model: keras.Model, path: Path) -> str:

@@ -17,11 +17,14 @@ import keras
 import numpy as np
 
 from transfer.data.augmentation import random_crop
-from transfer.errors import WeightsError
+from transfer.data.folders import LabelledImages
+from transfer.data.pipeline import Pictures
+from transfer.errors import OptionError, WeightsError
 from transfer.networks.backbones import bundled_network
+from transfer.networks.distillation import TEMPERATURE
+from transfer.networks.quick_layers import quick
 
 BATCH = 128
-TEMPERATURE = 2.0  # softens the teacher's answers (Hinton et al. 2015, arXiv:1503.02531)
 
 
 class Phase(NamedTuple):
@@ -37,6 +40,7 @@ def pretrain(
     folder: Path,
     phases: Sequence[Phase],
     teacher_answers: np.ndarray | None = None,
+    layers: Sequence[dict] | None = None,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,
     dtype: str = "mixed_bfloat16",
@@ -55,6 +59,7 @@ def pretrain(
         folder: where `checkpoint.npz` is kept; written atomically, so that a stop loses little.
         phases: picture sizes in training order.
         teacher_answers: `(N, K)` probabilities of a teacher at temperature 2, or `None`.
+        layers: rows of `scratch.convnet`; those of the bundled backbone by default.
 
     Returns:
         The trained classifier, pictures to label logits `(B, C)`.
@@ -66,7 +71,10 @@ def pretrain(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
-        model = _classifier(int(labels.max()) + 1, None if teacher_answers is None else teacher_answers.shape[1])
+        backbone = keras.models.clone_model(bundled_network(None, layers), clone_function=quick)
+        model = _classifier(
+            backbone, int(labels.max()) + 1, None if teacher_answers is None else teacher_answers.shape[1]
+        )
     finally:
         keras.config.set_dtype_policy(before)
     steps = len(labels) // BATCH * sum(phase.epochs for phase in phases)
@@ -105,103 +113,29 @@ def pretrain(
     return keras.Model(model.input, model.get_layer("labels").output)
 
 
-def imagenet_teacher(weights: Path, image_size: int = 128) -> keras.Model:
-    """MobileNetV2 with its 1000 classes; raw pictures `(B, S, S, 3)` to probabilities `(B, 1000)`.
-
-    Args:
-        weights: a `.weights.h5` file of the whole classifier.
-    """
-    pictures = keras.Input((image_size, image_size, 3))
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pictures)
-    classifier = keras.applications.MobileNetV2(input_shape=(image_size, image_size, 3), weights=None)
+def read_phases(text: str) -> list[Phase]:
+    """`6x32,10x48` as phases: 6 epochs at 32 pixels, then 10 at 48."""
     try:
-        classifier.load_weights(weights)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{weights} holds no weights of MobileNetV2 with 1000 classes: {error}") from error
-    return keras.Model(pictures, classifier(scaled))
+        return [Phase(*map(int, part.split("x", 1))) for part in text.split(",")]
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"--epochs {text}; expected EPOCHSxPIXELS such as 6x32,10x48") from error
 
 
-def soften(teacher: keras.Model, pictures: Iterator[np.ndarray]) -> np.ndarray:
-    """The teacher's probabilities `(N, K)` float16 at the temperature of the training loss.
-
-    Args:
-        teacher: pictures `(B, S, S, 3)` 0..255 to probabilities `(B, K)`.
-        pictures: batches.
-    """
-    answers = []
-    for batch in pictures:
-        logits = np.log(np.maximum(teacher.predict_on_batch(batch.astype(np.float32)), 1e-9)) / TEMPERATURE
-        soft = np.exp(logits - logits.max(axis=1, keepdims=True))
-        answers.append((soft / soft.sum(axis=1, keepdims=True)).astype(np.float16))
-    return np.concatenate(answers)
+def top_1(classifier: keras.Model, images: LabelledImages, image_size: int) -> float:
+    """Share of pictures whose largest logit is that of their label."""
+    batches = Pictures(images, image_size).batches(range(len(images)), BATCH)
+    logits = np.concatenate([classifier.predict_on_batch(batch) for batch in batches])
+    return float((logits.argmax(axis=1) == images.labels).mean())
 
 
-def without_classifier(model: keras.Model) -> keras.Model:
-    """The bundled network, in float32, with what `pretrain` taught it."""
-    backbone = bundled_network(None)
+def without_classifier(model: keras.Model, layers: Sequence[dict] | None = None) -> keras.Model:
+    """The bundled network, in float32, with what `pretrain` taught it; `layers` are what it was given."""
+    backbone = bundled_network(None, layers)
     backbone.set_weights(keras.Model(model.input, model.get_layer("features").output).get_weights())
     return backbone
 
 
-@keras.ops.custom_gradient
-def _convolve(x, kernel):
-    """A convolution 3 x 3 of stride 1 whose weight gradient is a convolution as well.
-
-    The gradient of the weights correlates the input with the gradient of the output. Written as a
-    convolution with channels and batch exchanged it takes 12 ms instead of 114 for 256 channels on
-    maps of 4 x 4 in bfloat16 (TensorFlow 2.21 on a CPU).
-    """
-    ops = keras.ops
-
-    def gradient(*args, upstream=None):
-        above = args[0] if upstream is None else upstream
-        turned = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
-        by_channel = ops.transpose(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 1, 2, 0))
-        of_kernel = ops.conv(by_channel, ops.transpose(above, (1, 2, 0, 3)), padding="valid")
-        return ops.conv(above, turned, padding="same"), ops.transpose(of_kernel, (1, 2, 0, 3))
-
-    return ops.conv(x, kernel, padding="same"), gradient
-
-
-class _Convolution(keras.layers.Conv2D):
-    def convolution_op(self, inputs, kernel):
-        return _convolve(inputs, kernel)
-
-
-class _Normalisation(keras.layers.BatchNormalization):
-    """Batch normalisation whose training step is one operation of TensorFlow.
-
-    Keras composes it of a dozen, with a copy in float32 of every map; fused, the whole step of the
-    bundled network is 1.5 times as fast at 64 px (TensorFlow 2.21 on a CPU, bfloat16).
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        if not training or keras.backend.backend() != "tensorflow":
-            return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf
-
-        scale, offset = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, scale, offset, epsilon=self.epsilon, is_training=True
-        )
-        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + keras.ops.cast(now, moving.dtype) * (1 - self.momentum))
-        return outputs
-
-
-def _quick(layer: keras.Layer) -> keras.Layer:
-    """The same layer, or one that gives the same and trains faster."""
-    kind = type(layer)
-    if kind is keras.layers.BatchNormalization:
-        kind = _Normalisation
-    elif kind is keras.layers.Conv2D and layer.kernel_size == (3, 3) and layer.strides == (1, 1):
-        kind = _Convolution if layer.filters >= 256 else kind  # where maps are small and wide
-    return kind.from_config(layer.get_config())
-
-
-def _classifier(classes: int, teacher_classes: int | None) -> keras.Model:
-    backbone = keras.models.clone_model(bundled_network(None), clone_function=_quick)
-
+def _classifier(backbone: keras.Model, classes: int, teacher_classes: int | None) -> keras.Model:
     def logits(units, name, scale=1.0):
         x = keras.layers.Dense(units, name=f"{name}_dense")(backbone.output)
         # The loss needs float32 whatever the policy of the layers below.

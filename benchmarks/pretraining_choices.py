@@ -1,0 +1,96 @@
+"""Short pretraining runs of equal time, each with one choice changed, by what their features are worth.
+
+    python benchmarks/pretraining_choices.py tiny-imagenet-200-train.tar.gz flowers scenes emotions \\
+        --groups emotions=emotions-groups.csv --teacher mobilenet_v2_imagenet.weights.h5 --minutes 4
+
+Every choice trains for the same minutes, in as many steps as its speed allows (measured first), on one
+pass at 32 and one at 64 pixels over a part of the pictures. Then a linear probe as in `probe.py`, at 64 px.
+"""
+
+import runpy
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import transfer
+
+probe = runpy.run_path(str(Path(__file__).with_name("probe.py")))["accuracies"]
+
+
+def without(layers: list[dict], kind: str) -> list[dict]:
+    return [row for row in layers if kind not in row]
+
+
+def wider(layers: list[dict], width: int) -> list[dict]:
+    return [row | {"conv": width} if row.get("kernel") == 1 else row for row in layers]
+
+
+def main(
+    pictures: str,
+    data: list[str],
+    teacher: Path,
+    minutes: float = 4,
+    answers: Annotated[Path, typer.Option(help="where the teacher's answers are kept")] = Path("teacher.npy"),
+    groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
+    splits: int = 5,
+    seed: int = 0,
+) -> None:
+    transfer.quiet.import_tensorflow()
+    from transfer.data.pipeline import Pictures
+    from transfer.networks import backbones, distillation, pretraining
+
+    tables = dict(row.split("=", 1) for row in groups or [])
+    sets = {Path(name).name: transfer.load_images(name, tables.get(Path(name).name)) for name in data}
+    images = transfer.load_images(pictures)
+    soft = distillation.kept_answers(answers, teacher, images)
+    pixels = Pictures(images, 64).array(range(len(images)))
+    order = np.random.default_rng(seed).permutation(len(images))
+    layers = backbones.BUNDLED_LAYERS
+    choices = {  # layers, teacher, learning rate, the same picture size throughout
+        "as shipped": (layers, True, 2e-3, False),
+        "labels only": (layers, False, 2e-3, False),
+        "last maps only, 1,024 of them": (wider(without(layers, "tap"), 1024), True, 2e-3, False),
+        "64 px throughout": (layers, True, 2e-3, True),
+        "half the learning rate": (layers, True, 1e-3, False),
+        "twice the learning rate": (layers, True, 4e-3, False),
+    }
+
+    def trained(rows, taught, rate, whole, steps: int, folder: Path):
+        chosen = order[: steps * pretraining.BATCH]
+        sizes = (64, 64) if whole else (32, 64)
+        phases = [pretraining.Phase(1, size) for size in sizes]
+        known = soft[chosen] if taught else None
+        started = time.perf_counter()
+        model = pretraining.pretrain(
+            pixels[chosen], images.labels[chosen], folder, phases, known, rows, rate, seed=seed, log=lambda said: None
+        )
+        return model, time.perf_counter() - started
+
+    print("| choice | pictures seen | " + " | ".join(sets) + " | mean |")
+    print("| --- " * (len(sets) + 3) + "|")
+    for name, choice in choices.items():
+        with tempfile.TemporaryDirectory() as folder:
+            _, short = trained(*choice, 10, Path(folder, "short"))
+            _, longer = trained(*choice, 30, Path(folder, "longer"))
+            seconds = (longer - short) / 20  # what a step takes, without the time to begin
+            steps = min(int(minutes * 60 / seconds), len(images) // pretraining.BATCH)
+            model, _ = trained(*choice, steps, Path(folder, "whole"))
+        network = pretraining.without_classifier(model, choice[0])
+        row = [100 * np.mean(probe(_features(network, images), images, splits)) for images in sets.values()]
+        cells = [f"{value:.1f}" for value in (*row, np.mean(row))]
+        print(f"| {name} | {2 * steps * pretraining.BATCH:,} | " + " | ".join(cells) + " |", flush=True)
+
+
+def _features(network, images) -> np.ndarray:
+    from transfer.data.pipeline import Pictures
+    from transfer.networks.features import forward
+
+    return np.concatenate(list(forward(network, Pictures(images, 64).batches(range(len(images)), 32))))
+
+
+if __name__ == "__main__":
+    typer.run(main)

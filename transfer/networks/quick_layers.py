@@ -1,0 +1,63 @@
+"""Layers that give what those of Keras give and train faster on a processor."""
+
+from __future__ import annotations
+
+import keras
+
+
+def quick(layer: keras.Layer) -> keras.Layer:
+    """The same layer, or one that gives the same and trains faster."""
+    kind = type(layer)
+    if kind is keras.layers.BatchNormalization:
+        kind = _Normalisation
+    elif kind is keras.layers.Conv2D and layer.kernel_size == (3, 3) and layer.strides == (1, 1):
+        kind = _Convolution if layer.filters >= 256 else kind  # where maps are small and wide
+    return kind.from_config(layer.get_config())
+
+
+@keras.ops.custom_gradient
+def _convolve(x, kernel):
+    """A convolution 3 x 3 of stride 1 whose weight gradient is a convolution as well.
+
+    The gradient of the weights correlates the input with the gradient of the output. Written as a
+    convolution with channels and batch exchanged it takes 12 ms instead of 114 for 256 channels on
+    maps of 4 x 4 in bfloat16 (TensorFlow 2.21 on a CPU).
+    """
+    ops = keras.ops
+
+    def gradient(*args, upstream=None):
+        above = args[0] if upstream is None else upstream
+        turned = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
+        by_channel = ops.transpose(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 1, 2, 0))
+        of_kernel = ops.conv(by_channel, ops.transpose(above, (1, 2, 0, 3)), padding="valid")
+        return ops.conv(above, turned, padding="same"), ops.transpose(of_kernel, (1, 2, 0, 3))
+
+    return ops.conv(x, kernel, padding="same"), gradient
+
+
+class _Convolution(keras.layers.Conv2D):
+    def convolution_op(self, inputs, kernel):
+        return _convolve(inputs, kernel)
+
+
+class _Normalisation(keras.layers.BatchNormalization):
+    """Batch normalisation whose training step is one operation of TensorFlow.
+
+    Keras composes it of a dozen, with a copy in float32 of every map; fused, the whole step of the
+    bundled network is 1.5 times as fast at 64 px (TensorFlow 2.21 on a CPU, bfloat16).
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not training or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        scale, offset = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, scale, offset, epsilon=self.epsilon, is_training=True
+        )
+        positions = keras.ops.cast(keras.ops.prod(keras.ops.shape(inputs)[:-1]), variance.dtype)
+        variance *= (positions - 1) / positions  # Keras divides by the number of positions, TensorFlow by one less
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + keras.ops.cast(now, moving.dtype) * (1 - self.momentum))
+        return outputs
