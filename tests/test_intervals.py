@@ -79,6 +79,17 @@ def test_temperature_is_recovered_and_mends_the_calibration(temperature):
     assert mended < 0.03
 
 
+def test_one_large_group_does_not_set_the_temperature():
+    labels, logits = answers(600)
+    groups = ["one"] * 300 + [str(i // 20) for i in range(300)]
+    odd = np.where(np.arange(600)[:, None] < 300, 4.0, 1.0)  # the network is too sure of one person
+    assert calibration.fit_temperature(labels, logits * odd) > 1.3
+    assert calibration.fit_temperature(labels, logits * odd, groups) == 1
+    assert calibration.fit_temperature(labels, logits * 3, groups) == calibration.fit_temperature(labels, logits * 3)
+    assert calibration.fit_temperature(labels, logits * 3, ["one"] * 600) == 1
+    assert calibration.fit_temperature(labels, logits * 3, [""] * 600) > 2
+
+
 def test_a_few_pictures_named_rightly_are_no_reason_for_certainty():
     labels = np.arange(12) % 3
     temperature = calibration.fit_temperature(labels, 4 * np.eye(3)[labels])

@@ -11,6 +11,7 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
+from transfer.checks.findings import Finding  # noqa: E402
 from transfer.errors import DataError, ModelFileError, OutputError  # noqa: E402
 from transfer.pages import plots, result_plots  # noqa: E402
 from transfer.runs import records, saved_runs, shown_pictures  # noqa: E402
@@ -76,6 +77,18 @@ def test_the_page_is_self_contained(page):
 )  # fmt: skip
 def test_the_page_holds_what_is_promised(page, words):
     assert words in page
+
+
+def test_findings_of_the_check_are_on_the_page(runs, tmp_path):
+    shutil.copytree(runs / "linear", tmp_path / "linear")
+    found = [
+        Finding("one picture in <two> classes", kind="a", severity="problem", advice="mend it"),
+        Finding("no alpha"),
+    ]
+    records.write_findings(found, tmp_path / "linear")
+    text = transfer.build_report([tmp_path / "linear"], tmp_path / "report.html").read_text()
+    assert "<b>problem:</b> one picture in &lt;two&gt; classes" in text
+    assert text.index("(mend it)") < text.index("Also found") < text.index("no alpha")
 
 
 def test_thumbnails_are_there_with_both_names(page, runs):

@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,9 +31,18 @@ def run(result, tmp_path_factory):
     return transfer.save_run(result, tmp_path_factory.mktemp("runs") / "digits", "transfer train digits")
 
 
+def test_a_run_keeps_what_names_and_contents_tell(digits, result, tmp_path):
+    images, _ = digits
+    twice = replace(images, digests=(*images.digests[:-1], images.digests[0]))
+    run = transfer.save_run(replace(result, images=twice), tmp_path / "run")
+    kinds = {row["kind"]: row["message"] for row in json.loads((run / "check.json").read_text())["findings"]}
+    assert kinds["exact across classes"] in (run / "report.html").read_text()
+
+
 def test_a_run_folder_holds_what_is_promised(run, result):
     names = {
         "config.json",
+        "check.json",
         "result.json",
         "model.keras",
         "saved_model",

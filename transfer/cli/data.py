@@ -96,11 +96,9 @@ def refuse(findings) -> None:
         raise DataError(f"--strict: {len(problems)} problem(s), first: {problems[0]}; see transfer check, or mend them")
 
 
-def show_findings(images) -> None:
-    """The problems and warnings that show without reading files, a line each."""
-    from transfer.checks.checking import quick_findings
-
-    for finding in quick_findings(images):
+def show_findings(findings) -> None:
+    """The problems and warnings, a line each."""
+    for finding in findings:
         if finding.severity != "note" and finding.kind != "unreadable":  # those are named one by one already
             advice = f" ({finding.advice})" if finding.advice else ""
             progress.print(one_line(f"{finding.severity}: {finding.message}{advice}"), markup=False)

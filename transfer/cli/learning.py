@@ -72,7 +72,7 @@ def train(
     for name, value in (("--split", split_file), ("--per-class", per_class)):
         if folds is not None and value is not None:
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
-    images, split = _load(data, groups, seed, per_class, split_file, keep_together, strict)
+    images, split, findings = _load(data, groups, seed, per_class, split_file, keep_together, strict)
     fold_splits = transfer.folds(images, folds, seed, repeats) if folds is not None else []
     own = method == "scratch" and (layers or backbone == "bundled")
     options = dict(
@@ -82,7 +82,7 @@ def train(
         activation=activation, flip=flip, refit=per_class is None,
     )  # fmt: skip
     also = [transfer.cross_validate(images, fold_splits, **options)] if fold_splits else []
-    _finish(transfer.train(images, split, **options), place, overwrite, as_json, also, told=split.notes)
+    _finish(transfer.train(images, split, **options), place, overwrite, as_json, also, split.notes, findings)
 
 
 def compare(
@@ -115,7 +115,7 @@ def compare(
 ) -> None:
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
     place = free_place(out_folder, data, "compare", overwrite)
-    images, split = _load(data, groups, seed, per_class, split_file, keep_together, strict)
+    images, split, findings = _load(data, groups, seed, per_class, split_file, keep_together, strict)
     names, also = [name.strip() for name in methods.split(",")], []
     shared = dict(image_size=image_size, fit=fit.value, seed=seed)
     if backbones is not None:
@@ -129,7 +129,7 @@ def compare(
         curved = [name for name in names if name != "dense"]
         also.append(transfer.learning_curve(images, split, backbone, curved, curve_sizes(sizes), draws, **options))
     comparison = transfer.compare(images, split, backbone, names, **options)
-    transfer.save_run(comparison, place, command_line(), overwrite, also)
+    transfer.save_run(comparison, place, command_line(), overwrite, also, findings)
     figures = read_result(place)
     if as_json:
         return print_json(figures)
@@ -140,8 +140,8 @@ def compare(
     show_place(place)
 
 
-def _finish(result, place: Path, overwrite: bool, as_json: bool, also=(), told=()) -> None:
-    transfer.save_run(result, place, command_line(), overwrite, also)
+def _finish(result, place: Path, overwrite: bool, as_json: bool, also=(), told=(), findings=None) -> None:
+    transfer.save_run(result, place, command_line(), overwrite, also, findings)
     figures = read_result(place)
     show_notes(figures["notes"], already=told)
     if as_json:
@@ -161,9 +161,12 @@ def _load(
     keep_together: str | None = None,
     strict: bool = False,
 ):
+    from transfer.checks.checking import quick_findings
+
     images = transfer.load_images(data, groups)
+    findings = transfer.check(images).findings if strict else quick_findings(images)
     if strict:
-        refuse(transfer.check(images).findings)
+        refuse(findings)
     if keep_together is not None:
         if keep_together not in KEPT_TOGETHER:
             raise unknown_name("--keep-together", keep_together, KEPT_TOGETHER)
@@ -177,9 +180,9 @@ def _load(
         progress.print(f"{images.ignored} other files ignored")
     for name, reason in images.unreadable:
         progress.print(one_line(f"left out: {name} {reason}"), markup=False)
-    show_findings(images)
+    show_findings(findings)
     show_notes(split.notes)
-    return images, split
+    return images, split, findings
 
 
 def _layer_rows(path: Path | None) -> list[dict] | None:

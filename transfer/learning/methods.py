@@ -250,7 +250,8 @@ def _result(model: keras.Model, task: Task, logits: dict[str, np.ndarray], histo
     split, labels, names = task.split, task.images.labels, task.images.class_names
     with task.clock("evaluate"):
         # Fitted where the network has learned nothing: the test part is still to be asked.
-        temperature = fit_temperature(labels[split.validation], logits["validation"])
+        validation_groups = task.images.groups_of(split.validation)
+        temperature = fit_temperature(labels[split.validation], logits["validation"], validation_groups)
         before = softmax(logits["test"].astype(np.float64), axis=1)
         heads.divide_logits(model, temperature)
         parts = ("validation", "test")

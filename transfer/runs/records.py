@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from transfer.cache import cache_folder
+from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.errors import ModelFileError
@@ -35,6 +36,12 @@ def write_result(result: Result, folder: Path, command: str = "") -> None:
     write_table(folder / "history.csv", _history_columns(result.history), result.history)
     _write_predictions(result, folder / "predictions.csv")
     write_json(folder / "result.json", figures(result, command))
+
+
+def write_findings(findings: Sequence[Finding], folder: Path) -> None:
+    """Write what a check found as `check.json`, without the names of single files."""
+    rows = [{name: getattr(row, name) for name in ("kind", "severity", "message", "advice")} for row in findings]
+    write_json(folder / "check.json", {"schema_version": SCHEMA_VERSION, "findings": rows})
 
 
 def figures(result: Result, command: str = "") -> dict:

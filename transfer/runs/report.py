@@ -76,6 +76,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
         "in_words": said,
         "parts": _class_counts(chosen),
         "notes": sorted({note for each in saved.values() for note in each.figures["notes"]}),
+        "findings": _findings(folders),
         "curves": svg(draw.draw_histories, {name: each.history() for name, each in saved.items()}),
         "layers": describe_layers(model),
         "more": [row for folder in folders for row in _more(folder)],
@@ -136,6 +137,12 @@ def _class_counts(saved: SavedResult) -> dict[str, dict[str, int]]:
     """Number of pictures of each class in each part."""
     counts = Counter((file["class"], file["part"]) for file in saved.config["files"].values())
     return {name: {part: counts[name, part] for part in PARTS} for name in saved.config["classes"]}
+
+
+def _findings(folders: Sequence[Path]) -> list[dict]:
+    """What `check.json` of the runs tells, each once; an older run has none."""
+    files = [path for folder in folders if (path := folder / "check.json").is_file()]
+    return list({row["message"]: row for path in files for row in read_json(path)["findings"]}.values())
 
 
 def _more(folder: Path) -> list[dict]:

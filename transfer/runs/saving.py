@@ -6,18 +6,38 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from transfer.checks.checking import quick_findings
+from transfer.checks.findings import Finding
 from transfer.runs.exports import export_saved_model
-from transfer.runs.records import SCHEMA_VERSION, figures, sample_paths, write_result
+from transfer.runs.records import SCHEMA_VERSION, figures, sample_paths, write_findings, write_result
 from transfer.runs.report import write_report
 from transfer.writing import whole_folder, write_json
 
 
-def save_run(result, folder: str | Path, command: str = "", overwrite: bool = False, also: Sequence = ()) -> Path:
+def save_run(
+    result,
+    folder: str | Path,
+    command: str = "",
+    overwrite: bool = False,
+    also: Sequence = (),
+    findings: Sequence[Finding] | None = None,
+) -> Path:
     """Write a `Result` or a `Comparison` as a run folder, with its SavedModel and report.
 
     A comparison's folder holds its best network (by the validation part) like a single run's, and
-    one folder for each method below it. `also` are a `LearningCurve` or a `BackboneChoice` to be put
-    into the run and its report.
+    one folder for each method below it.
+
+    Args:
+        result: from `train`, `compare` or `repeat_run`.
+        folder: to write.
+        command: that was typed, for the record.
+        overwrite: replace a run that is there.
+        also: a `LearningCurve`, a `BackboneChoice` or a `CrossValidation` to be put into the run and its report.
+        findings: of a `Check` of its pictures, for the report; by default what names and contents tell
+            without a look at any picture.
+
+    Returns:
+        `folder`.
 
     Raises:
         OutputError: `folder` holds something already and `overwrite` is off, or cannot be written.
@@ -34,6 +54,7 @@ def save_run(result, folder: str | Path, command: str = "", overwrite: bool = Fa
             write_json(partial / "result.json", comparison_figures(result, command))
         for more in also:
             more.write(partial)
+        write_findings(quick_findings(best.images) if findings is None else findings, partial)
         samples = sample_paths(best)
         export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
         write_report(partial, best.model)
