@@ -28,7 +28,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks",
         "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
-    "learning": ["training", "results", "tasks", "methods", "cross_validation"],
+    "learning": ["training", "results", "tasks", "backbone_argument", "methods", "cross_validation"],
     "runs": [
         "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
         "explain_sections", "explain_page", "repetition",

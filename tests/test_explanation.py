@@ -240,6 +240,10 @@ def test_explain_a_named_layer_of_a_dense_network(digits, digits_folder, tmp_pat
     for said in ("gradients at the pixels stand in", "a weight for every pixel", "logits: 3", "30 pictures of 0"):
         assert said in text
     assert "Sobel" not in text
+    assert explain(tmp_path / "run", digits_folder / "1", "--out", tmp_path / "out").exit_code == 2
+    again = explain(tmp_path / "run", digits_folder / "1" / "00.png", "--out", tmp_path / "out", "--overwrite")
+    assert again.exit_code == 0, again.output
+    assert "30 pictures of 0" not in (tmp_path / "out" / "explain.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,7 @@ def test_explain_a_named_layer_of_a_dense_network(digits, digits_folder, tmp_pat
         (("{run}", "{broken}"), PictureError, "broken.png is no picture of a known format; expected"),
         (("{broken}", "{picture}"), ModelFileError, "is no run folder"),
         (("{run}", "{picture}", "--out", "{run}"), OutputError, "exists already"),
+        (("{run}", "{picture}", "--out", "{run}", "--overwrite"), OutputError, "no explain.html in it"),
     ],
 )
 def test_bad_input(run, digits_folder, tmp_path, words, error, said):

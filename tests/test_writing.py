@@ -50,23 +50,25 @@ def test_whole_folder_appears_only_when_the_block_ends_well(tmp_path):
 def test_a_full_folder_is_refused_and_overwritten_only_when_asked(tmp_path):
     target = tmp_path / "run"
     target.mkdir()
-    check_free(target, overwrite=False)
+    check_free(target)
     (target / "config.json").touch()
-    with pytest.raises(OutputError, match="--overwrite"), whole_folder(target):
+    with pytest.raises(OutputError, match="--overwrite"), whole_folder(target, False, "config.json"):
         pytest.fail("the block must not be entered")
     with pytest.raises(ValueError, match="broken"):
-        break_off(whole_folder(target, overwrite=True), ValueError("broken"))
+        break_off(whole_folder(target, True, "config.json"), ValueError("broken"))
     assert (target / "config.json").exists()
-    with whole_folder(target, overwrite=True) as partial:
+    with whole_folder(target, True, "config.json") as partial:
         (partial / "new").touch()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_only_a_run_is_ever_replaced(tmp_path):
+def test_only_a_folder_of_its_kind_is_ever_replaced(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "mine.jpg").touch()
-    with pytest.raises(OutputError, match="no run folder"), whole_folder(tmp_path / "photos", overwrite=True):
+    with pytest.raises(OutputError, match=r"no config\.json"), whole_folder(tmp_path / "photos", True, "config.json"):
+        pytest.fail("the block must not be entered")
+    with pytest.raises(OutputError, match=r"choose another --out$"), whole_folder(tmp_path / "photos"):
         pytest.fail("the block must not be entered")
     assert (tmp_path / "photos" / "mine.jpg").exists()
 

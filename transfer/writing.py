@@ -28,13 +28,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
+def whole_folder(path: Path, overwrite: bool = False, known_by: str | None = None) -> Iterator[Path]:
     """Yield a fresh folder beside `path`, which gets the final name when the block ends well.
+
+    `known_by` is a file that marks a folder of the same kind: only such a one is ever replaced.
 
     Raises:
         OutputError: `path` holds something already and `overwrite` is off, or cannot be written.
     """
-    check_free(path, overwrite)
+    check_free(path, overwrite, known_by)
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".partial-{path.name}-", dir=path.parent))
@@ -46,12 +48,12 @@ def whole_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_free(path: Path, overwrite: bool) -> None:
+def check_free(path: Path, overwrite: bool = False, known_by: str | None = None) -> None:
     """Find out before any work whether a folder can be written here.
 
     Raises:
-        OutputError: something is there already (with `overwrite`: something that is no run), or the
-            place cannot be written.
+        OutputError: something is there already (with `overwrite`: something without a file `known_by`),
+            or the place cannot be written.
     """
     with _reported(path):
         taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
@@ -59,9 +61,13 @@ def check_free(path: Path, overwrite: bool) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     if taken and not overwrite:
-        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace a run")
-    if taken and not (path / "config.json").is_file():
-        raise OutputError(f"{path} is no run folder, and --overwrite replaces only those; choose another --out")
+        raise OutputError(
+            f"{path} exists already; choose another --out" + (", or give --overwrite to replace it" if known_by else "")
+        )
+    if taken and not (known_by and (path / known_by).is_file()):
+        raise OutputError(
+            f"{path} has no {known_by} in it, and --overwrite replaces only folders that do; choose another --out"
+        )
 
 
 def replace_folder(partial: Path, path: Path) -> None:

@@ -25,11 +25,12 @@ def explain(
         typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
     ] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
+    overwrite: option.Overwrite = False,
     as_json: option.Json = False,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
-    place = free_place(out_folder, str(run), "explain", overwrite=False)
-    told = transfer.explain(run, pictures, place, class_name, layer, examples)
+    place = free_place(out_folder, str(run), "explain", overwrite, "explain.html")
+    told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
     if as_json:
         return print_json(told)
     for row in told["pictures"]:

@@ -8,10 +8,10 @@ from transfer.errors import OutputError
 from transfer.writing import check_free
 
 
-def free_place(folder: Path | None, data: str, what: str, overwrite: bool) -> Path:
-    """The folder to write, checked before any work is done."""
+def free_place(folder: Path | None, data: str, what: str, overwrite: bool, known_by: str = "config.json") -> Path:
+    """The folder to write, checked before any work is done; see `whole_folder`."""
     if folder is not None:
-        check_free(folder, overwrite)
+        check_free(folder, overwrite, known_by)
         return folder
     name = Path(data.rstrip("/")).name.split(".")[0] or "run"
     stem = Path("runs", f"{name}-{what}")

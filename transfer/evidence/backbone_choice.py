@@ -19,7 +19,7 @@ from transfer.data.pipeline import BATCH, Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
-from transfer.learning.methods import resolve_backbone
+from transfer.learning.backbone_argument import resolve_backbone
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.intervals import resampled_sums, share_interval, units

@@ -11,7 +11,8 @@ from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import unknown_name
-from transfer.learning.methods import resolve_backbone, train
+from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.methods import train
 from transfer.learning.results import Result
 from transfer.networks import scratch
 from transfer.networks.features import fingerprint

@@ -15,7 +15,8 @@ from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split, limit_training
 from transfer.errors import DataError, OptionError, unknown_name
 from transfer.evidence import curve_words
-from transfer.learning.methods import METHODS, resolve_backbone, train
+from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.methods import METHODS, train
 from transfer.networks.features import fingerprint
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve

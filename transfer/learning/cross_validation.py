@@ -11,7 +11,8 @@ import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
-from transfer.learning.methods import resolve_backbone, train
+from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.methods import train
 from transfer.progress import bar
 from transfer.writing import write_json
 

@@ -14,9 +14,10 @@ from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures, unknown_name
 from transfer.learning import training
+from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
-from transfer.networks import backbones, freezing, heads, scratch
+from transfer.networks import freezing, heads
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.calibration import calibration_error, fit_temperature
 from transfer.statistics.evaluation import evaluate_probabilities
@@ -112,32 +113,6 @@ def train(
         except UnreadablePictures as error:
             # The features of all others are kept, so that starting again costs next to nothing.
             task.leave_out(error)
-
-
-def resolve_backbone(
-    backbone: keras.Model | str | None,
-    method: str,
-    images: LabelledImages,
-    split: Split,
-    image_size: int | None = None,
-    weights: str | None = None,
-    layers: Sequence[dict] | None = None,
-) -> tuple[keras.Model, dict]:
-    """The network that a backbone argument of `train` stands for, and its names (or layers) for the record."""
-    if isinstance(backbone, keras.Model):
-        return backbone, {"backbone": backbone.name, "weights": "as given"}
-    if method == "scratch" and backbone is None:
-        size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
-        layers = layers or settings.scratch_layers(len(split.train), size)
-        network = scratch.convnet(size, layers)
-        return network, {"backbone": network.name, "weights": "none", "layers": layers}
-    name = str(backbone or "bundled")
-    bounds = backbones.default_size(name)
-    if image_size is None and bounds:
-        image_size = settings.image_size(images.typical_side(), *bounds)
-    weights = weights or ("none" if method == "scratch" else None)
-    network = backbones.load_backbone(name, image_size, weights)
-    return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}
 
 
 def _frozen(network: keras.Model, task: Task) -> Result:

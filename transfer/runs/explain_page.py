@@ -35,6 +35,7 @@ def explain(
     class_name: str | None = None,
     layer: str | None = None,
     examples: str | Path | None = None,
+    overwrite: bool = False,
 ) -> dict:
     """Open the network of a run: where it looked, what its layers find, what excites its units.
 
@@ -43,11 +44,12 @@ def explain(
     Args:
         run: a folder that `transfer train` or `compare` wrote.
         pictures: files, folders and patterns; the first one is looked at in all layers.
-        folder: to write; must be free.
+        folder: to write.
         class_name: the class to explain; for each picture the predicted one by default.
         layer: whose feature maps to show; the last one at each size by default.
         examples: a folder of pictures that may excite units; the run's training pictures by default,
             where they still are.
+        overwrite: replace a folder that an earlier call wrote.
 
     Returns:
         `page`, `files`, `pictures` (one dict each: `file`, `predicted`, `probability`, `explained`,
@@ -78,7 +80,7 @@ def explain(
     about = (
         f"{model.count_params():,} weights, pictures of {pixels.shape[1]} pixels, method {config['options']['method']}"
     )
-    written = _write(folder, sections, f"Inside {run.name}", about)
+    written = _write(folder, overwrite, sections, f"Inside {run.name}", about)
     return {"page": str(folder / PAGE), "files": written, "pictures": rows, "layers": list(network.taps)}
 
 
@@ -165,9 +167,9 @@ def _pixels(path: Path, model: keras.Model, config: dict) -> np.ndarray:
         raise PictureError(f"{path} {error}; expected a picture") from error
 
 
-def _write(folder: Path, sections: Sequence[Section], title: str, about: str) -> list[str]:
+def _write(folder: Path, overwrite: bool, sections: Sequence[Section], title: str, about: str) -> list[str]:
     """Write the page and its plates; returns the names of the files."""
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, overwrite, PAGE) as partial:
         addresses = {}
         for plate in (plate for section in sections for plate in section.plates):
             data = drawing.png(plate.image)

@@ -46,7 +46,7 @@ def save_run(
     folder = Path(folder)
     results = dict(result) if isinstance(result, dict) else {}
     best = result[result.best] if results else result
-    with whole_folder(folder, overwrite) as partial:
+    with whole_folder(folder, overwrite, "config.json") as partial:
         write_result(best, partial, command)
         for name, each in results.items():
             write_result(each, partial / name, command)

@@ -1,0 +1,46 @@
+"""What the backbone argument of `train`, `compare` and others stands for: one place for its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from transfer import settings
+from transfer.data.folders import LabelledImages
+from transfer.data.splits import Split
+from transfer.networks import backbones, scratch
+
+
+def resolve_backbone(
+    backbone: keras.Model | str | None,
+    method: str,
+    images: LabelledImages,
+    split: Split,
+    image_size: int | None = None,
+    weights: str | None = None,
+    layers: Sequence[dict] | None = None,
+) -> tuple[keras.Model, dict]:
+    """The network that a backbone argument of `train` stands for, and its names (or layers) for the record.
+
+    Args:
+        backbone, method, image_size, weights, layers: see `methods.train`.
+        images, split: choose the picture size, and the layers of a convnet, where none are given.
+
+    Returns:
+        (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` (and `layers`) as they are written down).
+    """
+    if isinstance(backbone, keras.Model):
+        return backbone, {"backbone": backbone.name, "weights": "as given"}
+    if method == "scratch" and backbone is None:
+        size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
+        layers = layers or settings.scratch_layers(len(split.train), size)
+        network = scratch.convnet(size, layers)
+        return network, {"backbone": network.name, "weights": "none", "layers": layers}
+    name = str(backbone or "bundled")
+    bounds = backbones.default_size(name)
+    if image_size is None and bounds:
+        image_size = settings.image_size(images.typical_side(), *bounds)
+    weights = weights or ("none" if method == "scratch" else None)
+    network = backbones.load_backbone(name, image_size, weights)
+    return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}
