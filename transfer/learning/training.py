@@ -11,6 +11,7 @@ import tensorflow as tf
 from transfer.data.augmentation import random_crop
 from transfer.data.pipeline import Pictures
 from transfer.errors import TrainingError
+from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
 
@@ -141,10 +142,13 @@ def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Callable, phase: str
 ) -> History:
     """Train what is trainable of a whole network on augmented pictures."""
+    quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    model.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
-    return _fit(model, {"x": batches}, validation if len(validation) else None, schedule, phase)
+    quick.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    history = _fit(quick, {"x": batches}, validation if len(validation) else None, schedule, phase)
+    model.set_weights(quick.get_weights())
+    return history
 
 
 def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:

