@@ -5,6 +5,7 @@
 
 A backbone is NAME or NAME:WEIGHTS. Features are standardised, C = 0.01, and the mean and standard
 deviation are over `--splits` random divisions into 80 % and 20 %, by group where groups are given.
+`--per-class 10,50,all` trains on so many pictures a class of the 80 %.
 """
 
 import time
@@ -21,13 +22,17 @@ from sklearn.preprocessing import StandardScaler
 import transfer
 
 
-def accuracies(features: np.ndarray, images, splits: int) -> list[float]:
+def accuracies(features: np.ndarray, images, splits: int, per_class: int | None = None) -> list[float]:
     if images.groups:
         divisions = GroupShuffleSplit(splits, test_size=0.2, random_state=0)
     else:
         divisions = StratifiedShuffleSplit(splits, test_size=0.2, random_state=0)
     found = []
-    for train, test in divisions.split(features, images.labels, images.groups):
+    for number, (train, test) in enumerate(divisions.split(features, images.labels, images.groups)):
+        if per_class is not None:
+            train = np.random.default_rng(number).permutation(train)
+            chosen = [train[images.labels[train] == label][:per_class] for label in np.unique(images.labels)]
+            train = np.concatenate(chosen)
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
         probe.fit(features[train], images.labels[train])
         found.append(probe.score(features[test], images.labels[test]))
@@ -40,27 +45,27 @@ def main(
     sizes: str = "64",
     groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
     splits: int = 5,
+    per_class: str = "all",
 ) -> None:
     tables = dict(row.split("=", 1) for row in groups or [])
     sets = {Path(name).name: transfer.load_images(name, tables.get(Path(name).name)) for name in data}
-    print("| backbone | px | " + " | ".join(sets) + " | mean | pictures/s |")
-    print("| --- " * (len(sets) + 4) + "|")
+    amounts = [None if amount == "all" else int(amount) for amount in per_class.split(",")]
+    print("| backbone | px | a class | " + " | ".join(sets) + " | mean | pictures/s |")
+    print("| --- " * (len(sets) + 5) + "|")
     for backbone in backbones.split(","):
         name, _, weights = backbone.partition(":")
         for size in map(int, sizes.split(",")):
             network = transfer.load_backbone(name, size, weights or None)
-            cells, means, seconds, count = [], [], 0.0, 0
-            for images in sets.values():
-                started = time.perf_counter()
-                features = transfer.extract_features(network, images, cache=False)
-                seconds += time.perf_counter() - started
-                count += len(images)
-                found = 100 * np.array(accuracies(features, images, splits))
-                cells.append(f"{found.mean():.1f} ± {found.std():.1f}")
-                means.append(found.mean())
-            label = Path(weights).name if weights else ""
-            row = [f"{name} {label}".strip(), str(size), *cells, f"{np.mean(means):.1f}", f"{count / seconds:.0f}"]
-            print("| " + " | ".join(row) + " |", flush=True)
+            started = time.perf_counter()
+            features = [transfer.extract_features(network, images, cache=False) for images in sets.values()]
+            rate = sum(map(len, features)) / (time.perf_counter() - started)
+            label = f"{name} {Path(weights).name if weights else ''}".strip()
+            for amount in amounts:
+                rows = [accuracies(*pair, splits, amount) for pair in zip(features, sets.values())]
+                cells = [f"{100 * np.mean(row):.1f} ± {100 * np.std(row):.1f}" for row in rows]
+                mean = f"{100 * np.mean([np.mean(row) for row in rows]):.1f}"
+                row = [label, str(size), str(amount or "all"), *cells, mean, f"{rate:.0f}"]
+                print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":
