@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +19,8 @@ from transfer.progress import bar
 
 VERSION = 2  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
+IN_PROCESSES = 2000  # so many new files are worth the start of processes
+TOGETHER = 32  # files that a process is given at once
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
@@ -71,8 +73,7 @@ def inspect_file(path: Path) -> Inspection:
 def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]:
     """Inspect files in parallel, and only those that changed since they were last inspected.
 
-    Records are kept in the user's cache folder by path, size and times of change. Decoding,
-    filters and transforms run outside Python's lock, the rest of the measures does not.
+    Records are kept in the user's cache folder by path, size and times of change.
 
     Args:
         paths: the files.
@@ -81,25 +82,38 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
     Returns:
         One `Inspection` a path, in order.
     """
-    found: list[Inspection] = []
-    with (
-        closing(_Records(cache)) as records,
-        bar("check", len(paths)) as advance,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        for start in range(0, len(paths), AT_ONCE):
-            states = {path: _state(path) for path in paths[start : start + AT_ONCE]}
-            known = records.read(states.values())
-            new = [path for path, state in states.items() if state not in known]
-            advance(len(states) - len(new))
-            fresh = {}
-            for path, inspection in zip(new, pool.map(inspect_file, new)):
-                fresh[states[path]] = inspection
-                advance()
-            records.write(fresh)
-            known |= fresh
-            found += [known[states[path]] for path in paths[start : start + AT_ONCE]]
-    return found
+    with closing(_Records(cache)) as records, bar("check", len(paths)) as advance:
+        states = {path: _state(path) for path in paths}
+        known = records.read(states.values())
+        new = [path for path, state in states.items() if state not in known]
+        advance(len(states) - len(new))
+        fresh = {}
+        for path, inspection in zip(new, _each(new)):
+            known[states[path]] = fresh[states[path]] = inspection
+            advance()
+            if len(fresh) == AT_ONCE:
+                records.write(fresh)
+                fresh = {}
+        records.write(fresh)
+    return [known[states[path]] for path in paths]
+
+
+def _each(paths: Sequence[Path]) -> Iterator[Inspection]:
+    """Inspections in order, from threads, or where there are many files from processes: most of the work holds
+    Python's lock, and a process costs a second to start."""
+    if len(paths) < IN_PROCESSES:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(inspect_file, paths)
+    else:
+        import joblib  # comes with scikit-learn
+
+        parts = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
+        for part in joblib.Parallel(-1, return_as="generator")(joblib.delayed(_inspect)(part) for part in parts):
+            yield from part
+
+
+def _inspect(paths: Sequence[Path]) -> list[Inspection]:
+    return [inspect_file(path) for path in paths]
 
 
 def _measured(data: bytes) -> Inspection:
