@@ -7,6 +7,7 @@ network in a `tf.function`. Then come: the whole frozen run from files to result
 a second run with another seed and head, and a run after 20 pictures were added.
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -44,6 +45,7 @@ def main(
 ) -> None:
     network = transfer.load_backbone(backbone, image_size, weights)
     with tempfile.TemporaryDirectory() as copy:
+        os.environ["TRANSFER_CACHE"] = str(Path(copy, "cache"))
         folder = Path(copy, "data")
         shutil.copytree(data, folder)
         extra = sorted(p for p in folder.rglob("*") if p.is_file())[::200][:20]

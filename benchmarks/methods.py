@@ -6,6 +6,8 @@
 Mean and standard deviation over splits made from different seeds; `frozen` is the linear head.
 """
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,12 @@ def main(
     groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
     splits: int = 3,
 ) -> None:
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["TRANSFER_CACHE"] = cache  # nothing is left of trainings that are never saved
+        measure(data, backbone, weights, methods, sizes, per_class, groups, splits)
+
+
+def measure(data, backbone, weights, methods, sizes, per_class, groups, splits) -> None:
     tables = dict(row.split("=", 1) for row in groups or [])
     names = methods.split(",")
     print("| data | px | a class | " + " | ".join(names) + " |")

@@ -34,7 +34,7 @@ def main(
     data: list[str],
     teacher: Path,
     minutes: float = 4,
-    answers: Annotated[Path, typer.Option(help="where the teacher's answers are kept")] = Path("teacher.npy"),
+    answers: Annotated[Path, typer.Option(help="where the teacher's answers are kept")] = Path("teacher.npz"),
     groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
     splits: int = 5,
     seed: int = 0,

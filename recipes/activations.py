@@ -6,9 +6,8 @@ Measured on the textures of `transfer demo` (444 training pictures, mean +- devi
 6.7 +- 2.4, tanh 15.7 +- 2.5, sigmoid never; with 8 layers ReLU 7.0 +- 2.2, tanh 4.0 +- 0.8, sigmoid never.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import transfer
 
@@ -36,4 +35,4 @@ def main(data: str, seeds: int = 3, epochs: int = 30) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -1,6 +1,6 @@
 """Which backbone to take for these pictures: accuracy against cost, test pictures untouched.
 
-    python recipes/choose_a_backbone.py YOUR_FOLDER bundled,mobilenet_v2:FILE
+    python recipes/choose_a_backbone.py YOUR_FOLDER --backbones bundled,mobilenet_v2:FILE
 
 Without a list: all backbones whose weights are on this machine.
 
@@ -9,7 +9,7 @@ Measured on 1,800 photographs of scenes in six classes at 96 px, five-fold on 1,
 first two cannot be told apart, so that MobileNetV2 is recommended: 15.6 ms a picture against 23.8, two busy CPU cores.
 """
 
-import sys
+import typer
 
 import transfer
 
@@ -26,4 +26,4 @@ def main(data: str, backbones: str = "all-local") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -5,15 +5,15 @@
 Measured with the SavedModel of retrain.py: 21 pictures of the sea in 10 s, most of it for starting.
 """
 
-import sys
+import typer
 
 import transfer
 
 
-def main(model: str, *pictures: str) -> None:
+def main(model: str, pictures: list[str]) -> None:
     for row in transfer.predict(model, pictures):
         print(f"{row.file}: {row.error}" if row.error else f"{row.file}: {row.label} ({row.probability:.0%})")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -6,7 +6,7 @@ Measured on the textures of `make demo`, 20 training pictures a class, 192 test 
 (96.3 to 99.7), from scratch 88.0 % (82.7 to 91.9), dense 54.2 % (47.1 to 61.1).
 """
 
-import sys
+import typer
 
 import transfer
 
@@ -22,4 +22,4 @@ def main(data: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

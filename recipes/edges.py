@@ -6,10 +6,10 @@ Measured on 40 daisies of `flowers`: the filter of the bundled backbone that is 
 0.84 (vertical edges) and 0.83 (horizontal), 4 of 64 filters by more than 0.8; with random weights 0.66, 0.72 and none.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import typer
 
 import transfer
 from transfer.data.images import fit_picture, read_picture
@@ -35,4 +35,4 @@ def main(pictures: str, out: str = "edges.png") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

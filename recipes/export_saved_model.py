@@ -6,8 +6,9 @@ Measured with the run of `transfer demo` and one of its test pictures of grass: 
 processor time, the check of the answers included.
 """
 
-import sys
 from pathlib import Path
+
+import typer
 
 import transfer
 
@@ -24,4 +25,4 @@ def main(run: str, target: str, picture: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

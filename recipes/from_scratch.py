@@ -6,7 +6,7 @@ Measured on 1,800 photographs of scenes in six classes: 71.8 % of 340 test pictu
 split, 18 minutes on two cores with other work (retrain.py: 85.9 %).
 """
 
-import sys
+import typer
 
 import transfer
 
@@ -36,4 +36,4 @@ def main(data: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

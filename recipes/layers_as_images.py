@@ -1,26 +1,26 @@
 """First-layer filters as images, pretrained, random and trained from scratch; and feature maps of one picture.
 
-python recipes/layers_as_images.py YOUR_FOLDER 8
+python recipes/layers_as_images.py YOUR_FOLDER --epochs 8
 
 Measured on 120 pictures of `flowers` after 8 epochs: neighbouring weights of a filter correlate by 0.26 in the bundled
 backbone, by -0.01 in the random convnet and by 0.01 once it is trained: so few pictures make no smooth filters.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import typer
 
 import transfer
 from transfer.data.images import fit_picture, read_picture
 from transfer.pages import drawing
 
 
-def main(data: str, epochs: str = "20") -> None:
+def main(data: str, epochs: int = 20) -> None:
     images = transfer.load_images(data)
     convnet = transfer.convnet(64, [{"conv": 32, "kernel": 5}, {"activation": "relu"}, {"pool": 2}, {"conv": 64}])
     before = transfer.first_layer_images(convnet)
-    result = transfer.train(images, transfer.split(images), convnet, method="scratch", epochs=int(epochs))
+    result = transfer.train(images, transfer.split(images), convnet, method="scratch", epochs=epochs)
     after = transfer.first_layer_images(result.model)
     pretrained = transfer.first_layer_images(transfer.load_backbone("bundled"))
     for name, filters in (("pretrained", pretrained), ("before", before), ("after", after)):
@@ -34,4 +34,4 @@ def main(data: str, epochs: str = "20") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -27,7 +27,7 @@ def main(
 
     phases = pretraining.read_phases(epochs)
     images = transfer.load_images(data)
-    answers = distillation.kept_answers(folder / "teacher.npy", teacher, images) if teacher else None
+    answers = distillation.kept_answers(folder / "teacher.npz", teacher, images) if teacher else None
     pixels = Pictures(images, 64).array(range(len(images)))
     model = pretraining.pretrain(pixels, images.labels, folder, phases, answers, seed=seed)
     if test:

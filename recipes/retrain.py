@@ -7,7 +7,7 @@ classes, 100 pixels wide: 85.9 % (81.8 to 89.2) of 340 test pictures, one split,
 SavedModel.
 """
 
-import sys
+import typer
 
 import transfer
 
@@ -22,4 +22,4 @@ def main(data: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -7,9 +7,8 @@ accuracy 82.9 +- 1.4 % with softmax and 82.6 +- 1.4 % with the hinge loss, log l
 nats: as good at names, a little worse as probabilities, though both are scaled on the validation part.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import transfer
 
@@ -28,4 +27,4 @@ def main(data: str, seeds: int = 5) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -6,11 +6,11 @@ Measured on 40 test pictures of `flowers` (bundled backbone, frozen, 96 px): the
 (mean and spread over pictures), against 0.00 with the map of another picture.
 """
 
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+import typer
 
 import transfer
 from transfer.data.images import fit_picture, read_picture
@@ -30,4 +30,4 @@ def main(run: str, pictures: str, out: str = "looked.png") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -56,8 +56,8 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
     whole, _ = run(tmp_path / "whole", teacher_answers=ANSWERS)
     original = pretraining._save
 
-    def save_and_stop(model, path, step, steps):
-        original(model, path, step, steps)
+    def save_and_stop(model, path, step, schedule):
+        original(model, path, step, schedule)
         if step == 4:
             raise Stop
 
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
 
 def test_a_checkpoint_that_does_not_fit(tmp_path):
     run(tmp_path, (Phase(2, 16),))
-    for phases, answers in [((Phase(3, 16),), None), ((Phase(2, 16),), ANSWERS)]:
+    for phases, answers in [((Phase(1, 16), Phase(1, 32)), None), ((Phase(2, 16),), ANSWERS)]:
         with pytest.raises(WeightsError, match=r"checkpoint\.npz is the checkpoint of another"):
             run(tmp_path, phases, teacher_answers=answers)
     (tmp_path / "checkpoint.npz").write_bytes(b"garbage " * 20)
@@ -127,16 +127,16 @@ def test_answers_are_computed_once(digits_folder, tmp_path, monkeypatch):
         return keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))
 
     monkeypatch.setattr(distillation, "imagenet_teacher", teacher)
-    path = tmp_path / "pretraining" / "teacher.npy"
+    path = tmp_path / "pretraining" / "teacher.npz"
     first = distillation.kept_answers(path, "weights.h5", images)
     assert first.shape == (len(images), 3)
     np.testing.assert_array_equal(distillation.kept_answers(path, "weights.h5", images), first)
     assert asked == ["weights.h5"]
     path.write_bytes(b"garbage")
-    with pytest.raises(WeightsError, match=r"teacher\.npy holds no answers"):
+    with pytest.raises(WeightsError, match=r"teacher\.npz holds no answers"):
         distillation.kept_answers(path, "weights.h5", images)
-    np.save(path, first[:5])
-    with pytest.raises(WeightsError, match=r"teacher\.npy holds answers to 5 pictures, not to these"):
+    np.savez(path, answers=first, digest="another")
+    with pytest.raises(WeightsError, match=r"teacher\.npz holds the answers to other pictures"):
         distillation.kept_answers(path, "weights.h5", images)
 
 

@@ -3,6 +3,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from transfer import quiet
 
@@ -21,9 +23,16 @@ def test_a_recipe_is_one_page_that_opens_with_its_command(path):
     assert f"python recipes/{path.name}" in ast.get_docstring(ast.parse(text))
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_a_recipe_tells_what_it_takes(path):
+    app = typer.Typer()
+    app.command()(main_of(path.name))
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+
+
 def test_retrain_export_and_classify(digits_folder, tmp_path, capsys):
     main_of("retrain.py")(str(digits_folder), str(tmp_path / "digits"))
-    main_of("classify.py")(str(tmp_path / "digits" / "1"), str(digits_folder / "0"))
+    main_of("classify.py")(str(tmp_path / "digits" / "1"), [str(digits_folder / "0")])
     said = capsys.readouterr().out
     assert "accuracy" in said
     assert said.count("00.png") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +27,14 @@ def kept_answers(path: Path, weights: Path, images: LabelledImages) -> np.ndarra
     if not path.is_file():
         answers = soften(imagenet_teacher(weights), Pictures(images, 128).batches(range(len(images)), BATCH))
         with whole_file(path) as partial, partial.open("wb") as file:
-            np.save(file, answers)
+            np.savez(file, answers=answers, digest=images.digest())
     try:
-        answers = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with np.load(path, allow_pickle=False) as kept:
+            answers, digest = kept["answers"], str(kept["digest"])
+    except (ValueError, KeyError, EOFError, OSError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} holds no answers ({first_line(error)}); delete it") from error
-    if len(answers) != len(images):
-        raise WeightsError(f"{path} holds answers to {len(answers)} pictures, not to these {len(images)}; delete it")
+    if digest != images.digest():
+        raise WeightsError(f"{path} holds the answers to other pictures; delete it")
     return answers
 
 

@@ -5,7 +5,6 @@ Plain uint8 arrays and Keras layers only, so that it runs on any backend of Kera
 
 from __future__ import annotations
 
-import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from transfer.errors import OptionError, WeightsError
 from transfer.networks.backbones import bundled_network
 from transfer.networks.distillation import TEMPERATURE
 from transfer.networks.quick_layers import quick
+from transfer.writing import whole_file
 
 BATCH = 128
 
@@ -92,7 +92,8 @@ def pretrain(
     model.compile(optimizer, dict.fromkeys(weights, cross_entropy), loss_weights=weights, jit_compile=False)
 
     checkpoint = folder / "checkpoint.npz"
-    step = done = _restore(model, checkpoint, steps) if checkpoint.exists() else 0
+    schedule = np.array(phases)
+    step = done = _restore(model, checkpoint, schedule) if checkpoint.exists() else 0
     one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)
     started = saved = time.monotonic()
     for size, rows, batch in _batches(pixels, phases, seed, step):
@@ -108,7 +109,7 @@ def pretrain(
             log(f"step {step}/{steps}  {size} px  loss {loss:.4f}  {speed:.0f} pictures/s  {left:.0f} min left")
             model.reset_metrics()  # Keras gives the mean since the last reset
         if now - saved > checkpoint_seconds or step == steps:
-            _save(model, checkpoint, step, steps)
+            _save(model, checkpoint, step, schedule)
             saved = now
     return keras.Model(model.input, model.get_layer("labels").output)
 
@@ -170,23 +171,23 @@ def _state(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _save(model: keras.Model, path: Path, step: int, steps: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    values = {f"v{i}": v.numpy() for i, v in enumerate(_state(model))}
-    partial = path.with_name("partial.npz")
-    np.savez(partial, step=step, steps=steps, **values)
-    os.replace(partial, path)
+def _save(model: keras.Model, path: Path, step: int, schedule: np.ndarray) -> None:
+    values = {f"v{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(_state(model))}
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, step=step, schedule=schedule, **values)
 
 
-def _restore(model: keras.Model, path: Path, steps: int) -> int:
+def _restore(model: keras.Model, path: Path, schedule: np.ndarray) -> int:
     state = _state(model)
     try:
         with np.load(path, allow_pickle=False) as saved:
             values = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
-            step, saved_steps = int(saved["step"]), int(saved["steps"])
+            step, saved_schedule = int(saved["step"]), saved["schedule"]
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} is no checkpoint ({error}); delete it, or give another folder") from error
-    if [value.shape for value in values] != [tuple(v.shape) for v in state] or saved_steps != steps:
+    if [value.shape for value in values] != [tuple(v.shape) for v in state] or not np.array_equal(
+        saved_schedule, schedule
+    ):
         raise WeightsError(
             f"{path} is the checkpoint of another network or schedule; "
             "give the options it was made with, or another folder"
