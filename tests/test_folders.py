@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,13 +132,34 @@ def test_groups_come_from_a_table(classes, tmp_path):
     assert load_images(classes, write_table(tmp_path / "g.csv", rows)).groups == ("0", "1", "2", "1", "1", "1")
     assert "1 picture(s), dog/12.png" in complaint(classes, write_table(tmp_path / "g.csv", rows[:-1]))
     assert "file, group" in complaint(classes, write_table(tmp_path / "g.csv", [["file"]]))
-    rows = [["file", "group"], *([name.replace("/", "\\"), "x"] for name in load_images(classes).names)]
+    rows = [["file", "group"], *([".\\" + name.replace("/", "\\"), "x"] for name in load_images(classes).names)]
     assert set(load_images(classes, write_table(tmp_path / "g.csv", rows)).groups) == {"x"}
     assert "not in DATA, cat/none.png" in complaint(
         classes, write_table(tmp_path / "g.csv", [*rows, ["cat/none.png", "y"]])
     )
     assert "contradict" in complaint(classes, write_table(tmp_path / "g.csv", [*rows, [rows[1][0], "y"]]))
     assert "does not exist" in complaint(classes, tmp_path / "none.csv")
+
+
+@pytest.mark.skipif(os.sep != "/", reason="a backslash divides folders here")
+def test_a_backslash_is_a_letter_where_the_system_takes_it_for_one(classes, tmp_path):
+    (classes / "cat" / "0.png").rename(classes / "cat" / "a\\b.png")
+    names = load_images(classes).names
+    rows = [["file", "group"], *(["./" + name, "x"] for name in names)]
+    assert load_images(classes, write_table(tmp_path / "g.csv", rows)).names == names
+
+
+def test_a_table_that_may_not_be_read_is_refused(classes, tmp_path, monkeypatch):
+    table = write_table(tmp_path / "g.csv", [["file", "group"]])
+    opened = Path.open
+
+    def refused(path, *args, **options):
+        if path == table:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert f"{table} cannot be read (Permission denied)" in complaint(classes, table)
 
 
 def test_odd_folder_keeps_what_is_readable_and_names_the_rest(tmp_path):
@@ -148,6 +170,34 @@ def test_odd_folder_keeps_what_is_readable_and_names_the_rest(tmp_path):
     assert all(word in unreadable[name] for name, word in odd.bad.items())
     assert set(images.names) == set(odd.good)
     assert (images.ignored, images.empty) == (odd.ignored, odd.empty)
+
+
+def test_a_folder_that_cannot_be_read_is_refused_and_not_taken_for_an_empty_one(classes, monkeypatch):
+    scan = os.scandir
+
+    def refused(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    (classes / ".hidden" / "locked").mkdir(parents=True)
+    monkeypatch.setattr(os, "scandir", refused)
+    assert len(load_images(classes)) == 6
+    (classes / "dog" / "locked").mkdir()
+    assert f"(Permission denied: {classes / 'dog' / 'locked'})" in complaint(classes)
+
+
+def test_pictures_outside_class_folders_and_files_in_hidden_folders_are_counted(classes):
+    write_pictures(classes, 2, start=90)
+    for folder in (".git", "cat/.thumbnails", "dog/__MACOSX"):
+        write_pictures(classes / folder, 1)
+    (classes / "notes.txt").touch()
+    images = load_images(classes)
+    assert (len(images), images.ignored, images.outside) == (6, 4, 2)
+    for part in ("train", "test"):
+        shutil.copytree(classes, classes.parent / "parts" / part)
+    images = load_images(classes.parent / "parts")
+    assert (len(images), images.ignored, images.outside) == (12, 8, 4)
 
 
 def test_thousands_of_classes(tmp_path):

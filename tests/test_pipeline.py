@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,15 @@ def test_many_pictures_are_kept_in_a_file(images, monkeypatch):
     on_disk = pipeline.Pictures(images, 16, keep=True).array(indices)
     monkeypatch.undo()
     assert np.array_equal(on_disk, pipeline.Pictures(images, 16, keep=True).array(indices))
+
+
+def test_nothing_is_kept_where_the_disk_has_no_room(images, reads, monkeypatch):
+    monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
+    size = 16 * 16 * 3 * len(images)
+    monkeypatch.setattr(pipeline.shutil, "disk_usage", lambda _: SimpleNamespace(free=size))
+    pictures = pipeline.Pictures(images, 16, keep=True)
+    assert np.array_equal(pictures.array(range(5)), pictures.array(range(5)))
+    assert len(reads) == 10
 
 
 def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_path):

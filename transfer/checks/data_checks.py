@@ -33,6 +33,12 @@ def empty_classes(facts: Facts) -> Iterator[Found]:
         yield Found(f"{_count(len(empty), 'folder')} without a picture: {some(empty)}", files=empty)
 
 
+def outside_classes(facts: Facts) -> Iterator[Found]:
+    """Pictures that lie beside the class folders."""
+    if facts.images.outside:
+        yield Found(f"{_count(facts.images.outside, 'picture')} outside class folders left out")
+
+
 def other_files(facts: Facts) -> Iterator[Found]:
     """Files that are not even named like pictures."""
     if facts.images.ignored:

@@ -37,6 +37,7 @@ KINDS = (
     Kind("exact in class", "warning", "", data_checks.exact_in_class, f"the split keeps them together; or {_DROP}"),
     Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
     Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
+    Kind("outside classes", "warning", "", data_checks.outside_classes, "move them into the folder of their class"),
     Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
     Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),

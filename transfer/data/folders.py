@@ -35,6 +35,7 @@ class LabelledImages:
         unreadable: (name, reason) of the files left out.
         ignored: number of other files: hidden, or not named like a picture.
         empty: class folders without a single file named like a picture.
+        outside: number of pictures that lie beside the class folders and belong to none.
     """
 
     paths: tuple[Path, ...]
@@ -48,6 +49,7 @@ class LabelledImages:
     unreadable: tuple[tuple[str, str], ...] = ()
     ignored: int = 0
     empty: tuple[str, ...] = ()
+    outside: int = 0
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -162,6 +164,7 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
         unreadable=unreadable,
         ignored=listing.ignored,
         empty=listing.empty,
+        outside=listing.outside,
     )
 
 

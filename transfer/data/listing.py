@@ -22,12 +22,14 @@ class Listing:
         root: the folder that names start from.
         ignored: number of other files.
         empty: class folders without a file named like a picture.
+        outside: number of files named like pictures that lie beside the class folders.
     """
 
     entries: tuple[Entry, ...]
     root: Path
     ignored: int = 0
     empty: tuple[str, ...] = ()
+    outside: int = 0
 
 
 def list_pictures(data: str | Path) -> Listing:
@@ -64,8 +66,16 @@ def _by_name(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.name))
 
 
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not _is_hidden(path.name)
+
+
 def _visible_folders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
 
 
 def _descend(folder: Path) -> tuple[Path, Path | None]:
@@ -94,30 +104,41 @@ def _from_folder(root: Path, data: str | Path) -> Listing:
     if "train" in found and len(found) > 1 and not by_part:
         others = some(p.name for p in inner if p not in parts)
         raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
-    entries, empty, ignored = [], [], sum(p.is_file() for p in root.iterdir())
+    entries, empty = [], []
+    beside = [path for folder in [root, *(inner if by_part else [])] for path in folder.iterdir() if path.is_file()]
+    outside = sum(map(_is_picture, beside))
+    ignored = len(beside) - outside + _files_in_hidden_folders(root)
     for part in inner if by_part else [root]:
         given = PART_NAMES[part.name.lower()] if by_part else ""
-        ignored += sum(p.is_file() for p in part.iterdir()) if by_part else 0
         for folder in _visible_folders(part):
-            before = len(entries)
-            for path in _walk(folder):
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-                    entries.append(Entry(path, path.relative_to(root).as_posix(), folder.name, given=given))
-                else:
-                    ignored += 1
-            if len(entries) == before:
+            files = list(_walk(folder))
+            pictures = list(filter(_is_picture, files))
+            entries += [Entry(path, path.relative_to(root).as_posix(), folder.name, given=given) for path in pictures]
+            ignored += len(files) - len(pictures)
+            if not pictures:
                 empty.append(folder.relative_to(root).as_posix())
-    return Listing(_by_name(entries), root.resolve(), ignored, tuple(empty))
+    return Listing(_by_name(entries), root.resolve(), ignored, tuple(empty), outside)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     """All files below, links followed but not twice, and never to a folder that holds this one."""
     seen = {str(above) for above in folder.resolve().parents}
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from (Path(here, name) for name in sorted(files))
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be read is no empty one, for which `os.walk` would take it."""
+    raise error
+
+
+def _files_in_hidden_folders(root: Path) -> int:
+    """Their number; hidden folders that cannot be read are no matter."""
+    walk = ((Path(here).relative_to(root).parts, files) for here, _, files in os.walk(root))
+    return sum(len(files) for folders, files in walk if any(map(_is_hidden, folders)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,8 @@ class Pictures:
         size: side S of the square in pixels.
         fit: how a picture is brought to the square, see `images.fit_picture`.
         keep: hold decoded pictures for the next time (S x S x 3 bytes each), in memory or, where
-            they are many, in a temporary file that vanishes with the process.
+            they are many, in a temporary file that vanishes with the process; where there is no room
+            for that, they are decoded each time.
     """
 
     def __init__(self, images: LabelledImages, size: int, fit: str = "crop", keep: bool = False):
@@ -89,8 +91,12 @@ class Pictures:
         return picture
 
 
-def _room(shape: tuple[int, ...]) -> np.ndarray:
-    if np.prod(shape, dtype=np.int64) <= IN_MEMORY:
+def _room(shape: tuple[int, ...]) -> np.ndarray | None:
+    size = int(np.prod(shape, dtype=np.int64))
+    if size <= IN_MEMORY:
         return np.empty(shape, np.uint8)
+    # The file takes its room as it is written, and a disk that is full by then ends the process.
+    if shutil.disk_usage(tempfile.gettempdir()).free < 1.1 * size:
+        return None
     with tempfile.TemporaryFile() as file:  # the memory map keeps the nameless file alive
         return np.memmap(file, np.uint8, "w+", shape=shape)

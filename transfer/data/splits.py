@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,12 +133,12 @@ def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:
 
 def require_training(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> None:
     """Refuse a split, `(N,)` names of parts, that leaves a class without a training picture."""
-    for label, name in enumerate(class_names):
-        if not np.any((labels == label) & (part == "train")):
-            raise DataError(
-                f"class {name!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
-                "and none is left to train on; add pictures or remove the class"
-            )
+    trained = np.bincount(labels[part == "train"], minlength=len(class_names))
+    for label in np.flatnonzero(trained == 0):
+        raise DataError(
+            f"class {class_names[label]!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
+            "and none is left to train on; add pictures or remove the class"
+        )
 
 
 def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int = 0) -> Split:
@@ -159,42 +159,58 @@ class Places:
     """What is kept together, each unit with its number in 0..1.
 
     Attributes:
-        units: `(N,)` from `kept_together`.
+        units: `(N,)` numbers, the same for what is kept together.
         labels: `(N,)` class indices.
-        number: `(N,)` in 0..1, by a hash of the unit and the seed.
+        number: `(N,)` in 0..1, by a hash of the unit's name and the seed.
     """
 
     def __init__(self, units: Sequence[str], labels: np.ndarray, seed: int | str):
-        self.units = np.asarray(units)
+        names, self.units = np.unique(units, return_inverse=True)
         self.labels = labels
-        self.number = np.array([_fraction(f"{seed}\0{unit}") for unit in units])
+        self.number = np.array([_fraction(f"{seed}\0{name}") for name in names])[self.units]
 
     def rescue(self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str]) -> list[str]:
         """In `part` `(N,)`, give classes without a picture in a wanted part the nearest unit in order of another.
 
-        For training it comes from any part; else from training, or for the test from validation.
+        For training it comes from any part; else from training, or for the test from validation, and
+        no move takes the last training picture of a class.
         """
-        notes = []
-        for label, name in enumerate(class_names):
-            mine = self.labels == label
-            for want in wanted:
-                if np.any(mine & (part == want)):
-                    continue
-                donor = mine if want == "train" else mine & (part == "train")
-                if len(set(self.units[donor])) < 2:
-                    donor = mine & (part == "validation") & (want == "test")
-                if not np.any(donor):
-                    continue
-                nearest = np.argmax if want == "train" else np.argmin
-                chosen = np.flatnonzero(donor)[nearest(self.number[donor])]
-                # Of a unit that a given split has in two parts, only the pictures of the giving part move.
-                part[(self.units == self.units[chosen]) & (part == part[chosen])] = want
-                notes.append(f"class {name!r} had no {want} picture by chance: its next one in order was moved there")
+        notes, classes = [], len(class_names)
+        counts = {name: np.bincount(self.labels[part == name], minlength=classes) for name in PARTS}
         for label, name in enumerate(class_names):
             for want in wanted:
-                if want != "train" and not np.any((self.labels == label) & (part == want)):
+                if counts[want][label]:
+                    continue
+                for moved in self._candidates(part, label, want):
+                    leaving = np.bincount(self.labels[moved], minlength=classes)
+                    giver = str(part[moved[0]])
+                    if giver == "train" and np.any(leaving[leaving > 0] == counts["train"][leaving > 0]):
+                        continue
+                    part[moved] = want
+                    counts[giver] -= leaving
+                    counts[want] += leaving
+                    notes.append(
+                        f"class {name!r} had no {want} picture by chance: its next one in order was moved there"
+                    )
+                    break
+        for label, name in enumerate(class_names):
+            for want in wanted:
+                if want != "train" and not counts[want][label]:
                     notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
         return notes
+
+    def _candidates(self, part: np.ndarray, label: int, want: str) -> Iterator[np.ndarray]:
+        """Pictures that could go to part `want` for a class, unit by unit, the nearest in order first."""
+        mine = np.flatnonzero(self.labels == label)
+        if want == "train":
+            mine = mine[np.argsort(-self.number[mine], kind="stable")]
+        else:
+            mine = mine[np.argsort(self.number[mine], kind="stable")]
+            givers = ("train", "validation") if want == "test" else ("train",)
+            mine = np.concatenate([mine[part[mine] == giver] for giver in givers])
+        for first in np.sort(np.unique(self.units[mine], return_index=True)[1]):
+            # Of a unit that a given split has in two parts, only the pictures of the giving part move.
+            yield np.flatnonzero((self.units == self.units[mine[first]]) & (part == part[mine[first]]))
 
 
 def _follow_given(given: np.ndarray, place: Places, validation: float) -> np.ndarray:

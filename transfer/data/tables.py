@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +61,17 @@ def read_table(table: Path) -> list[Entry]:
 
 def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV that has at least these columns."""
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        try:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
             if not set(columns) <= set(reader.fieldnames or ()):
                 found = ", ".join(reader.fieldnames or ()) or "nothing"
                 raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
             yield from reader
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
+    except OSError as error:
+        raise DataError(f"{table} cannot be read ({error.strerror}); allow reading it") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
 
 
 def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -86,10 +89,12 @@ def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> d
         raise DataError(f"{table} does not exist; expected a CSV with the columns {','.join(columns)}")
     known, rows, unknown = set(known), {}, []
     for row in read_rows(table, columns):
-        name = row["file"] or ""
-        name = next((n for n in (name, os.path.normpath(name), name.replace("\\", "/")) if n in known), None)
+        written = row["file"] or ""
+        # As it stands first: a backslash is a letter like any other on POSIX.
+        spellings = (written, posixpath.normpath(written), posixpath.normpath(written.replace("\\", "/")))
+        name = next((spelling for spelling in spellings if spelling in known), None)
         if name is None:
-            unknown += [row["file"]] if row["file"] else []
+            unknown += [written] if written else []
         elif rows.setdefault(name, row) != row:
             raise DataError(f"{table} has two rows for {name} that contradict each other; keep one")
     if unknown:
