@@ -31,6 +31,12 @@ def test_paired_difference():
     assert swapped["p_value"] == pytest.approx(found["p_value"])
 
 
+def test_networks_that_answer_alike_may_still_differ_on_other_pictures():
+    low, high = compared(A, A)["ci95"]
+    assert -0.05 < low < 0 < high < 0.05
+    assert compared(np.ones(20, int), np.zeros(20, int))["ci95"] == pytest.approx([0.84, 1], abs=0.01)
+
+
 @pytest.mark.parametrize(("only_a", "only_b"), [(15, 5), (3, 9), (1, 0), (40, 40), (0, 0)])
 def test_single_pictures_give_mcnemar_s_exact_test(only_a, only_b):
     gains = np.repeat([1, -1, 0], [only_a, only_b, 50])

@@ -95,6 +95,34 @@ def test_all_right_is_no_proof_of_perfection(groups):
     assert (found["accuracy_ci95"][0] < 0.8) == (groups is not None)
 
 
+def test_a_single_group_tells_nothing_of_others():
+    found = evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES, ["one"] * 200)
+    for name in ("accuracy", "balanced_accuracy", "roc_auc", "calibration_error"):
+        assert found[f"{name}_ci95"] == [0, 1]
+    assert found["top_k"]["ci95"] == found["per_class"]["a"]["f1_ci95"] == [0, 1]
+    assert found["log_loss_ci95"] is None
+
+
+def test_a_class_all_right_or_all_wrong_has_an_f1_as_unsure_as_its_recall():
+    labels = np.repeat([0, 1, 2], 12)
+    answers = np.where(labels == 2, 1, labels)
+    found = evaluation.evaluate_probabilities(labels, np.eye(3)[answers] * 0.9 + 0.1 / 3, NAMES)["per_class"]
+    assert (found["a"]["f1"], found["c"]["f1"]) == (1, 0)
+    for name in "ac":
+        assert found[name]["f1_ci95"] == found[name]["recall_ci95"]
+    assert found["b"]["f1_ci95"][0] < found["b"]["f1"] < found["b"]["f1_ci95"][1]
+
+
+def test_balanced_accuracy_stands_on_its_smallest_classes():
+    labels = np.repeat([0, 1], [400, 8])
+    right = np.arange(408) % 4 > 0
+    probabilities = np.eye(2)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
+    draws = np.random.default_rng(0).binomial([400, 8], 0.75, (20_000, 2)) / [400, 8]
+    low, high = evaluation.evaluate_probabilities(labels, probabilities, ("a", "b"))["balanced_accuracy_ci95"]
+    assert high - low > 1.15 * np.ptp(np.percentile(draws.mean(axis=1), [2.5, 97.5]))
+    assert high <= 1
+
+
 def test_pictures_of_one_group_are_less_evidence():
     labels, probabilities = np.repeat(LABELS, 5), np.repeat(PROBABILITIES, 5, axis=0)
     groups = np.repeat([str(i) for i in range(200)], 5)

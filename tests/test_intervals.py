@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from transfer.statistics import calibration, intervals
 
@@ -20,7 +20,28 @@ def test_wilson(correct, total, expected):
 
 def test_nothing_of_nothing_has_no_interval():
     assert intervals.wilson_interval(0, 0) is None
-    assert intervals.percentile_interval(np.array([np.nan])) is None
+    assert intervals.percentile_interval(np.array([np.nan]), 10) is None
+    assert intervals.percentile_interval(np.array([1.0, 2.0]), 1) is None
+
+
+def test_few_units_widen_an_interval_as_student_s_t_does():
+    draws = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
+    assert intervals.percentile_interval(draws, 1e6) == pytest.approx([-1.96, 1.96], abs=1e-3)
+    reach = stats.t.ppf(0.975, 9) * np.sqrt(10 / 9)
+    assert intervals.percentile_interval(draws, 10) == pytest.approx([-reach, reach], abs=1e-2)
+
+
+def test_groups_that_all_agree_are_as_many_pieces_of_evidence_and_one_is_none():
+    right, all_of_them = np.tile([True, False], 40), np.ones(80, bool)
+
+    def interval(groups):
+        unit = np.repeat(np.arange(groups), 80 // groups)
+        draws = intervals.resampled_sums({"right": right.astype(float), "all": np.ones(80)}, unit)
+        return intervals.share_interval(right, all_of_them, unit, draws["right"] / draws["all"])
+
+    assert interval(1) == [0, 1]
+    assert interval(10) == intervals.wilson_interval(5, 10)
+    assert interval(2) == intervals.wilson_interval(1, 2)
 
 
 def test_pictures_without_a_group_stand_alone():

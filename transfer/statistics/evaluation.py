@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from transfer.settings import top_k
 from transfer.statistics.calibration import bin_columns, calibration_error, reliability_curve
-from transfer.statistics.intervals import Z, percentile_interval, resampled_sums, share_interval, units
+from transfer.statistics.intervals import Z, percentile_interval, resampled_sums, share_interval, units, varies
 from transfer.statistics.ranking import roc_auc
 
 FIGURES = (
@@ -73,27 +73,30 @@ def evaluate_probabilities(
     )
     all_pictures = np.ones(len(labels), bool)
     accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
-    balanced = np.nanmean(_share(draws["hit"], draws["true"]), axis=1)
-    recall = metrics.recall_score(labels, predicted, labels=np.unique(labels), average=None, zero_division=0)
+    present = np.unique(labels)
+    recall = metrics.recall_score(labels, predicted, labels=present, average=None, zero_division=0)
+    groups_of_class = np.array([len(np.unique(unit[labels == c])) for c in present])
+    recall_draws = _share(draws["hit"], draws["true"])
     error = calibration_error(labels, probabilities)
+    error_draws = np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]
     auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
     return {
         "accuracy": float(right.mean()),
         "accuracy_ci95": accuracy_ci95,
         "balanced_accuracy": float(recall.mean()),
-        # All right (or all wrong): every draw is the same, and what is known is what accuracy knows.
-        "balanced_accuracy_ci95": percentile_interval(balanced) if np.ptp(balanced) else accuracy_ci95,
+        # All right (or all wrong): no draw differs, and what is known is what accuracy knows.
+        "balanced_accuracy_ci95": _balanced_interval(recall_draws[:, present], groups_of_class) or accuracy_ci95,
         "top_k": None if among is None else {
             "k": k,
             "accuracy": float(among.mean()),
             "ci95": share_interval(among, all_pictures, unit, draws["among"] / draws["pictures"]),
         },
         "log_loss": float(loss.mean()),
-        "log_loss_ci95": percentile_interval(draws["loss"] / draws["pictures"]),
+        "log_loss_ci95": percentile_interval(draws["loss"] / draws["pictures"], unit.max() + 1),
         "roc_auc": auc,
         "roc_auc_ci95": auc_ci95,
         "calibration_error": error,
-        "calibration_error_ci95": _calibration_interval(error, np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]),
+        "calibration_error_ci95": _calibration_interval(error, error_draws, accuracy_ci95),
         "reliability": reliability_curve(labels, probabilities),
         "per_class": _per_class(labels, predicted, unit, draws, class_names, auc_of_class),
         "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
@@ -108,14 +111,18 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
     recall_draws, precision_draws = _share(draws["hit"], draws["true"]), _share(draws["hit"], draws["predicted"])
     f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
     right = predicted == labels
+    recall_ci95 = [share_interval(right, labels == c, unit, recall_draws[:, c]) for c in range(len(class_names))]
     return {
         name: {
             "precision": float(precision[c]),
             "precision_ci95": share_interval(right, predicted == c, unit, precision_draws[:, c]),
             "recall": float(recall[c]),
-            "recall_ci95": share_interval(right, labels == c, unit, recall_draws[:, c]),
+            "recall_ci95": recall_ci95[c],
             "f1": float(f1[c]),
-            "f1_ci95": percentile_interval(f1_draws[:, c]) if support[c] else None,
+            # As with balanced accuracy: where no draw differs, what is known is what recall knows.
+            "f1_ci95": percentile_interval(f1_draws[:, c], len(np.unique(unit[(labels == c) | (predicted == c)])))
+            if varies(f1_draws[:, c])
+            else recall_ci95[c],
             "roc_auc": None if np.isnan(aucs[c]) else float(aucs[c]),
             "support": int(support[c]),
         }
@@ -123,14 +130,31 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
     }
 
 
-def _calibration_interval(found: float, draws: np.ndarray) -> list[float]:
+def _balanced_interval(recall_draws: np.ndarray, groups: np.ndarray) -> list[float] | None:
+    """The interval of the mean of `(draws, C)` recalls of classes that have `(C,)` groups; `None` where none varies.
+
+    Each class spreads by sqrt(n / (n - 1)) more than its draws do, and the mean of classes of unequal
+    sizes stands on as many groups as its spread has degrees of freedom, and one (Satterthwaite 1946).
+    """
+    centre, free = np.nanmean(recall_draws, axis=0), np.maximum(groups - 1, 1)
+    draws = np.nanmean(np.clip(centre + (recall_draws - centre) * np.sqrt(1 + 1 / free), 0, 1), axis=1)
+    if not varies(draws):
+        return None
+    variances = np.nanvar(recall_draws, axis=0)
+    return percentile_interval(draws, 1 + variances.sum() ** 2 / (variances**2 / free).sum())
+
+
+def _calibration_interval(found: float, draws: np.ndarray, accuracy_ci95: list[float]) -> list[float]:
     """The interval of a figure that chance can only raise.
 
     The error of drawn pictures holds what chance adds twice: once in the pictures, once in drawing
     from them. The basic bootstrap interval (Davison & Hinkley 1997, section 5.2) takes one of the two off
     its low end; here both are taken off, and the high end stays above what was found. That errs on
-    the wide side: `benchmarks/coverage.py`.
+    the wide side: `benchmarks/coverage.py`. Where no draw differs, it is as unsure as accuracy is.
     """
+    if not varies(draws):
+        width = accuracy_ci95[1] - accuracy_ci95[0]
+        return [max(0.0, found - width), min(1.0, found + width)]
     chance = max(0.0, draws.mean() - found)
     low = 2 * found - np.percentile(draws, 97.5) - chance
     return [float(max(0.0, low)), float(min(1.0, found + Z * draws.std()))]

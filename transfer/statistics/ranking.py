@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
-from transfer.statistics.intervals import Z, wilson_interval
+from transfer.statistics.intervals import Z, unvaried_interval
 
 
 def roc_auc(
@@ -44,9 +44,8 @@ def roc_auc(
     mean = float(np.nanmean(areas))
     of_unit = np.bincount(unit, influence / known)
     deviation = np.sqrt((of_unit**2).sum() * len(of_unit) / max(len(of_unit) - 1, 1))
-    if not deviation:
+    if deviation < 1e-12:
         # All ranked rightly (or none): what is left is that so many separate pairs of pictures came out alike.
-        pairs = max(1, len(of_unit) // 2)
-        return mean, wilson_interval(round(mean * pairs), pairs), areas
+        return mean, unvaried_interval(mean, len(of_unit) // 2), areas
     reach = Z * deviation / (mean * (1 - mean)) * np.array([-1, 1])
     return mean, special.expit(special.logit(mean) + reach).tolist(), areas

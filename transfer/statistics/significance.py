@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from transfer.statistics.intervals import percentile_interval, resampled_sums, units
+from transfer.statistics.intervals import percentile_interval, resampled_sums, units, varies, wilson_interval
 
 LEVEL, POWER = 0.05, 0.8
 
@@ -31,7 +31,8 @@ def paired_difference(
 
     Returns:
         - `accuracy_difference`: A minus B, -1..1
-        - `ci95`: from bootstrap draws of pictures, or of groups
+        - `ci95`: from bootstrap draws of pictures, or of groups; where all of them gain the same, from
+          the share of others that so many have not shown (Wilson)
         - `p_value`: of `sign_flip_test`, not corrected; it and `ci95` are `None` where the pictures
           are too few for any answer to be significant, see `fewest_units`
         - `only_a`, `only_b`: number of pictures where just one of them is right; `pictures`: of all
@@ -48,11 +49,14 @@ def paired_difference(
         "pictures_needed": None,
     }
     unit = units(len(gain), groups)
-    if len(np.unique(unit)) < fewest_units(comparisons):
+    count = len(np.unique(unit))
+    if count < fewest_units(comparisons):
         return found
     draws = resampled_sums({"gain": gain.astype(float), "pictures": np.ones(len(gain))}, unit, seed)
+    gains, unseen = draws["gain"] / draws["pictures"], wilson_interval(0, count)[1]
+    alike = [max(-1.0, gain.mean() - unseen), min(1.0, gain.mean() + unseen)]
     return found | {
-        "ci95": percentile_interval(draws["gain"] / draws["pictures"]),
+        "ci95": percentile_interval(gains, count) if varies(gains) else alike,
         "p_value": sign_flip_test(np.bincount(unit, gain).astype(int)),
         "pictures_needed": pictures_needed(gain, unit, comparisons),
     }
