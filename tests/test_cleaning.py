@@ -133,6 +133,50 @@ def test_parts_and_folders_below_a_class_are_kept_and_leaks_are_dropped_from_tra
     assert transfer.split(images).notes == ()
 
 
+def leaking(root, by_table):
+    """Two parts with a copy of a training picture in the validation part, and a second one in training; as DATA."""
+    rows = ["file,label,split"]
+    for number in range(12):
+        name = f"{('train', 'val')[number // 8]}/{('cat', 'dog')[number % 2]}/{number:02}.png"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        wave(number).save(root / name)
+    for copy in ("train/cat/again.png", "val/cat/00.png"):
+        shutil.copy(root / "train/cat/00.png", root / copy)
+    if not by_table:
+        return root
+    for path in sorted(root.rglob("*.png")):
+        part, label, _ = path.relative_to(root).parts
+        rows.append(f"{path.relative_to(root).as_posix()},{label},{part}")
+    (root / "pictures.csv").write_text("\n".join(rows))
+    return root / "pictures.csv"
+
+
+@pytest.mark.parametrize("by_table", [False, True])
+def test_one_copy_of_a_leaked_picture_stays_and_outside_training(by_table, tmp_path):
+    rows = {action.file: action.action for action in propose_actions(transfer.check(leaking(tmp_path, by_table)))}
+    copies = ("val/cat/00.png", "train/cat/00.png", "train/cat/again.png")
+    assert [rows[name] for name in copies] == ["keep", "drop", "drop"]
+
+
+def test_a_copy_that_leads_to_another_part_takes_its_versions_along(tmp_path):
+    root = leaking(tmp_path, by_table=False)
+    wave(0).convert("RGB").save(root / "train/dog/version.jpg", quality=80)
+    check = transfer.check(root)
+    (leak,) = check["near across parts"]
+    named = {check.images.names[i] for i in leak.sets[0]}
+    assert named == {"val/cat/00.png", "train/cat/00.png", "train/cat/again.png", "train/dog/version.jpg"}
+    rows = {action.file: action for action in propose_actions(check)}
+    assert [name for name in named if rows[name].action != "drop"] == ["val/cat/00.png"]
+
+
+def test_copies_of_grouped_pictures_keep_a_group_name(data, tmp_path):
+    shutil.copy(data / "cat/04.png", data / "cat/00 04.png")
+    rows = {action.file: action for action in propose_actions(transfer.check(data))}
+    stays = rows["cat/00 04.png"]
+    assert (stays.action, rows["cat/04.png"].action) == ("group", "drop")
+    assert stays.group == rows["cat/smaller.jpg"].group != ""
+
+
 def test_a_table_of_pictures_becomes_folders_and_groups_are_kept(data, tmp_path):
     rows = [f"cat/{n:02}.png,{'even' if n % 4 else 'odd'},{n % 3}" for n in range(0, 24, 2)]
     (data / "pictures.csv").write_text("\n".join(["file,label,group", *rows]))
@@ -211,6 +255,29 @@ def test_odd_names_survive_the_table(data, tmp_path):
     names = {path.name for path in (tmp_path / "new" / "cat").iterdir()}
     assert {"copy ümlaut, comma.png", 'copy quote".png', "copy line\nbreak.png", "copy 深.png"} < names
     assert {name for name in names if not name[0].isdigit() and not name.startswith("copy")} == {"smaller.jpg"}
+
+
+def test_a_class_with_spaces_around_its_name_survives_the_table(data, tmp_path):
+    (data / "cat").rename(data / " cat ")
+    table = write(tmp_path / "clean.csv", propose_actions(transfer.check(data)))
+    apply(data, table, tmp_path / "new")
+    assert (tmp_path / "new" / " cat " / "00.png").is_file()
+    images = transfer.load_images(tmp_path / "new", tmp_path / "new" / "groups.csv")
+    assert images.class_names == (" cat ", "dog")
+
+
+def test_a_copy_beside_the_pictures_of_a_table_is_refused(data):
+    rows = [f"cat/{n:02}.png,{'even' if n % 4 else 'odd'}" for n in range(0, 24, 2)]
+    (data / "pictures.csv").write_text("\n".join(["file,label", *rows]))
+    with pytest.raises(OutputError, match="never changed"):
+        transfer.write_clean_copy(transfer.load_images(data), [], data / "new", data / "pictures.csv")
+
+
+def test_classes_that_some_disks_take_for_one_are_refused(data, tmp_path):
+    (data / "dog").rename(data / "Cat")
+    with pytest.raises(DataError, match="'Cat' and 'cat' differ by case alone"):
+        transfer.write_clean_copy(transfer.load_images(data, lenient=True), [], tmp_path / "new", data)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_command_line_proposes_and_applies(data, tmp_path, monkeypatch):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-SIDE = 32  # pixels that pairs are compared at
 STEPS = 10
 MOST_CUT = 0.3  # a solution that scales or moves by more than this share of half the side is none
-_NOISE, _LIGHTING = 0.7, 5.0  # pixels: encoders change what is finer, lighting what is coarser
+_NOISE, _LIGHTING = 0.7, 5.0  # pixels of 32: encoders change what is finer, lighting what is coarser
 
 
 def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -19,7 +18,7 @@ def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     details, with brightness and its slow changes taken away.
 
     Args:
-        first, second: `(P, S, S)` grey levels, P pairs.
+        first, second: `(P, S, S)` grey levels, P pairs; S is 32.
 
     Returns:
         `(P,)` float64 correlations, -1..1; near 1 for two versions of one picture. A pair for which
@@ -31,7 +30,7 @@ def aligned_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _details(pictures: np.ndarray) -> np.ndarray:
-    pictures = ndimage.gaussian_filter(np.asarray(pictures, np.float64), (0, _NOISE, _NOISE))
+    pictures = ndimage.gaussian_filter(np.asarray(pictures, np.float32), (0, _NOISE, _NOISE))
     details = pictures - ndimage.gaussian_filter(pictures, (0, _LIGHTING, _LIGHTING))
     return details / np.maximum(details.std(axis=(1, 2), keepdims=True), 1e-6)
 
@@ -58,12 +57,12 @@ def _rectangles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _cut(pictures: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Each picture's rectangle at the full size, bilinear; NaN where it reaches outside."""
-    count, size, _ = pictures.shape
+    size = pictures.shape[1]
     axis = np.linspace(-1, 1, size)
-    along = (place[:, ::2, None] * axis + place[:, 1::2, None] + 1) * (size - 1) / 2
-    parts = (np.arange(count)[:, None, None], along[:, 0, :, None], along[:, 1, None, :])
-    where = [np.broadcast_to(part, pictures.shape) for part in parts]
-    return ndimage.map_coordinates(pictures, where, order=1, cval=np.nan)
+    along = (place[:, ::2, None] * axis + place[:, 1::2, None] + 1) * (size - 1) / 2  # (P, 2, S) pixels
+    weights = np.maximum(1 - np.abs(along[..., None] - np.arange(size)), 0).astype(pictures.dtype)
+    weights[(along < 0) | (along > size - 1)] = np.nan
+    return weights[:, 0] @ pictures @ weights[:, 1].transpose(0, 2, 1)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

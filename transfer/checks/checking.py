@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from transfer.checks import quality
-from transfer.checks.duplicates import Pair, near_pairs
+from transfer.checks.duplicates import Pair, keep_together, near_pairs
 from transfer.checks.findings import SEVERITIES, Facts, Finding
 from transfer.checks.inspection import Inspection, inspect_files
 from transfer.data.folders import LabelledImages, load_images
-from transfer.errors import unknown_name
+from transfer.data.tables import some
+from transfer.errors import DataError, unknown_name
 
 NEAR = ("hash", "features", "none")
 FEATURE_SIZE = 96  # pixels: enough to recognise a picture by, and quick
@@ -106,8 +107,9 @@ def check(
     start = time.perf_counter()
     images, inspections = _inspected(data, groups, cache)
     features = _features(images) if labels or near == "features" else None
-    pairs = [] if near == "none" else near_pairs(images.paths, inspections, features if near == "features" else None)
-    facts = Facts(images, inspections, pairs if near != "none" else None, _suspects(features, images, seed, labels))
+    pairs = [] if near == "none" else near_pairs(inspections, features if near == "features" else None)
+    suspects = _suspects(features, keep_together(images, pairs), seed) if labels else None
+    facts = Facts(images, inspections, pairs if near != "none" else None, suspects)
     findings = quality.find(facts)
     return Check(images, tuple(findings), tuple(inspections), tuple(pairs), time.perf_counter() - start)
 
@@ -119,7 +121,7 @@ def quick_findings(images: LabelledImages) -> list[Finding]:
 
 def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspection]]:
     if isinstance(data, LabelledImages):
-        return data, inspect_files(data.paths, cache)
+        return _readable(data, inspect_files(data.paths, cache))
     by_path: dict[Path, Inspection] = {}
 
     def look(paths: Sequence[Path]) -> list[tuple[str, str]]:
@@ -128,6 +130,29 @@ def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspecti
 
     images = load_images(data, groups, lenient=True, look=look)
     return images, [by_path[path] for path in images.paths]
+
+
+def _readable(images: LabelledImages, inspections: list[Inspection]) -> tuple[LabelledImages, list[Inspection]]:
+    """Without the pictures that were listed but cannot be decoded, or have gone since."""
+    bad = [(name, file.reason) for name, file in zip(images.names, inspections) if file.reason]
+    good = [index for index, file in enumerate(inspections) if not file.reason]
+    if not good:
+        raise DataError(f"none of {len(bad)} files can be read, {some(f'{n} {r}' for n, r in bad)}")
+
+    def of(values: Sequence) -> tuple:
+        return tuple(values[index] for index in good)
+
+    kept = replace(
+        images,
+        paths=of(images.paths),
+        names=of(images.names),
+        labels=images.labels[good],
+        digests=of(images.digests),
+        groups=images.groups and of(images.groups),
+        given=of(images.given),
+        unreadable=(*images.unreadable, *bad),
+    )
+    return kept, [inspections[index] for index in good]
 
 
 def _features(images: LabelledImages) -> np.ndarray:
@@ -140,9 +165,7 @@ def _features(images: LabelledImages) -> np.ndarray:
     return extract_features(load_backbone("bundled", FEATURE_SIZE), images)
 
 
-def _suspects(features: np.ndarray | None, images: LabelledImages, seed: int, wanted: bool) -> Sequence | None:
-    if not wanted:
-        return None
+def _suspects(features: np.ndarray, images: LabelledImages, seed: int) -> Sequence:
     from transfer.checks.label_errors import suspected_labels  # scikit-learn takes a second to import
 
     return suspected_labels(features, images.labels, images.groups, seed)

@@ -32,12 +32,13 @@ def write_clean_copy(images: LabelledImages, actions: Sequence[Action], out: str
         Numbers of pictures `copied`, `moved` and `dropped`, and of `groups`.
 
     Raises:
-        OutputError: `out` lies in DATA, exists, or cannot be written.
-        DataError: a class would be left with one picture, or cannot be the name of a folder.
+        OutputError: `out` lies in DATA or beside the pictures of a table, exists, or cannot be written.
+        DataError: a class would be left with one picture, or cannot be the name of a folder of its own.
     """
-    out, source = Path(out), Path(data)
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise OutputError(f"--out {out} lies in {data}, which is never changed; choose a folder elsewhere")
+    out = Path(out)
+    for place in (Path(data), images.root):
+        if out.resolve().is_relative_to(place.resolve()):
+            raise OutputError(f"--out {out} lies in {place}, which is never changed; choose a folder elsewhere")
     by_name = {action.file: action for action in actions}
     plans = [by_name.get(name) for name in images.names]
     kept = [index for index, plan in enumerate(plans) if plan is None or plan.action != "drop"]
@@ -63,6 +64,13 @@ def write_clean_copy(images: LabelledImages, actions: Sequence[Action], out: str
 
 def _require_classes(labels: dict[int, str]) -> None:
     counts = Counter(labels.values())
+    spelled: dict[str, str] = {}
+    for name in sorted(counts):
+        if (other := spelled.setdefault(name.casefold(), name)) != name:
+            raise DataError(
+                f"the classes {other!r} and {name!r} differ by case alone, which some disks take for one folder; "
+                "move the pictures of one to the other"
+            )
     for name, count in counts.items():
         if count < 2:
             raise DataError(f"class {name!r} would be left with one picture; keep two or more, or drop it as well")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transfer.checks.checking import Check
-from transfer.checks.duplicates import keep_together
+from transfer.checks.duplicates import keep_together, version_sets
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
 from transfer.data.tables import read_by_name
@@ -44,7 +44,8 @@ def propose_actions(check: Check) -> list[Action]:
     """One action for each picture that something was found about, in the order of file names.
 
     Dropped are files that cannot be read, pictures with the same bytes under several classes, all but
-    one of them inside a class, and copies that a test part has in other parts. Near duplicates become
+    one of them inside a class (that of the test part, or else of the validation part, stays), and
+    copies that a test part has in other parts. Near duplicates become
     a group; pictures that only look odd, or whose label is suspected, are kept for a person to look at.
 
     Args:
@@ -55,7 +56,7 @@ def propose_actions(check: Check) -> list[Action]:
     for finding in check.findings:
         for index, action, reason in _PROPOSALS.get(finding.kind, _nothing)(images, finding):
             found[index].append((action, reason))
-    near = {index for pair in check.near for index in pair[:2]}
+    near = {index for indices in version_sets(images.digests, check.near) for index in indices}
     joined = keep_together(images, check.near).groups if near else images.groups or ("",) * len(images)
     # Pictures of a group that near duplicates join with another one get its new name too.
     renamed = {i for i, group in enumerate(images.groups or ()) if group and near and group != joined[i]}
@@ -98,7 +99,8 @@ def read_actions(path: str | Path, images: LabelledImages) -> list[Action]:
     position = {name: index for index, name in enumerate(images.names)}
     actions, kept = [], {}
     for name, row in rows.items():
-        action = Action(name, *((row[column] or "").strip() for column in COLUMNS[1:-1]), row.get("reason") or "")
+        digest, action, group = ((row[column] or "").strip() for column in ("digest", "action", "group"))
+        action = Action(name, digest, action, row["class"] or "", group, row.get("reason") or "")
         if wrong := _wrong(action, images, position.get(name)):
             raise DataError(f"{path}: {name} {wrong}")
         if action.action != "drop":
@@ -145,18 +147,22 @@ def _drop_all(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
 
 
 def _keep_first(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
-    for first, *others in finding.sets:
+    for indices in finding.sets:
+        first, *others = sorted(indices, key=lambda i: _rank(images, i))
         yield first, "keep", f"the same bytes as {images.names[others[0]]}"
         yield from ((i, "drop", f"the same bytes as {images.names[first]}") for i in others)
 
 
 def _keep_in_test(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
     for indices in finding.sets:
-        ranks = {i: _FIRST_PART.index(images.given[i]) for i in indices}
-        stays = min(indices, key=ranks.get)
+        stays = min(indices, key=lambda i: _rank(images, i))
         for i in indices:
-            action = "keep" if ranks[i] == ranks[stays] else "drop"
-            yield i, action, f"{finding.kind}: {images.names[stays]} is in {images.given[stays] or 'no part'}"
+            action = "keep" if _rank(images, i) == _rank(images, stays) else "drop"
+            yield i, action, f"{finding.kind}: {images.names[stays]} is in {images.given[stays]}"
+
+
+def _rank(images: LabelledImages, index: int) -> int:
+    return _FIRST_PART.index(images.given[index])
 
 
 def _group(images: LabelledImages, finding: Finding) -> Iterator[tuple]:

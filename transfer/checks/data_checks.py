@@ -14,6 +14,7 @@ from transfer.checks.findings import Facts, Found
 from transfer.data.tables import some
 
 FEW = 25  # pictures of a class: a fifth of them is five test pictures, one of which is 20 %
+TRAINED = 0.65  # share of the pictures that `splits.split_by_content` leaves for training
 IMBALANCE = 10  # times more pictures in the largest class than in the smallest
 
 
@@ -102,8 +103,8 @@ def alike_names(facts: Facts) -> Iterator[Found]:
 
 def missing_classes(facts: Facts) -> Iterator[Found]:
     """Parts that DATA names in which a class does not occur."""
-    given = np.array(facts.images.given)
-    for part in sorted(set(facts.images.given) - {""}):
+    given = np.array([_part(facts, i) for i in range(len(facts.images))])
+    for part in np.unique(given).tolist():
         there = set(facts.images.labels[given == part])
         missing = [name for label, name in enumerate(facts.images.class_names) if label not in there]
         if missing:
@@ -148,8 +149,8 @@ def groups_in_names(facts: Facts) -> Iterator[Found]:
     groups = np.array(proposed.groups)
     shared = groups != ""
     sizes = dict(zip(*np.unique(groups[shared], return_counts=True)))
-    # A test picture of a group of n meets none of the others in training with chance 0.2 ** (n - 1).
-    leaking = sum(number * (1 - 0.2 ** (number - 1)) for number in sizes.values()) / len(groups)
+    # Each of the others of its group is not in training with chance 1 - TRAINED.
+    leaking = sum(number * (1 - (1 - TRAINED) ** (number - 1)) for number in sizes.values()) / len(groups)
     yield Found(
         f"file names show {proposed.count} groups ({proposed.example[0]} is of {proposed.example[1]!r}); with a random "
         f"split {leaking:.0%} of the test pictures would have others of their group in training",
@@ -159,13 +160,22 @@ def groups_in_names(facts: Facts) -> Iterator[Found]:
 
 def groups_across_parts(facts: Facts) -> Iterator[Found]:
     """Groups that lie in several parts that DATA names."""
-    names = facts.images.groups or (facts.name_groups and facts.name_groups.groups)
+    yield from _divided(facts, facts.images.groups or (), "{} with pictures in more than one part")
+
+
+def name_groups_across_parts(facts: Facts) -> Iterator[Found]:
+    """Groups that file names only show, in several parts that DATA names."""
+    if facts.images.groups is None and facts.name_groups:
+        yield from _divided(facts, facts.name_groups.groups, "file names show {} with pictures in more than one part")
+
+
+def _divided(facts: Facts, groups: Sequence[str], message: str) -> Iterator[Found]:
     members = defaultdict(list)
-    for index, group in enumerate(names or ()):
-        if group and facts.images.given[index]:
+    for index, group in enumerate(groups):
+        if group:
             members[group].append(index)
     sets = [tuple(indices) for indices in members.values()]
-    yield from _of_sets(facts, sets, "{} with pictures in more than one part", _parts, same=False, what="group")
+    yield from _of_sets(facts, sets, message, _parts, same=False, what="group")
 
 
 def suspected_labels(facts: Facts) -> Iterator[Found]:
@@ -194,7 +204,12 @@ def _labels(facts: Facts, indices: Sequence[int]) -> set[str]:
 
 
 def _parts(facts: Facts, indices: Sequence[int]) -> set[str]:
-    return {facts.images.given[i] or "no part" for i in indices}
+    return {_part(facts, i) for i in indices}
+
+
+def _part(facts: Facts, index: int) -> str:
+    """Where a split puts a picture, see `splits.split_by_content`: those that name no part are for training."""
+    return facts.images.given[index] or "train"
 
 
 def _class(facts: Facts, label: int) -> str:

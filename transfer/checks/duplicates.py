@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from transfer.checks.alignment import SIDE, aligned_correlation
+from transfer.checks.alignment import aligned_correlation
 from transfer.checks.inspection import Inspection, inspect_files
+from transfer.checks.measures import MINIATURE
 from transfer.checks.measures import SIDE as WAVES
 from transfer.data.folders import LabelledImages
-from transfer.data.images import read_picture
-from transfer.errors import PictureError
 from transfer.progress import bar
 
 # Measured on flowers: 98 % of pictures cropped by up to 5 % a side stay above the first two, and no two
@@ -29,7 +25,7 @@ ALIKE_FEATURES = 0.85  # cosine of two feature vectors, without their mean
 SAME = 0.97  # correlation of two aligned pictures
 PARTNERS = 8  # candidates of a picture that are compared with it
 FEW = 50  # pictures, below which what they have in common is not taken away
-BLOCK = 512  # pictures compared with all others at once
+BLOCK, TILE = 512, 8192  # pictures compared with one another at once
 TOGETHER = 256  # pairs aligned at once
 
 
@@ -50,24 +46,25 @@ def exact_sets(digests: Sequence[str]) -> list[tuple[int, ...]]:
     return [tuple(indices) for indices in places.values() if len(indices) > 1]
 
 
-def near_pairs(
-    paths: Sequence[Path], inspections: Sequence[Inspection], features: np.ndarray | None = None
-) -> list[Pair]:
+def near_pairs(inspections: Sequence[Inspection], features: np.ndarray | None = None) -> list[Pair]:
     """Find pictures that are versions of one another, without those that are equal byte for byte.
 
-    All pairs are compared by descriptor, in blocks of a matrix product; those that look alike are
-    read again, brought onto one another and compared in detail, so that two different pictures of
-    one kind do not count.
+    All pairs are compared by descriptor, in blocks of a matrix product; the miniatures of those that
+    look alike are brought onto one another and compared in detail, so that two different pictures of
+    one kind do not count. Files that could not be read, and pictures without any shape in them, are
+    like nothing else.
 
     Args:
-        paths: N files.
-        inspections: of these files.
+        inspections: of N files.
         features: `(N, D)` of a backbone, to find candidates that the descriptors miss (larger crops).
 
     Returns:
         The pairs, most alike first.
     """
     first_of = _first_of_each([inspection.digest for inspection in inspections])
+    first_of = [index for index in first_of if any(inspections[index].descriptor)]
+    if len(first_of) < 2:
+        return []
     waves = np.frombuffer(b"".join(inspections[i].descriptor for i in first_of), np.int8).astype(np.float32)
     waves = waves.reshape(len(first_of), -1)
     # What all have in common (a face in the middle) makes no two of them alike; a few have no such thing.
@@ -78,8 +75,21 @@ def near_pairs(
     if features is not None:
         known = _unit(features[first_of] - features[first_of].mean(axis=0))
         candidates |= {(*pair, turned) for pair in _alike(known, known, ALIKE_FEATURES) for turned in (False, True)}
-    ordered = sorted((int(first_of[a]), int(first_of[b]), mirrored) for a, b, mirrored in candidates)
-    return sorted(_verified(paths, ordered), key=lambda pair: -pair.likeness)
+    ordered = sorted((first_of[a], first_of[b], mirrored) for a, b, mirrored in candidates)
+    return sorted(_verified(inspections, ordered), key=lambda pair: -pair.likeness)
+
+
+def version_sets(digests: Sequence[str], pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
+    """Indices of pictures that near duplicates connect, with all files that are equal to one of them.
+
+    Args:
+        digests: N of them.
+        pairs: from `near_pairs`, which knows one file of each content.
+    """
+    links = [pair[:2] for pair in pairs]
+    paired = {index for link in links for index in link}
+    connected = sets_of(len(digests), links + _chained(exact_sets(digests)))
+    return [indices for indices in connected if not paired.isdisjoint(indices)]
 
 
 def sets_of(count: int, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
@@ -106,14 +116,13 @@ def keep_together(images: LabelledImages, pairs: Sequence[Pair] | None = None) -
         pairs: from `near_pairs`; looked for by default.
     """
     if pairs is None:
-        pairs = near_pairs(images.paths, inspect_files(images.paths))
-    links = [(pair.first, pair.second) for pair in pairs]
-    links += [link for indices in exact_sets(images.digests) for link in zip(indices, indices[1:])]
+        pairs = near_pairs(inspect_files(images.paths))
+    links = [(pair.first, pair.second) for pair in pairs] + _chained(exact_sets(images.digests))
     members = defaultdict(list)
     for index, group in enumerate(images.groups or ()):
         if group:
             members[group].append(index)
-    links += [link for indices in members.values() for link in zip(indices, indices[1:])]
+    links += _chained(members.values())
     groups = list(images.groups or [""] * len(images))
     for indices in sets_of(len(images), links):
         # Named by content, or by the group that is there, so that the split does not hang on file names.
@@ -123,8 +132,13 @@ def keep_together(images: LabelledImages, pairs: Sequence[Pair] | None = None) -
     return replace(images, groups=tuple(groups))
 
 
-def _first_of_each(digests: Sequence[str]) -> np.ndarray:
-    return np.unique(np.array(digests), return_index=True)[1]
+def _chained(sets: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    """Pairs that connect the members of each set."""
+    return [link for indices in sets for link in zip(indices, indices[1:])]
+
+
+def _first_of_each(digests: Sequence[str]) -> list[int]:
+    return np.sort(np.unique(np.array(digests), return_index=True)[1]).tolist()
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -132,37 +146,37 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _alike(rows: np.ndarray, others: np.ndarray, least: float) -> set[tuple[int, int]]:
-    """Pairs (a, b), a < b, with a cosine of at least `least`; no more than `PARTNERS` for each a."""
+    """Pairs (a, b), a < b, with a cosine of at least `least`; of each a the nearest `PARTNERS`."""
     found = set()
     for start in range(0, len(rows), BLOCK):
-        cosines = rows[start : start + BLOCK] @ others[start:].T
-        cosines[np.tril_indices(*cosines.shape[:1], 0, cosines.shape[1])] = -1
-        crowded = (cosines >= least).sum(axis=1) > PARTNERS
-        if crowded.any():
-            limit = np.partition(cosines[crowded], -PARTNERS, axis=1)[:, -PARTNERS]
-            cosines[crowded] = np.where(cosines[crowded] >= limit[:, None], cosines[crowded], -1)
-        a, b = np.nonzero(cosines >= least)
-        found |= set(zip((a + start).tolist(), (b + start).tolist()))
+        a, b, cosine = np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32)
+        for left in range(start, len(others), TILE):
+            cosines = rows[start : start + BLOCK] @ others[left : left + TILE].T
+            row, column = np.nonzero(np.triu(cosines >= least, start - left + 1))  # a < b
+            a = np.concatenate([a, row + start])
+            b = np.concatenate([b, column + left])
+            cosine = np.concatenate([cosine, cosines[row, column]])
+            order = np.lexsort((b, -cosine, a))
+            rank = np.arange(len(order)) - np.searchsorted(a[order], a[order])
+            a, b, cosine = (values[order[rank < PARTNERS]] for values in (a, b, cosine))
+        found |= set(zip(a.tolist(), b.tolist()))
     return found
 
 
-def _verified(paths: Sequence[Path], candidates: Sequence[tuple[int, int, bool]]) -> list[Pair]:
+def _verified(inspections: Sequence[Inspection], candidates: Sequence[tuple[int, int, bool]]) -> list[Pair]:
     found = []
-    with ThreadPoolExecutor() as pool, bar("compare", len(candidates)) as advance:
+    with bar("compare", len(candidates)) as advance:
         for start in range(0, len(candidates), TOGETHER):
             part = candidates[start : start + TOGETHER]
-            used = sorted({index for pair in part for index in pair[:2]})
-            small = dict(zip(used, pool.map(_small, (paths[i] for i in used))))
-            first = np.stack([small[a][:, ::-1] if mirrored else small[a] for a, _, mirrored in part])
-            likeness = aligned_correlation(first, np.stack([small[b] for _, b, _ in part]))
+            first, second = (_miniatures(inspections, [pair[side] for pair in part]) for side in (0, 1))
+            mirrored = np.array([pair[2] for pair in part])
+            first[mirrored] = first[mirrored, :, ::-1]
+            likeness = aligned_correlation(first, second)
             found += [Pair(*pair[:2], float(value), pair[2]) for pair, value in zip(part, likeness) if value >= SAME]
             advance(len(part))
     return found
 
 
-def _small(path: Path) -> np.ndarray:
-    try:
-        picture = Image.fromarray(read_picture(path)).convert("L")
-    except PictureError:  # gone since it was inspected: like nothing else
-        return np.zeros((SIDE, SIDE), np.float32)
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
+def _miniatures(inspections: Sequence[Inspection], indices: Sequence[int]) -> np.ndarray:
+    levels = np.frombuffer(b"".join(inspections[i].miniature for i in indices), np.uint8)
+    return levels.reshape(-1, MINIATURE, MINIATURE).astype(np.float32)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from transfer.checks.duplicates import Pair, exact_sets, sets_of
+from transfer.checks.duplicates import Pair, exact_sets, version_sets
 from transfer.checks.inspection import Inspection
 from transfer.data.folders import LabelledImages
 from transfer.data.name_groups import NameGroups, propose_groups
@@ -77,8 +77,8 @@ class Facts:
 
     @cached_property
     def near_sets(self) -> list[tuple[int, ...]]:
-        """Indices of pictures that near duplicates connect."""
-        return sets_of(len(self.images), [pair[:2] for pair in self.near])
+        """Indices of pictures that near duplicates connect, equal files among them."""
+        return version_sets(self.images.digests, self.near)
 
     @cached_property
     def name_groups(self) -> NameGroups | None:

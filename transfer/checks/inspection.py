@@ -17,7 +17,7 @@ from transfer.data.images import digest_of, opened, read_whole, upright_rgb
 from transfer.errors import PictureError
 from transfer.progress import bar
 
-VERSION = 2  # of the measures: another one makes earlier records void
+VERSION = 3  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 IN_PROCESSES = 2000  # so many new files are worth the start of processes
 TOGETHER = 32  # files that a process is given at once
@@ -38,7 +38,7 @@ class Inspection(NamedTuple):
         frames: number of pictures in the file.
         turned: whether EXIF asks for another orientation than the stored one.
         camera: model, as EXIF names it, or "".
-        brightness, contrast, colour, extreme, flat, sharpness, detail, descriptor: see
+        brightness, contrast, colour, flat, sharpness, detail, descriptor, miniature: see
             `measures.measure`.
     """
 
@@ -55,11 +55,11 @@ class Inspection(NamedTuple):
     brightness: float = 0.0
     contrast: float = 0.0
     colour: float = 0.0
-    extreme: float = 0.0
     flat: float = 0.0
     sharpness: float = 0.0
     detail: float = 0.0
     descriptor: bytes = b""
+    miniature: bytes = b""
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -73,7 +73,8 @@ def inspect_file(path: Path) -> Inspection:
 def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]:
     """Inspect files in parallel, and only those that changed since they were last inspected.
 
-    Records are kept in the user's cache folder by path, size and times of change.
+    Records are kept in the user's cache folder by path, size and times of change; a failure is not
+    kept, because a disk or the memory may fail once.
 
     Args:
         paths: the files.
@@ -83,13 +84,18 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
         One `Inspection` a path, in order.
     """
     with closing(_Records(cache)) as records, bar("check", len(paths)) as advance:
+        now = time.time_ns()
         states = {path: _state(path) for path in paths}
         known = records.read(states.values())
         new = [path for path, state in states.items() if state not in known]
         advance(len(states) - len(new))
         fresh = {}
         for path, inspection in zip(new, _each(new)):
-            known[states[path]] = fresh[states[path]] = inspection
+            state = states[path]
+            known[state] = inspection
+            settled = state.size >= 0 and now - max(state.modified, state.changed) > JUST_NOW
+            if settled and not inspection.reason:
+                fresh[state] = inspection
             advance()
             if len(fresh) == AT_ONCE:
                 records.write(fresh)
@@ -118,15 +124,11 @@ def _inspect(paths: Sequence[Path]) -> list[Inspection]:
 
 def _measured(data: bytes) -> Inspection:
     with opened(data) as image:
-        stored = dict(
-            format=image.format,
-            mode=image.mode,
-            frames=getattr(image, "n_frames", 1),
-            **_exif(image),
-        )
-        pixels = upright_rgb(image)
-    height, width = pixels.shape[:2]
-    return Inspection(digest_of(data), "", len(data), width, height, **stored, **measure(pixels))
+        # Many cameras put a preview or a depth map behind a JPEG.
+        kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, getattr(image, "n_frames", 1))
+        stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
+        picture = upright_rgb(image)
+    return Inspection(digest_of(data), "", len(data), *picture.size, **stored, **measure(picture))
 
 
 def _exif(image) -> dict:
@@ -180,16 +182,11 @@ class _Records:
         return known
 
     def write(self, rows: dict[_State, Inspection]) -> None:
-        now = time.time_ns()
-        settled = [
-            (os.fsencode(state.path), *state[1:], *inspection)
-            for state, inspection in rows.items()
-            if state.size >= 0 and now - max(state.modified, state.changed) > JUST_NOW
-        ]
-        if settled:
-            marks = ", ".join("?" * len(settled[0]))
+        values = [(os.fsencode(state.path), *state[1:], *inspection) for state, inspection in rows.items()]
+        if values:
+            marks = ", ".join("?" * len(values[0]))
             with self._reported(), self._connection:
-                self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({marks})", settled)
+                self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({marks})", values)
 
     def close(self) -> None:
         self._connection.close()

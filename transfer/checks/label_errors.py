@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -95,13 +95,13 @@ def out_of_fold_probabilities(
     """
     contents = [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in np.ascontiguousarray(features)]
     units = np.unique(kept_together(contents, groups), return_inverse=True)[1]
-    units = np.random.default_rng(seed).permutation(units.max() + 1)[units]
     beliefs = np.zeros((len(labels), labels.max() + 1))
     head = make_pipeline(StandardScaler(), LogisticRegression(C=HEAD_C, max_iter=100, tol=1e-3))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for train, test in _folds(features, labels, units):
+        for test in _folds(labels, units, seed):
+            train = np.setdiff1d(np.arange(len(labels)), test)
             if len(set(labels[train])) < 2:
                 continue
             head.fit(features[train], labels[train])
@@ -109,6 +109,11 @@ def out_of_fold_probabilities(
     return beliefs
 
 
-def _folds(features: np.ndarray, labels: np.ndarray, units: np.ndarray):
-    folds = min(FOLDS, np.bincount(labels).max(), units.max() + 1)
-    return StratifiedGroupKFold(int(folds)).split(features, labels, units) if folds > 1 else ()
+def _folds(labels: np.ndarray, units: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """Indices of each fold; a unit, which is in one of them, counts as of the rarest of its classes."""
+    rarest_first = np.argsort(np.bincount(labels)[labels], kind="stable")
+    of_unit = labels[rarest_first[np.unique(units[rarest_first], return_index=True)[1]]]
+    folds = min(FOLDS, int(np.bincount(of_unit).max()))
+    if folds > 1:
+        for _, held_out in StratifiedKFold(folds, shuffle=True, random_state=seed).split(of_unit, of_unit):
+            yield np.flatnonzero(np.isin(units, held_out))

@@ -31,6 +31,7 @@ KINDS = (
     Kind("exact across parts", "problem", "", data_checks.exact_across_parts, "a leak: drop them from one part"),
     Kind("near across parts", "problem", "near", data_checks.near_across_parts, "a leak: drop them from one part"),
     Kind("groups across parts", "problem", "", data_checks.groups_across_parts, "a leak: move each group to one part"),
+    Kind("name groups across parts", "warning", "", data_checks.name_groups_across_parts, "a leak if they are right"),
     Kind("groups in names", "warning", "", data_checks.groups_in_names, "--groups auto keeps them together"),
     Kind("near across classes", "warning", "near", data_checks.near_across_classes, "look which label is right"),
     Kind("near in class", "warning", "near", data_checks.near_in_class, "--keep-together near-duplicates"),

@@ -1,6 +1,6 @@
 """One picture: bytes to upright RGB pixels, and pixels to the square that a network takes.
 
-`exports` repeats these two steps as TensorFlow operations, and a test holds the two together.
+`runs.graph_images` repeats these two steps as TensorFlow operations, and a test holds the two together.
 Colour profiles of RGB pictures are ignored, as in every network's own training; CMYK is converted
 by its profile where it has one.
 """
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from transfer.errors import PictureError, unknown_name
 
@@ -46,7 +46,7 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
         PictureError: no picture, cut short, damaged, or of more than 89 million pixels.
     """
     with opened(source) as image:
-        return upright_rgb(image)
+        return np.array(upright_rgb(image))
 
 
 def check_picture(data: bytes) -> None:
@@ -165,19 +165,22 @@ def _first_scan(data: bytes) -> int:
     return position
 
 
-def upright_rgb(image: Image.Image) -> np.ndarray:
-    """The pixels of an opened picture as `read_picture` returns them."""
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture in mode `RGB`, with the pixels that `read_picture` returns; the same object if it is so."""
     return _to_rgb(_upright(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        image.load()
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+        return ImageOps.exif_transpose(image) if turned else image  # it copies what needs no turning
     except (SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
-        return image  # damaged metadata around sound pixels
+        image.load()  # damaged metadata around sound pixels, or else this raises again
+        return image
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         grey = np.asarray(image)
         return _grey_to_rgb(np.where(grey == image.info.get("transparency", -1), 255, grey >> 8))
@@ -189,8 +192,8 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode == "CMYK" and image.info.get("icc_profile"):
         image = _cmyk_by_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return on_white(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("RGB"))
+        return Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -199,8 +202,8 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _grey_to_rgb(grey: np.ndarray) -> np.ndarray:
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+def _grey_to_rgb(grey: np.ndarray) -> Image.Image:
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 
 def _cmyk_by_profile(image: Image.Image) -> Image.Image:
