@@ -21,6 +21,7 @@ VERSION = 3  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 IN_PROCESSES = 2000  # so many new files are worth the start of processes
 TOGETHER = 32  # files that a process is given at once
+IDLE = 10  # seconds after which a process without work gives its memory back
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
@@ -114,7 +115,8 @@ def _each(paths: Sequence[Path]) -> Iterator[Inspection]:
         import joblib  # comes with scikit-learn
 
         parts = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
-        for part in joblib.Parallel(-1, return_as="generator")(joblib.delayed(_inspect)(part) for part in parts):
+        pool = joblib.Parallel(-1, "loky", return_as="generator", idle_worker_timeout=IDLE)
+        for part in pool(joblib.delayed(_inspect)(part) for part in parts):
             yield from part
 
 
