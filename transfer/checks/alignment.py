@@ -60,9 +60,11 @@ def _cut(pictures: np.ndarray, place: np.ndarray) -> np.ndarray:
     size = pictures.shape[1]
     axis = np.linspace(-1, 1, size)
     along = (place[:, ::2, None] * axis + place[:, 1::2, None] + 1) * (size - 1) / 2  # (P, 2, S) pixels
+    # A map without rotation takes one weighted sum along each axis.
     weights = np.maximum(1 - np.abs(along[..., None] - np.arange(size)), 0).astype(pictures.dtype)
-    weights[(along < 0) | (along > size - 1)] = np.nan
-    return weights[:, 0] @ pictures @ weights[:, 1].transpose(0, 2, 1)
+    cut = weights[:, 0] @ pictures @ weights[:, 1].transpose(0, 2, 1)
+    outside = (along < 0) | (along > size - 1)
+    return np.where(outside[:, 0, :, None] | outside[:, 1, None, :], np.nan, cut)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
