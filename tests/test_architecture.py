@@ -21,14 +21,16 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
     ],
     "networks": [
-        "architectures", "scratch", "freezing", "taps", "model_files", "backbones", "heads", "features", "explanation",
-        "inner_images", "distillation", "quick_layers", "pretraining",
+        "architectures", "scratch", "freezing", "copies", "taps", "model_files", "backbones", "heads", "features",
+        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks",
         "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
-    "learning": ["training", "results", "tasks", "backbone_argument", "methods", "cross_validation"],
+    "learning": [
+        "option_checks", "training", "results", "tasks", "backbone_argument", "methods", "cross_validation",
+    ],
     "runs": [
         "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
         "explain_sections", "explain_page", "repetition",

@@ -11,7 +11,8 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer.errors import OptionError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.data import pipeline  # noqa: E402
+from transfer.errors import OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
 from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.networks import architectures  # noqa: E402
@@ -82,6 +83,22 @@ def test_of_a_set_those_without_weights_are_left_out_and_noted(digits, monkeypat
         transfer.choose_backbone(*digits, ["bundled:nowhere.h5"], image_size=32)
 
 
+def test_a_picture_that_cannot_be_decoded_is_left_out_for_all_of_them(digits, monkeypatch):
+    images, split = digits
+    bad, read = images.paths[split.train[0]], pipeline.read_picture
+
+    def fails(path):
+        if path == bad:
+            raise PictureError("is cut short or damaged")
+        return read(path)
+
+    monkeypatch.setattr(pipeline, "read_picture", fails)
+    choice = transfer.choose_backbone(images, split, ["bundled"], image_size=32)
+    assert choice.pictures == len(split.train) + len(split.validation) - 1
+    assert images.names[split.train[0]] in choice.notes[0]
+    assert choice.notes[0].endswith("they are left out")
+
+
 @pytest.mark.parametrize(("names", "error"), [([], OptionError), (["bundeld"], UnknownNameError)])
 def test_wrong_names(digits, names, error):
     with pytest.raises(error):
@@ -98,7 +115,7 @@ def test_it_is_written_with_its_plot(choice, tmp_path):
 
 
 def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
-    answer = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5})
+    answer = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5}, stopped_by_hand=False)
     monkeypatch.setattr(learning_curves, "train", lambda *_, **__: answer)
     for name, stride in (("narrow", 4), ("wide", 2)):
         transfer.convnet(32, [{"conv": 4, "stride": stride}]).save(tmp_path / f"{name}.keras")

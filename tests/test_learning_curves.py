@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,7 +41,8 @@ def trainings(monkeypatch):
     def train(images, split, backbone, method, **options):
         calls.append((backbone, method, options))
         accuracy = 1 - 0.5 * len(split.train) ** -0.3 - 0.01 * (options["seed"] % 2)
-        return SimpleNamespace(split=split, metrics={"accuracy": accuracy})
+        stopped = options.get("epochs") == 99 and len(calls) == 1
+        return SimpleNamespace(split=split, metrics={"accuracy": accuracy}, stopped_by_hand=stopped)
 
     monkeypatch.setattr(learning_curves, "train", train)
     return calls
@@ -164,6 +166,20 @@ def test_a_broken_curve_goes_on_where_it_stopped(digits, backbone, trainings, mo
     assert len(trainings) == 3
     again = transfer.learning_curve(*asked)
     assert (len(trainings), again.points) == (3, curve.points)
+    images, _ = digits
+    transfer.learning_curve(replace(images, groups=images.names), *asked[1:])
+    transfer.learning_curve(replace(images, names=images.names[::-1]), *asked[1:])
+    assert len(trainings) == 9
+
+
+def test_a_point_that_was_stopped_by_hand_is_noted_and_measured_again(digits, backbone, trainings):
+    asked = (*digits, backbone, ["frozen"], np.array([2, 4]), 1)
+    curve = transfer.learning_curve(*asked, epochs=99)
+    assert curve.notes[0] == "frozen, 2 a class, draw 1, was stopped by hand"
+    again = transfer.learning_curve(*asked, epochs=99)
+    assert len(trainings) == 4
+    assert again.points == curve.points
+    assert not any("stopped" in note for note in again.notes)
 
 
 @pytest.mark.parametrize(

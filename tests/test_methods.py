@@ -6,7 +6,14 @@ from transfer import quiet
 
 quiet.import_tensorflow()
 
-from transfer.errors import OptionError, TrainingError, UnknownNameError  # noqa: E402
+import keras  # noqa: E402
+
+from transfer.errors import OptionError, TrainingError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.learning import methods, training  # noqa: E402
+from transfer.learning.backbone_argument import resolve_backbone  # noqa: E402
+from transfer.runs import records  # noqa: E402
+
+SMALL = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
 
 
 @pytest.fixture(scope="module")
@@ -102,17 +109,72 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone
     assert any(images.names[split.train[0]] in note for note in result.notes)
 
 
+def test_a_training_that_was_stopped_by_hand_says_so(digits, monkeypatch):
+    seen = training._Watch.on_epoch_end
+
+    def stops(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        seen(self, epoch, logs)
+
+    monkeypatch.setattr(training._Watch, "on_epoch_end", stops)
+    result = transfer.train(*digits, transfer.convnet(32, SMALL), "scratch", epochs=5)
+    assert result.stopped_by_hand
+    assert records.figures(result)["notes"][-1] == "scratch was stopped by hand after 2 epochs"
+
+
+def test_folds_of_a_network_from_scratch_repeat(digits):
+    images, split = digits
+    splits, rows = [transfer.limit_training(split, images.labels, 4)], []
+    for state in (5, 6):
+        keras.utils.set_random_seed(state)
+        rows += transfer.cross_validate(images, splits, None, "scratch", layers=SMALL, image_size=32, epochs=1).rows
+    assert rows[0] == rows[1]
+
+
+def test_a_file_brings_its_own_weights(digits, tmp_path):
+    path = str(tmp_path / "own.keras")
+    transfer.convnet(32, SMALL).save(path)
+    with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
+        transfer.load_backbone(path, weights="none")
+    for method in methods.METHODS:
+        _, said = resolve_backbone(path, method, *digits)
+        assert said == {"backbone": path, "weights": "as given"}
+    assert resolve_backbone("bundled", "scratch", *digits)[1]["weights"] == "none"
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
         ({"method": "frosen"}, UnknownNameError),
         ({"head": "liner"}, UnknownNameError),
+        ({"activation": "rely"}, UnknownNameError),
+        ({"fit": "crob"}, UnknownNameError),
         ({"class_weights": "equal"}, UnknownNameError),
         ({"method": "finetune", "share": 0.0}, OptionError),
-        ({"learning_rate": 1e30}, TrainingError),
+        ({"dropout": 1.5}, OptionError),
+        ({"hidden": [0]}, OptionError),
+        ({"epochs": 0}, OptionError),
+        ({"epochs": 2.5}, OptionError),
+        ({"seed": -1}, OptionError),
+        ({"image_size": 0}, OptionError),
+        ({"label_smoothing": 5}, OptionError),
+        ({"learning_rate": float("nan")}, OptionError),
     ],
 )
-def test_wrong_options(digits, backbone, options, error):
-    with pytest.raises(error) as raised:
-        transfer.train(*digits, backbone, **options)
+def test_wrong_options_are_refused_before_any_work(digits, options, error, monkeypatch):
+    monkeypatch.setattr(methods, "resolve_backbone", None)
+    with pytest.raises(error, match=r"expected|did you mean") as raised:
+        transfer.train(*digits, **options)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("many", [transfer.compare, transfer.learning_curve, transfer.choose_backbone])
+def test_wrong_seeds_are_refused_everywhere(digits, many):
+    with pytest.raises(OptionError, match="seed of -1"):
+        many(*digits, seed=-1)
+
+
+def test_a_rate_that_breaks_the_training(digits, backbone):
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        transfer.train(*digits, backbone, learning_rate=1e30)

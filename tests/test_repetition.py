@@ -65,8 +65,11 @@ def changed(run, folder, **values):
 
 
 def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_differ(run, digits_folder, tmp_path):
-    versions = json.loads((run / "config.json").read_text())["versions"] | {"keras": "2.0"}
-    old = changed(run, tmp_path / "old", versions=versions, root=str(tmp_path / "nowhere"))
+    config = json.loads((run / "config.json").read_text())
+    config["versions"]["keras"] = "2.0"
+    config["files"]["0/00.png"]["class"] = "1"
+    said = {"versions": config["versions"], "files": config["files"], "root": str(tmp_path / "nowhere")}
+    old = changed(run, tmp_path / "old", **said)
     with pytest.raises(DataError, match="nowhere does not exist"):
         transfer.repeat_run(old)
     moved = shutil.copytree(digits_folder, tmp_path / "moved")
@@ -75,6 +78,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     assert ended.exit_code == 0, ended.exception
     assert "and was 2.0" in ended.stderr
     assert "numpy is" not in ended.stderr
+    assert "1 picture(s) have another class than in the run: 0/00.png (was 1)" in " ".join(ended.stderr.split())
     assert json.loads(ended.stdout)["accuracy"] == json.loads((run / "result.json").read_text())["accuracy"]
 
 

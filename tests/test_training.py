@@ -68,6 +68,7 @@ def test_the_best_epoch_is_kept():
 def test_without_validation_pictures():
     _, history = fit(validation=())
     assert len(history) > 1
+    assert training.stops(history) == []
     assert "val_loss" not in history[0]
 
 
@@ -93,6 +94,7 @@ def test_stopped_by_hand_the_best_state_is_kept(monkeypatch, capsys):
     stop_in_epoch(4, monkeypatch)
     head, history = fit()
     assert len(history) == 3
+    assert training.stops(history) == ["head was stopped by hand after 3 epochs"]
     loss = float(training.cross_entropy()(VALIDATION[1], head(VALIDATION[0])))
     assert loss <= min(row["val_loss"] for row in history) + 1e-4
     assert "head stopped by hand after 3 epochs" in " ".join(capsys.readouterr().err.split())

@@ -29,6 +29,11 @@ class UnreadablePictures(TransferError):
         super().__init__(message)
         self.positions = tuple(positions)
 
+    @property
+    def note(self) -> str:
+        """What to tell once the pictures are left out."""
+        return str(self).split("; leave them out")[0] + "; they are left out"
+
 
 class UnknownNameError(TransferError):
     """A name that is in none of the tables (backbone, method, head, ...)."""

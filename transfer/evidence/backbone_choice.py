@@ -17,10 +17,12 @@ from transfer.data.folders import LabelledImages
 from transfer.data.folding import folds_by_content
 from transfer.data.pipeline import BATCH, Pictures
 from transfer.data.splits import Split
-from transfer.errors import OptionError, WeightsError
+from transfer.errors import OptionError, UnreadablePictures, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
 from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.option_checks import check_options
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
+from transfer.networks.backbones import check_name
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.intervals import resampled_sums, share_interval, units
 from transfer.statistics.significance import holm, paired_difference
@@ -54,7 +56,8 @@ def choose_backbone(
     """Rank backbones by the cross-validated accuracy of a linear head on their frozen features.
 
     Only training and validation pictures are looked at, so that the test part can still judge what
-    is trained on the backbone that was chosen.
+    is trained on the backbone that was chosen. Pictures that cannot be decoded are left out for all
+    of them, with a note.
 
     Args:
         images: from `load_images`.
@@ -76,7 +79,24 @@ def choose_backbone(
         raise OptionError(
             "no backbone to choose from; expected names such as bundled,mobilenet_v2, or fast, or all-local"
         )
-    indices = np.sort(np.concatenate([split.train, split.validation]))
+    for entry in names:  # first, so that a slip in the last name costs nothing
+        check_name(entry.partition(":")[0])
+    check_options(seed=seed, image_size=image_size, fit=fit)
+    notes: list[str] = []
+    while True:
+        indices = np.sort(np.concatenate([split.train, split.validation]))
+        try:
+            ranked, missing = _ranked(names, optional, images, split, indices, image_size, fit, seed)
+        except UnreadablePictures as error:
+            # None of them may see what another cannot; the features of all others are kept.
+            split = split.without(error.positions)
+            notes.append(error.note)
+        else:
+            return BackboneChoice(tuple(ranked), len(indices), FOLDS, (*notes, *missing))
+
+
+def _ranked(names, optional: bool, images: LabelledImages, split: Split, indices, image_size, fit: str, seed: int):
+    """(candidates, best first; a sentence for each that is left out)."""
     folds = _folds(images, indices, seed)
     measured, answers, notes = [], [], []
     for entry in dict.fromkeys(names):
@@ -94,8 +114,7 @@ def choose_backbone(
         pixels = Pictures(images, network.input_shape[1], fit).array(indices[:BATCH])
         measured.append(_measured(network, labels, pixels, images, indices, answers[-1]))
     order = sorted(range(len(measured)), key=lambda i: (-measured[i].accuracy, measured[i].milliseconds))
-    ranked = _against_best([measured[i] for i in order], [answers[i] for i in order], images, indices)
-    return BackboneChoice(tuple(ranked), len(indices), FOLDS, tuple(notes))
+    return _against_best([measured[i] for i in order], [answers[i] for i in order], images, indices), notes
 
 
 def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -13,6 +13,7 @@ from transfer.data.splits import Split
 from transfer.errors import unknown_name
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.methods import train
+from transfer.learning.option_checks import check_options
 from transfer.learning.results import Result
 from transfer.networks import scratch
 from transfer.networks.features import fingerprint
@@ -72,7 +73,7 @@ def compare(
     """Train with each method on the same pictures and compare the answers in pairs.
 
     A method that is done is kept in the cache until `save_run` writes the comparison: one that was
-    broken off goes on where it stopped.
+    broken off goes on where it stopped. A training that was stopped by hand is not kept.
 
     Args:
         images: from `load_images`.
@@ -91,6 +92,7 @@ def compare(
     for name in methods:
         if name not in COMPARED:
             raise unknown_name("method", name, COMPARED)
+    check_options(seed=seed, image_size=image_size, fit=fit)
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
     size = network.input_shape[1]
@@ -105,14 +107,18 @@ def compare(
         "scratch": {"method": "scratch", "layers": layers, "image_size": size},
         "dense": {"method": "scratch", "layers": dense, "image_size": size, "labels": dense_labels},
     }
-    asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
+    asked = [
+        images.digest(), images.names, images.groups, split.digest(images.digests), fingerprint(network), size, fit,
+        seed, layers, options,
+    ]  # fmt: skip
     comparison = Comparison()
     for name in methods:
         place = records.unfinished(name, *asked)
         done = records.load_result(place, images, split)
         if done is None:
             done = train(images, split, **networks[name], fit=fit, seed=seed, pictures=pictures, refit=False, **options)
-            records.write_result(done, place)
+            if not done.stopped_by_hand:
+                records.write_result(done, place)
         done.unfinished = place
         comparison[name] = done
     return comparison

@@ -17,6 +17,7 @@ from transfer.errors import DataError, OptionError, unknown_name
 from transfer.evidence import curve_words
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.methods import METHODS, train
+from transfer.learning.option_checks import check_options
 from transfer.networks.features import fingerprint
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
@@ -136,42 +137,56 @@ def learning_curve(
     for name in methods:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
-    sizes = _checked_sizes(sizes, images, split)
+    sizes = checked_sizes(sizes, images, split)
     if draws < 1:
         raise OptionError(f"--draws {draws}; expected 1 or more")
+    check_options(seed=seed, image_size=image_size, fit=fit)
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
     size = network.input_shape[1]
     pictures = Pictures(images, size, fit, keep=True)
-    asked = [images.digest(), fingerprint(network), size, fit, seed, layers, options, split.digest(images.digests)]
+    asked = [
+        images.digest(), images.names, images.groups, split.digest(images.digests), fingerprint(network), size, fit,
+        seed, layers, options,
+    ]  # fmt: skip
     place = records.unfinished("learning curve", *asked)
     done = records.read_json(place / "points.json") if (place / "points.json").is_file() else {}
-    points = []
+    points, stopped = [], []
     for method in methods:
         given = (None, {"image_size": size, "layers": layers}) if method == "scratch" else (network, {"labels": labels})
         for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
             key = f"{method} {per_class} {draw}"
-            if key not in done:
+            point = done.get(key)
+            if point is None:
                 part = split if per_class == ALL else _draw(split, images.labels, per_class, seed + draw)
                 result = train(
                     images, part, given[0], method, fit=fit, seed=seed + draw, pictures=pictures, refit=False,
                     **given[1], **options,
                 )  # fmt: skip
-                done[key] = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
-                write_json(place / "points.json", done)
+                point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
+                if result.stopped_by_hand:
+                    stopped.append(f"{method}, {per_class} a class, draw {draw + 1}, was stopped by hand")
+                else:
+                    done[key] = point
+                    write_json(place / "points.json", done)
                 if console.is_terminal:
-                    console.print(f"{method}, {per_class} a class, draw {draw + 1}: {done[key]['accuracy']:.1%}")
-            points.append({"method": method, "per_class": per_class, "draw": draw, **done[key]})
+                    console.print(f"{method}, {per_class} a class, draw {draw + 1}: {point['accuracy']:.1%}")
+            points.append({"method": method, "per_class": per_class, "draw": draw, **point})
     laws = {name: _fitted([point for point in points if point["method"] == name]) for name in methods}
-    notes = _notes(images, split, sizes, laws)
+    notes = (*stopped, *_notes(images, split, sizes, laws))
     return LearningCurve(points, laws, len(images.class_names), len(split.test), notes, place)
 
 
-def _checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Split) -> list[int]:
+def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Split) -> list[int]:
+    """Training pictures a class in rising order: those asked for, or else those that fit the data.
+
+    Raises:
+        DataError, OptionError: see `learning_curve`.
+    """
     if not len(split.test):
         raise DataError("a learning curve is measured on test pictures, and the split has none; add pictures")
     largest = int(_training_counts(images, split).max())
-    sizes = sorted(set(settings.curve_sizes(largest) if sizes is None else sizes))
+    sizes = sorted({int(size) for size in (settings.curve_sizes(largest) if sizes is None else sizes)})
     if sizes and sizes[0] < 1:
         raise OptionError(f"--sizes {sizes[0]}; expected 1 or more pictures a class")
     if sizes and sizes[-1] >= largest:

@@ -41,6 +41,7 @@ def resolve_backbone(
     bounds = backbones.default_size(name)
     if image_size is None and bounds:
         image_size = settings.image_size(images.typical_side(), *bounds)
-    weights = weights or ("none" if method == "scratch" else None)
+    if method == "scratch" and bounds:  # a file has weights of its own to start from
+        weights = weights or "none"
     network = backbones.load_backbone(name, image_size, weights)
     return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}

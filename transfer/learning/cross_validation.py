@@ -13,6 +13,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.methods import train
+from transfer.learning.option_checks import check_options
 from transfer.progress import bar
 from transfer.writing import write_json
 
@@ -27,12 +28,10 @@ class CrossValidation:
         rows: one dict a fold: `fold`, `train`, `validation`, `test` (numbers of pictures), `accuracy`,
             `balanced_accuracy` (0..1) and `log_loss` (nats).
         notes: what the user should know, one sentence each.
-        unfinished: nothing waits to be written elsewhere.
     """
 
     rows: list[dict]
     notes: tuple[str, ...] = ()
-    unfinished: None = None
 
     def summary(self) -> dict[str, dict[str, float]]:
         """`mean` and `spread` (standard deviation over folds) of each figure.
@@ -75,6 +74,7 @@ def cross_validate(
     layers: Sequence[dict] | None = None,
     image_size: int | None = None,
     weights: str | None = None,
+    seed: int = 0,
     **options,
 ) -> CrossValidation:
     """Train and evaluate on each of several splits; a frozen backbone sees every picture once for all of them.
@@ -82,14 +82,16 @@ def cross_validate(
     Args:
         images: from `load_images`.
         splits: from `folds`, two or more.
-        backbone, method, head, layers, image_size, weights: as for `train`.
+        backbone, method, head, layers, image_size, weights, seed: as for `train`.
         options: the others of `train`.
     """
+    check_options(seed=seed, image_size=image_size)
+    keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, method, images, splits[0], image_size, weights, layers)
     rows, notes = [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
-            result = train(images, split, network, method, head, labels=labels, **options)
+            result = train(images, split, network, method, head, labels=labels, seed=seed, **options)
             counts = {part: len(indices) for part, indices in result.split.parts().items()}
             rows.append({"fold": number, **counts, **{name: result.metrics[name] for name in FIGURES}})
             notes |= dict.fromkeys(result.notes)

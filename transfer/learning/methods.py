@@ -15,9 +15,11 @@ from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures, unknown_name
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.option_checks import check_options
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
 from transfer.networks import freezing, heads
+from transfer.networks.copies import copy_network
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.calibration import calibration_error, fit_temperature
 from transfer.statistics.evaluation import evaluate_probabilities
@@ -89,10 +91,11 @@ def train(
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
-    if class_weights not in (None, "balanced"):
-        raise unknown_name("class_weights", class_weights, ("balanced",))
-    if share is not None and not 0 < share <= 1:
-        raise OptionError(f"share of {share}; expected more than 0 and up to 1")
+    heads.check_head(head, hidden, dropout, activation)
+    check_options(
+        image_size=image_size, fit=fit, seed=seed, epochs=epochs, learning_rate=learning_rate,
+        label_smoothing=label_smoothing, class_weights=class_weights, share=share,
+    )  # fmt: skip
     keras.utils.set_random_seed(seed)
     network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
     keras.utils.set_random_seed(seed)  # the head starts the same, whether the network was built here or given
@@ -126,7 +129,7 @@ def _frozen(network: keras.Model, task: Task) -> Result:
 
 
 def _finetune(network: keras.Model, task: Task) -> Result:
-    network = _copy(network)
+    network = copy_network(network)
     freezing.freeze(network)
     head, history, _ = _head_on_features(network, task, lambda schedule: schedule)
     o = task.options
@@ -137,18 +140,11 @@ def _finetune(network: keras.Model, task: Task) -> Result:
 
 
 def _scratch(network: keras.Model, task: Task) -> Result:
-    network = _copy(network)
+    network = copy_network(network)
     freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train))
     return _whole_network(model, task, schedule, "scratch", [])
-
-
-def _copy(network: keras.Model) -> keras.Model:
-    """A network of its own, so that training leaves the caller's as it is."""
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
@@ -163,7 +159,7 @@ def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -
     """
     both = np.concatenate([task.split.train, task.split.validation])
     with task.clock("head"):
-        training.fit_head_again(
+        history = training.fit_head_again(
             head,
             np.concatenate([features["train"], features["validation"]]),
             task.one_hot[task.images.labels[both]],
@@ -171,6 +167,7 @@ def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -
             task.schedule(settings.head_schedule(len(task.split.train))),
             task.options["seed"],
         )
+    task.notes += training.stops(history)
 
 
 def _head_on_features(network: keras.Model, task: Task, schedule):
@@ -248,5 +245,5 @@ def _result(model: keras.Model, task: Task, logits: dict[str, np.ndarray], histo
     task.options["trainable_parameters"] = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     return Result(
         model, task.images, split, task.options, figures["test"], figures["validation"], predictions, history,
-        task.clock.seconds(), task.notes,
+        task.clock.seconds(), task.notes + training.stops(history),
     )  # fmt: skip

@@ -39,7 +39,7 @@ class Result:
         model: pictures `(B, S, S, 3)` 0..255 to logits `(B, C)`.
         metrics: figures on the test part, see `evaluation.evaluate_probabilities`.
         validation: the same on the validation part, which chose the epoch.
-        history: one row an epoch.
+        history: one row an epoch; a phase that Ctrl-C ended has `stopped_by_hand` in its last one.
         seconds: what each step took.
         options: all that repeats the training.
         notes: what the user should know, one sentence each.
@@ -62,6 +62,11 @@ class Result:
     def method(self) -> str:
         """`frozen`, `finetune` or `scratch`."""
         return self.options["method"]
+
+    @property
+    def stopped_by_hand(self) -> bool:
+        """Whether Ctrl-C ended a phase of the training before its time."""
+        return any("stopped_by_hand" in row for row in self.history)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Task:
     def leave_out(self, error: UnreadablePictures) -> None:
         """Take pictures that cannot be decoded out of the split, and note it."""
         self.split = self.split.without(error.positions)
-        self.notes.append(str(error).split("; leave them out")[0] + "; they are left out")
+        self.notes.append(error.note)
 
     def targets(self, part: str) -> np.ndarray:
         """One-hot labels `(N, C)` of a part."""

@@ -107,7 +107,7 @@ def fit_head(
         validation: features and targets of the validation pictures, or `()`.
 
     Returns:
-        One row an epoch.
+        One row an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `stops`.
     """
     optimizer = keras.optimizers.Adam(_cosine(schedule))
     # A step takes less time than the call that starts it: one call an epoch.
@@ -151,6 +151,13 @@ def fit_network(
     return history
 
 
+def stops(history: History) -> list[str]:
+    """One sentence for each phase of a history that was stopped by hand."""
+    return [
+        f"{row['phase']} was stopped by hand after {row['epoch']} epochs" for row in history if "stopped_by_hand" in row
+    ]
+
+
 def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
     steps = schedule.epochs * schedule.steps
     warmup = min(steps // 10, 500)
@@ -179,6 +186,7 @@ def _fit(model: keras.Model, data: dict, validation, schedule: Schedule, phase: 
                 raise
             if best.best_weights is not None:
                 model.set_weights(best.best_weights)
+            watch.rows[-1]["stopped_by_hand"] = 1.0
             console.print(
                 f"{phase} stopped by hand after {len(watch.rows)} epochs: the best state so far is kept; "
                 "press Ctrl-C again to give up"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sys
 import warnings
@@ -19,7 +18,7 @@ import numpy as np
 
 from transfer.errors import ImageSizeError, WeightsError, first_line, unknown_name
 from transfer.networks import scratch
-from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file
+from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file, imagenet_folder
 from transfer.networks.model_files import load_feature_network
 
 BUNDLED_LAYERS: list[dict] = [
@@ -60,7 +59,7 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
             feature network (cut before its last fully-connected layer, if that ends it).
         image_size: side S of the pictures in pixels; the network's own by default.
         weights: `bundled`, `imagenet`, `none` (random), or the path of a weights file; the best that
-            the network has by default.
+            the network has by default. A `.keras` file brings its own.
 
     Returns:
         `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, D)`, preprocessing inside.
@@ -68,17 +67,28 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
     Raises:
         UnknownNameError: no such backbone.
         ImageSizeError: S is below what the network takes.
-        WeightsError: weights are missing, damaged, or of another architecture.
+        WeightsError: weights are missing, damaged, of another architecture, or given beside a `.keras` file.
         ModelFileError: the `.keras` file cannot be loaded safely.
     """
+    check_name(str(name))
     if str(name).endswith(".keras"):
+        if weights is not None:
+            raise WeightsError(f"--weights {weights}: {name} brings its own weights; leave --weights away")
         return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
     if name == "bundled":
         return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
-    if name not in ARCHITECTURES:
-        raise unknown_name("backbone", name, ("bundled", *ARCHITECTURES))
     row = ARCHITECTURES[name]
     return _from_applications(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
+
+
+def check_name(name: str) -> None:
+    """Find out before any work whether a backbone is known.
+
+    Raises:
+        UnknownNameError: no such backbone.
+    """
+    if name != "bundled" and name not in ARCHITECTURES and not name.endswith(".keras"):
+        raise unknown_name("backbone", name, ("bundled", *ARCHITECTURES))
 
 
 def bundled_network(image_size: int | None, layers: Sequence[dict] | None = None) -> keras.Model:
@@ -160,7 +170,7 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
         if weights != "none":
             _load_weights(model, _existing(weights))
         return keras.Model(inputs, model.output, name=name)
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")
+    folder = imagenet_folder()
     try:
         with redirect_stdout(sys.stderr), warnings.catch_warnings():  # Keras tells of downloads and sizes
             warnings.simplefilter("ignore", UserWarning)

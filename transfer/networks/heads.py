@@ -51,6 +51,20 @@ def head(
         identity until `training.fit_head` sets it.
 
     Raises:
+        UnknownNameError, OptionError: see `check_head`.
+    """
+    check_head(kind, hidden, dropout, activation)
+    inputs = keras.Input((features,), name="features")
+    x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
+    x = HEADS[kind](x, l2, hidden=hidden, dropout=dropout, activation=activation)
+    outputs = kl.Dense(classes, kernel_regularizer=keras.regularizers.L2(l2), name="logits")(x)
+    return keras.Model(inputs, outputs, name=f"{kind}_head")
+
+
+def check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str) -> None:
+    """Find out before any work whether `head` can be built.
+
+    Raises:
         UnknownNameError: no such kind of head, or no such activation.
         OptionError: `dropout` or `hidden` cannot be used.
     """
@@ -62,11 +76,6 @@ def head(
         raise unknown_name("activation", activation, ACTIVATIONS)
     if any(units < 1 for units in hidden):
         raise OptionError(f"hidden layers of {tuple(hidden)} units; expected numbers from 1 up")
-    inputs = keras.Input((features,), name="features")
-    x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
-    x = HEADS[kind](x, l2, hidden=hidden, dropout=dropout, activation=activation)
-    outputs = kl.Dense(classes, kernel_regularizer=keras.regularizers.L2(l2), name="logits")(x)
-    return keras.Model(inputs, outputs, name=f"{kind}_head")
 
 
 def join(backbone: keras.Model, head: keras.Model) -> keras.Model:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transfer.data.folders import LabelledImages, load_images
+from transfer.data.tables import some
 from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
 from transfer.learning.methods import train
@@ -54,7 +55,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         labels={name: options[name] for name in ("backbone", "weights", "layers") if name in options},
         **{name: value for name, value in options.items() if name in known},
     )
-    result.notes += other_versions(config["versions"])
+    result.notes += [*_relabelled(images, config), *other_versions(config["versions"])]
     return result
 
 
@@ -74,6 +75,21 @@ def other_versions(then: dict[str, str]) -> list[str]:
         for name, now in versions().items()
         if then.get(name) != now
     ]
+
+
+def _relabelled(images: LabelledImages, config: dict) -> list[str]:
+    """A sentence that names the pictures of the run that lie in another class by now."""
+    classes: dict[str, set[str]] = {}
+    for row in config["files"].values():
+        classes.setdefault(row["digest"], set()).add(row["class"])
+    now = zip(images.names, images.digests, images.labels)
+    moved = [
+        f"{name} (was {' and '.join(sorted(classes[digest]))})"
+        for name, digest, label in now
+        if digest in classes and images.class_names[label] not in classes[digest]
+    ]
+    said = f"{len(moved)} picture(s) have another class than in the run: {some(moved)}; figures may differ"
+    return [said] if moved else []
 
 
 def _with_groups(images: LabelledImages, config: dict) -> LabelledImages:

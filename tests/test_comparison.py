@@ -1,0 +1,62 @@
+"""What a comparison that was broken off takes up again, and what it does not."""
+
+from dataclasses import replace
+
+import pytest
+
+import transfer
+from transfer import quiet
+
+quiet.import_tensorflow()
+
+from transfer.evidence import comparison  # noqa: E402
+
+LAYERS = [{"conv": 4}, {"pool": 4}]
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return transfer.convnet(32, LAYERS)
+
+
+@pytest.fixture(scope="module")
+def result(digits, backbone):
+    return transfer.train(*digits, backbone, epochs=1, refit=False)
+
+
+@pytest.fixture
+def trainings(result, monkeypatch):
+    """Calls of `train`, which gives one result at once, of which the first may be stopped by hand."""
+    calls = []
+
+    def train(images, split, **options):
+        calls.append(images)
+        rows = [*result.history[:-1], result.history[-1] | {"stopped_by_hand": 1.0}]
+        stopped = options["learning_rate"] is not None and len(calls) == 1
+        return replace(result, images=images, history=rows if stopped else result.history)
+
+    monkeypatch.setattr(comparison, "train", train)
+    return calls
+
+
+def compare(images, split, backbone, learning_rate=None):
+    return transfer.compare(images, split, backbone, ["frozen"], epochs=1, learning_rate=learning_rate)
+
+
+def test_it_goes_on_with_the_same_pictures_under_the_same_names_and_groups_only(digits, backbone, trainings):
+    images, split = digits
+    first = compare(images, split, backbone)["frozen"]
+    assert compare(images, split, backbone)["frozen"].metrics == first.metrics
+    assert len(trainings) == 1
+    renamed = replace(images, names=tuple(f"new/{name}" for name in images.names))
+    grouped = replace(images, groups=images.names)
+    for others in (renamed, grouped):
+        assert compare(others, split, backbone)["frozen"].images is others
+    assert len(trainings) == 3
+
+
+def test_a_training_that_was_stopped_by_hand_is_made_again(digits, backbone, trainings):
+    assert compare(*digits, backbone, learning_rate=0.1)["frozen"].stopped_by_hand
+    assert not compare(*digits, backbone, learning_rate=0.1)["frozen"].stopped_by_hand
+    compare(*digits, backbone, learning_rate=0.1)
+    assert len(trainings) == 2
