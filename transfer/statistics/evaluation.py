@@ -10,7 +10,15 @@ from sklearn import metrics
 
 from transfer.settings import top_k
 from transfer.statistics.calibration import bin_columns, calibration_error, reliability_curve
-from transfer.statistics.intervals import Z, percentile_interval, resampled_sums, share_interval, units, varies
+from transfer.statistics.intervals import (
+    Z,
+    mean_interval,
+    percentile_interval,
+    resampled_sums,
+    share_interval,
+    units,
+    varies,
+)
 from transfer.statistics.ranking import roc_auc
 
 FIGURES = (
@@ -73,19 +81,17 @@ def evaluate_probabilities(
     )
     all_pictures = np.ones(len(labels), bool)
     accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
-    present = np.unique(labels)
-    recall = metrics.recall_score(labels, predicted, labels=present, average=None, zero_division=0)
-    groups_of_class = np.array([len(np.unique(unit[labels == c])) for c in present])
-    recall_draws = _share(draws["hit"], draws["true"])
     error = calibration_error(labels, probabilities)
     error_draws = np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]
     auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
+    per_class = _per_class(labels, predicted, unit, draws, class_names, auc_of_class)
+    recalls = np.array([[row["recall"], *row["recall_ci95"]] for row in per_class.values() if row["support"]])
+    recall_draws = None if groups is None else _share(draws["hit"], draws["true"])[:, np.unique(labels)]
     return {
         "accuracy": float(right.mean()),
         "accuracy_ci95": accuracy_ci95,
-        "balanced_accuracy": float(recall.mean()),
-        # All right (or all wrong): no draw differs, and what is known is what accuracy knows.
-        "balanced_accuracy_ci95": _balanced_interval(recall_draws[:, present], groups_of_class) or accuracy_ci95,
+        "balanced_accuracy": float(recalls[:, 0].mean()),
+        "balanced_accuracy_ci95": mean_interval(recalls[:, 0], recalls[:, 1:], recall_draws),
         "top_k": None if among is None else {
             "k": k,
             "accuracy": float(among.mean()),
@@ -98,7 +104,7 @@ def evaluate_probabilities(
         "calibration_error": error,
         "calibration_error_ci95": _calibration_interval(error, error_draws, accuracy_ci95),
         "reliability": reliability_curve(labels, probabilities),
-        "per_class": _per_class(labels, predicted, unit, draws, class_names, auc_of_class),
+        "per_class": per_class,
         "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
         "intervals_over": "pictures" if groups is None else "groups",
     }  # fmt: skip
@@ -119,7 +125,7 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
             "recall": float(recall[c]),
             "recall_ci95": recall_ci95[c],
             "f1": float(f1[c]),
-            # As with balanced accuracy: where no draw differs, what is known is what recall knows.
+            # All right or all wrong: no draw differs, and what is known is what recall knows.
             "f1_ci95": percentile_interval(f1_draws[:, c], len(np.unique(unit[(labels == c) | (predicted == c)])))
             if varies(f1_draws[:, c])
             else recall_ci95[c],
@@ -128,20 +134,6 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
         }
         for c, name in enumerate(class_names)
     }
-
-
-def _balanced_interval(recall_draws: np.ndarray, groups: np.ndarray) -> list[float] | None:
-    """The interval of the mean of `(draws, C)` recalls of classes that have `(C,)` groups; `None` where none varies.
-
-    Each class spreads by sqrt(n / (n - 1)) more than its draws do, and the mean of classes of unequal
-    sizes stands on as many groups as its spread has degrees of freedom, and one (Satterthwaite 1946).
-    """
-    centre, free = np.nanmean(recall_draws, axis=0), np.maximum(groups - 1, 1)
-    draws = np.nanmean(np.clip(centre + (recall_draws - centre) * np.sqrt(1 + 1 / free), 0, 1), axis=1)
-    if not varies(draws):
-        return None
-    variances = np.nanvar(recall_draws, axis=0)
-    return percentile_interval(draws, 1 + variances.sum() ** 2 / (variances**2 / free).sum())
 
 
 def _calibration_interval(found: float, draws: np.ndarray, accuracy_ci95: list[float]) -> list[float]:

@@ -113,3 +113,27 @@ def unvaried_interval(share: float, groups: int) -> list[float]:
     Wilson's over the groups, as if each were one picture; a single group tells nothing of others.
     """
     return wilson_interval(round(share * groups), groups) if groups > 1 else [0.0, 1.0]
+
+
+def mean_interval(shares: np.ndarray, intervals: np.ndarray, draws: np.ndarray | None = None) -> list[float]:
+    """The 95 % interval of the mean of shares, from their own intervals.
+
+    Each end is as far from the mean as the ends of the shares are from them, added up like errors
+    (method of variance estimates recovery: Zou, Huang & Zhang 2009). So it stands on the small classes
+    as well as on the large ones, and on those that are all right, where no bootstrap draw differs.
+
+    Args:
+        shares: `(C,)`, 0..1.
+        intervals: `(C, 2)` low and high of each.
+        draws: `(draws, C)` the same shares in bootstrap draws, where groups make them go together; those
+            that do not vary are taken to go together with all. `None`: shares of separate pictures.
+    """
+    together = np.eye(len(shares))
+    if draws is not None:
+        centred = np.nan_to_num(draws - np.nanmean(draws, axis=0))
+        spread = centred.std(axis=0)
+        scaled = centred / np.where(spread > 1e-12, spread, np.nan)
+        together = np.nan_to_num(scaled.T @ scaled / len(draws), nan=1.0)
+    below, above = shares - intervals[:, 0], intervals[:, 1] - shares
+    low, high = (np.sqrt(max(0.0, reach @ together @ reach)) / len(shares) for reach in (below, above))
+    return [float(max(0.0, shares.mean() - low)), float(min(1.0, shares.mean() + high))]
