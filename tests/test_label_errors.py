@@ -65,6 +65,16 @@ def test_probabilities_are_of_heads_that_did_not_see_the_picture():
     assert (beliefs.argmax(axis=1) == labels).mean() > 0.9
 
 
+def test_a_rare_class_inside_groups_is_known_to_every_head():
+    features, labels = clusters(each=40, classes=2)
+    features, labels = np.concatenate([features, features[:2] + 9]), np.append(labels, [2, 2])
+    groups = [""] * 82
+    for picture, group in ((0, "a"), (1, "a"), (80, "a"), (2, "b"), (3, "b"), (81, "b")):
+        groups[picture] = group
+    for seed in range(5):
+        assert np.all(out_of_fold_probabilities(features, labels, groups, seed)[80:, 2] > 0)
+
+
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 1], [0, 0, 1, 1], [0, 5, 5, 5, 9], [2, 2, 2, 2, 2, 2, 7]])
 def test_hardly_any_pictures_break_nothing(labels):
     features = np.random.default_rng(0).normal(size=(len(labels), 3)).astype(np.float32)
