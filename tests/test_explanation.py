@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
+from transfer.data.pipeline import BATCH
 from transfer.errors import DataError, LayerError, ModelFileError, OutputError, PictureError, UnknownNameError
-from transfer.networks import backbones, explanation, heads, inner_images, scratch, taps
+from transfer.networks import backbones, explanation, features, heads, inner_images, scratch, taps
 from transfer.networks.architectures import ARCHITECTURES
-from transfer.runs import records
+from transfer.runs import explain_page, records
 
 RNG = np.random.default_rng(0)
 PATCHES = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "known_patch.py"))
@@ -107,6 +108,18 @@ def test_layers_of_a_nested_model_are_those_of_the_model_itself():
     name = taps.open_network(inner).maps()[-1]
     deep = transfer.layer_output(outer, shown, f"inner.{name}")
     np.testing.assert_allclose(deep, transfer.layer_output(inner, shown, name), atol=1e-5)
+
+
+def test_layers_called_by_keyword_and_numbers_before_a_tensor():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Reshape((-1, 4))(keras.layers.Conv2D(4, 3)(1.0 - inputs))
+    x = keras.layers.MultiHeadAttention(2, 4)(query=x, value=x)
+    inner = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(x))
+    outer = keras.Model(inputs, keras.layers.Dense(3)(inner(inputs=inputs)))
+    network = taps.open_network(outer)
+    assert all(isinstance(tap.input, keras.KerasTensor) for tap in network.taps.values())
+    shown = pictures(16)
+    np.testing.assert_allclose(network.up_to(network.logits)(shown), outer(shown), rtol=1e-4, atol=1e-4)
 
 
 def test_a_dense_network_has_no_maps():
@@ -226,6 +239,22 @@ def test_explain_writes_one_page_and_its_plates(page, digits_folder):
         assert said in text
 
 
+def test_no_batch_is_larger_than_in_training(run, digits_folder, tmp_path, monkeypatch):
+    sizes = []
+    forward = features.forward
+
+    def counted(model, batches):
+        for answers in forward(model, batches):
+            sizes.append(len(answers))
+            yield answers
+
+    for module in (explain_page, inner_images):
+        monkeypatch.setattr(module, "forward", counted)
+    transfer.explain(run, [digits_folder / "0"], tmp_path / "out", examples=digits_folder)
+    assert max(sizes) <= BATCH
+    assert sum(sizes) == 30 + 2 * 90  # the pictures, and the examples for two layers
+
+
 def test_explain_a_named_layer_of_a_dense_network(digits, digits_folder, tmp_path):
     images, split = digits
     network = scratch.dense_network(32, (8,))
@@ -240,7 +269,8 @@ def test_explain_a_named_layer_of_a_dense_network(digits, digits_folder, tmp_pat
     for said in ("gradients at the pixels stand in", "a weight for every pixel", "logits: 3", "30 pictures of 0"):
         assert said in text
     assert "Sobel" not in text
-    assert explain(tmp_path / "run", digits_folder / "1", "--out", tmp_path / "out").exit_code == 2
+    taken = explain(tmp_path / "run", digits_folder / "1", "--out", tmp_path / "out")
+    assert isinstance(taken.exception, OutputError)
     again = explain(tmp_path / "run", digits_folder / "1" / "00.png", "--out", tmp_path / "out", "--overwrite")
     assert again.exit_code == 0, again.output
     assert "30 pictures of 0" not in (tmp_path / "out" / "explain.html").read_text()

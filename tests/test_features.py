@@ -109,6 +109,24 @@ def test_fingerprint():
     assert features.fingerprint(heads.join(small_backbone(), heads.head(4, 2))) != same
 
 
+def scaled(divisor, activation="relu"):
+    """A network whose preprocessing is no layer, and whose layer is called like its activation."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    convolution = keras.layers.Conv2D(4, 3, activation=activation, name=activation)
+    return keras.Model(inputs, keras.layers.GlobalMaxPooling2D()(convolution(1.0 - inputs / divisor)))
+
+
+def test_the_fingerprint_knows_what_is_no_layer_and_no_names():
+    same = features.fingerprint(scaled(255.0))
+    assert features.fingerprint(scaled(255.0)) == same  # though Keras calls its operations otherwise
+    assert features.fingerprint(scaled(127.0)) != same
+    assert features.fingerprint(scaled(255.0, "tanh")) != same
+    inputs = keras.Input((16, 16, 3))
+    around = [features.fingerprint(keras.Model(inputs, scaled(divisor)(inputs))) for divisor in (255.0, 255.0, 127.0)]
+    assert around[0] == around[1] != around[2]
+
+
 @pytest.mark.parametrize("together", [8, 512])
 def test_unreadable_pictures_are_named_and_the_rest_is_kept(folder, monkeypatch, together):
     monkeypatch.setattr(features, "WRITTEN_TOGETHER", together)

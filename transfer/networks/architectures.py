@@ -99,5 +99,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 def imagenet_file(row: Architecture) -> Path | None:
     """The file of ImageNet weights in Keras' own cache, if it is there."""
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")
-    return next(iter(sorted(folder.glob(row.weights_file))), None)
+    return next(iter(sorted(imagenet_folder().glob(row.weights_file))), None)
+
+
+def imagenet_folder() -> Path:
+    """Where Keras keeps the weights that it downloads."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "models")

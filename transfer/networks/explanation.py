@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 from transfer.data.pipeline import BATCH
 from transfer.errors import LayerError
-from transfer.networks.features import forward
+from transfer.networks.features import batches_of, forward
 from transfer.networks.taps import open_network
 
 # The square of an occlusion map has this part of the side and moves by half of itself. Against Grad-CAM on 40
@@ -133,7 +133,7 @@ def _occluded(pictures: np.ndarray, squares: Sequence[tuple[slice, slice]]) -> I
         colour = picture.mean(axis=(0, 1)).round()
         for copy, square in zip(copies[1:], squares):
             copy[square] = colour
-        yield from (copies[start : start + BATCH] for start in range(0, len(copies), BATCH))
+        yield from batches_of(copies)
 
 
 def _score(logits: tf.Tensor, classes: np.ndarray | None) -> tf.Tensor:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from transfer.cache import cache_folder, reported
 from transfer.data.folders import LabelledImages
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import BATCH, Pictures
 from transfer.errors import UnreadablePictures
 from transfer.progress import bar
 
@@ -100,18 +100,35 @@ def _compiled(model: keras.Model):
     return answer
 
 
+def batches_of(pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield an array `(N, ...)` in batches."""
+    yield from (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
+
+
 def fingerprint(model: keras.Model) -> str:
-    """A digest of what a network computes: its layers without their names, and its weights."""
-    digest = hashlib.blake2b(digest_size=16)
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            digest.update(fingerprint(layer).encode())
-            continue
-        config = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable", "dtype")}
-        digest.update(f"{type(layer).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
-        for weight in layer.get_weights():
-            digest.update(weight.tobytes())
+    """A digest of what a network computes: its graph, whatever the names in it, and its weights."""
+    graph = json.dumps(_without_names(model.get_config()), sort_keys=True, default=str)
+    digest = hashlib.blake2b(graph.encode(), digest_size=16)
+    for weight in model.get_weights():
+        digest.update(weight.tobytes())
     return digest.hexdigest()
+
+
+def _without_names(config, positions: dict[str, int] | None = None):
+    """A configuration whose layers and operations are known by their position: Keras numbers their names on and on."""
+    if isinstance(config, (list, tuple)):
+        return [_without_names(value, positions) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if "input_layers" in config:  # a graph, in which names are its own
+        positions = {row["name"]: position for position, row in enumerate(config["layers"])}
+    return {
+        key: keras.tree.map_structure(lambda end: positions.get(end, end), value)
+        if key in ("keras_history", "input_layers", "output_layers")
+        else _without_names(value, positions)
+        for key, value in config.items()
+        if key not in ("name", "trainable", "compile_config")
+    }
 
 
 class _Store:

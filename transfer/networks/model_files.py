@@ -8,6 +8,7 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import ImageSizeError, ModelFileError, first_line
+from transfer.networks.copies import copy_network
 
 # What may stand behind the last fully-connected layer of a classifier.
 AFTER_CLASSIFIER = (kl.Activation, kl.Softmax, kl.ReLU, kl.Dropout, kl.Flatten, kl.Reshape, kl.Rescaling, kl.Identity)
@@ -50,14 +51,13 @@ def load_feature_network(path: Path, image_size: int | None, default_size: int) 
     features = keras.Model(model.inputs[0], output)
     try:
         # New names, so that a head of this toolkit can follow a network that had one already.
-        copy = keras.models.clone_model(
+        copy = copy_network(
             features,
             input_tensors=keras.Input((size, size, 3), name="pictures"),
             clone_function=lambda layer: type(layer).from_config(
                 layer.get_config() | {"name": f"{path.stem}_{layer.name}"}
             ),
         )
-        copy.set_weights(features.get_weights())
     except ValueError as error:
         raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({first_line(error)})") from error
     if len(copy.output.shape) == 4:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 
 from transfer.errors import LayerError, unknown_name
+from transfer.networks.copies import take_weights
 
 
 class Tap(NamedTuple):
@@ -114,18 +115,18 @@ def _run(model: keras.Model, inputs: keras.KerasTensor, taps: dict[str, Tap], pr
 
     def call(layer, *args, **kwargs):
         nonlocal last
+        first = next(value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor))
         if _has_graph(layer):
-            last = _run(layer, args[0], taps, f"{prefix}{layer.name}.")
+            last = _run(layer, first, taps, f"{prefix}{layer.name}.")
         else:
             last = layer(*args, **kwargs)
-            first = args[0][0] if isinstance(args[0], (list, tuple)) else args[0]
             taps[layer.name] = Tap(layer, first, last)
         return last
 
     graph = keras.Model(model.inputs[0], model.outputs[0])  # a Sequential becomes functional
     keras.models.clone_model(graph, inputs, clone_function=copy, call_function=call)
     for layer, twin in copied:
-        twin.set_weights(layer.get_weights())
+        take_weights(twin, layer)
     return last  # the graph is run in order of depth, and nothing is deeper than its one output
 
 

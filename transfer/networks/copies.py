@@ -1,0 +1,29 @@
+"""Networks of their own that hold the weights of others."""
+
+from __future__ import annotations
+
+import keras
+
+
+def copy_network(network: keras.Model, **options) -> keras.Model:
+    """The same network again, with weights of its own.
+
+    Args:
+        network: functional or sequential.
+        options: of `keras.models.clone_model`, such as other inputs, or other layers in place of some.
+    """
+    copy = keras.models.clone_model(network, **options)
+    take_weights(copy, network)
+    return copy
+
+
+def take_weights(layer: keras.Layer, source: keras.Layer) -> None:
+    """Give a layer or network the weights of another one of the same shape.
+
+    `Normalization` computes with constants that Keras makes of its weights when it is built, adapted or
+    loaded, and not when they are set.
+    """
+    layer.set_weights(source.get_weights())
+    for inner in layer._flatten_layers():
+        if isinstance(inner, keras.layers.Normalization):
+            inner.finalize_state()
