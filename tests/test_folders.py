@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from odd_pictures import png, write_many_classes, write_odd_folder
 
+from transfer.checks.checking import quick_findings
 from transfer.data.folders import load_images, split
 from transfer.errors import DataError
 
@@ -194,6 +195,7 @@ def test_pictures_outside_class_folders_and_files_in_hidden_folders_are_counted(
     (classes / "notes.txt").touch()
     images = load_images(classes)
     assert (len(images), images.ignored, images.outside) == (6, 4, 2)
+    assert "2 pictures outside class folders left out" in [finding.message for finding in quick_findings(images)]
     for part in ("train", "test"):
         shutil.copytree(classes, classes.parent / "parts" / part)
     images = load_images(classes.parent / "parts")
