@@ -122,6 +122,18 @@ def test_balanced_accuracy_stands_on_its_smallest_classes():
     assert found == pytest.approx(0.75 + np.hypot(*reach) / 2 * [-1, 1])
 
 
+def test_groups_of_one_class_each_are_separate_evidence_for_its_mean():
+    labels = np.repeat(np.arange(4), 40)
+    groups = [str(i // 4) for i in range(160)]
+    apart, crossed = (
+        evaluation.evaluate_probabilities(labels, np.eye(4)[labels] * 0.8 + 0.05, tuple("abcd"), names)
+        for names in (groups, [str(i % 10) for i in range(160)])
+    )
+    alone = 1 - intervals.wilson_interval(10, 10)[0]
+    assert apart["balanced_accuracy_ci95"] == pytest.approx([1 - alone / 2, 1])
+    assert crossed["balanced_accuracy_ci95"] == pytest.approx([1 - alone, 1])
+
+
 def test_pictures_of_one_group_are_less_evidence():
     labels, probabilities = np.repeat(LABELS, 5), np.repeat(PROBABILITIES, 5, axis=0)
     groups = np.repeat([str(i) for i in range(200)], 5)

@@ -79,6 +79,7 @@ def evaluate_probabilities(
         },
         unit,
     )
+    draws["recall"] = _share(draws["hit"], draws["true"])
     all_pictures = np.ones(len(labels), bool)
     accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
     error = calibration_error(labels, probabilities)
@@ -86,12 +87,14 @@ def evaluate_probabilities(
     auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
     per_class = _per_class(labels, predicted, unit, draws, class_names, auc_of_class)
     recalls = np.array([[row["recall"], *row["recall_ci95"]] for row in per_class.values() if row["support"]])
-    recall_draws = None if groups is None else _share(draws["hit"], draws["true"])[:, np.unique(labels)]
+    present, column = np.unique(labels, return_inverse=True)
+    held = np.unique(np.stack([unit, column]), axis=1)
+    held = sparse.csr_array((np.ones(held.shape[1]), held), shape=(unit.max() + 1, len(present)))
     return {
         "accuracy": float(right.mean()),
         "accuracy_ci95": accuracy_ci95,
         "balanced_accuracy": float(recalls[:, 0].mean()),
-        "balanced_accuracy_ci95": mean_interval(recalls[:, 0], recalls[:, 1:], recall_draws),
+        "balanced_accuracy_ci95": mean_interval(recalls[:, 0], recalls[:, 1:], draws["recall"][:, present], held),
         "top_k": None if among is None else {
             "k": k,
             "accuracy": float(among.mean()),
@@ -114,10 +117,10 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, labels=range(len(class_names)), zero_division=0
     )
-    recall_draws, precision_draws = _share(draws["hit"], draws["true"]), _share(draws["hit"], draws["predicted"])
+    precision_draws = _share(draws["hit"], draws["predicted"])
     f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
     right = predicted == labels
-    recall_ci95 = [share_interval(right, labels == c, unit, recall_draws[:, c]) for c in range(len(class_names))]
+    recall_ci95 = [share_interval(right, labels == c, unit, draws["recall"][:, c]) for c in range(len(class_names))]
     return {
         name: {
             "precision": float(precision[c]),

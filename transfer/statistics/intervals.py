@@ -115,7 +115,7 @@ def unvaried_interval(share: float, groups: int) -> list[float]:
     return wilson_interval(round(share * groups), groups) if groups > 1 else [0.0, 1.0]
 
 
-def mean_interval(shares: np.ndarray, intervals: np.ndarray, draws: np.ndarray | None = None) -> list[float]:
+def mean_interval(shares: np.ndarray, intervals: np.ndarray, draws: np.ndarray, held: sparse.csr_array) -> list[float]:
     """The 95 % interval of the mean of shares, from their own intervals.
 
     Each end is as far from the mean as the ends of the shares are from them, added up like errors
@@ -123,17 +123,18 @@ def mean_interval(shares: np.ndarray, intervals: np.ndarray, draws: np.ndarray |
     as well as on the large ones, and on those that are all right, where no bootstrap draw differs.
 
     Args:
-        shares: `(C,)`, 0..1.
-        intervals: `(C, 2)` low and high of each.
-        draws: `(draws, C)` the same shares in bootstrap draws, where groups make them go together; those
-            that do not vary are taken to go together with all. `None`: shares of separate pictures.
+        shares: `(C,)`, 0..1; intervals: `(C, 2)` low and high of each.
+        draws: `(draws, C)` the same shares in bootstrap draws, no number for a share of nothing.
+        held: `(U, C)` ones where a unit has pictures of a share. Shares that have units in common go
+            together: as their draws do, or where those do not vary, as far as they have units in common.
     """
-    together = np.eye(len(shares))
-    if draws is not None:
-        centred = np.nan_to_num(draws - np.nanmean(draws, axis=0))
-        spread = centred.std(axis=0)
-        scaled = centred / np.where(spread > 1e-12, spread, np.nan)
-        together = np.nan_to_num(scaled.T @ scaled / len(draws), nan=1.0)
+    sizes = held.sum(axis=0)
+    together = (held.T @ held).toarray() / np.sqrt(np.outer(sizes, sizes))
+    centred = np.nan_to_num(draws - np.nanmean(draws, axis=0))
+    vary = np.flatnonzero(centred.std(axis=0) > 1e-12)
+    scaled = centred[:, vary] / centred[:, vary].std(axis=0)
+    of_those = np.ix_(vary, vary)
+    together[of_those] = np.where(together[of_those] > 0, scaled.T @ scaled / len(draws), 0.0)
     below, above = shares - intervals[:, 0], intervals[:, 1] - shares
     low, high = (np.sqrt(max(0.0, reach @ together @ reach)) / len(shares) for reach in (below, above))
     return [float(max(0.0, shares.mean() - low)), float(min(1.0, shares.mean() + high))]
