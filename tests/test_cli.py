@@ -1,12 +1,16 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+import transfer
 from transfer import cli
+from transfer.cli.places import place_for
 
 
 def run(*words, **environment):
@@ -107,7 +111,19 @@ def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
         ("train", "{data}", "--head", "liner"),
         ("train", "{data}", "--weights", "nowhere.h5"),
         ("train", "{data}", "--hidden", "many"),
-        ("train", "{data}", "--per-class", "0"),
+        ("train", "{data}", "--layers", "nowhere.json"),
+        ("train", "{data}", "--layers", "nowhere.json", "--method", "scratch", "--backbone", "bundled"),
+        ("train", "{data}", "--weights", "none", "--method", "scratch"),
+        ("train", "{data}", "--head", "linear", "--dropout", "0.5"),
+        ("train", "{data}", "--head", "svm", "--label-smoothing", "0.1"),
+        ("train", "{data}", "--share", "0.5"),
+        ("train", "{data}", "--repeats", "2"),
+        ("compare", "{data}", "--sizes", "5,10"),
+        ("compare", "{data}", "--methods", "frozen,dense", "--layers", "nowhere.json"),
+        ("compare", "{data}", "--methods", "frozen,scratch", "--train-batch-norm"),
+        ("compare", "{data}", "--learning-curve", "--sizes", "5,many", "--backbones", "bundled"),
+        ("compare", "{data}", "--learning-curve", "--sizes", "5,1000", "--backbones", "bundled"),
+        ("compare", "{data}", "--backbones", "bundled,mobilnet_v2"),
         ("train", "{data}", "--groups", "nowhere.csv"),
         ("train", "{data}", "--layers", "nowhere.json", "--method", "scratch"),
         ("compare", "{data}", "--methods", "frozen,thawed"),
@@ -123,6 +139,58 @@ def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_fol
     assert isinstance(ended.exception, cli.TransferError)
     assert "\n" not in str(ended.exception)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in str(path)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--epochs", 0), ("--seed", -1), ("--image-size", 0), ("--per-class", 0), ("--folds", 1), ("--repeats", 0),
+        ("--label-smoothing", 1), ("--dropout", -0.1), ("--dropout", 1),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_its_range_is_named(digits_folder, option, value):
+    code, _, err = typed("train", digits_folder, option, value)
+    assert code == 2
+    assert f"Invalid value for '{option}'" in err
+
+
+def test_options_of_the_same_name_are_in_train_and_compare():
+    train, compare = (typer.main.get_command(cli.app).commands[name] for name in ("train", "compare"))
+    names = [{opt for parameter in command.params for opt in parameter.opts} for command in (train, compare)]
+    assert names[0] - names[1] == {"--method", "--folds", "--repeats", "--from"}
+    assert names[1] - names[0] == {"--methods", "--learning-curve", "--sizes", "--draws", "--backbones"}
+
+
+def test_a_place_is_kept_for_one_command_and_given_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with place_for(None, "data/", "train", False) as first, place_for(None, "data/", "train", False) as second:
+        assert (str(first), str(second)) == ("runs/data-train", "runs/data-train-2")
+        (second / "result.json").touch()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["data-train-2"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(digits_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").touch()
+    with pytest.raises(cli.TransferError, match="cannot be written"):
+        typed("train", digits_folder)
+
+
+def test_answers_keep_odd_names_in_one_line(trained, digits_folder, tmp_path):
+    folder, *_ = trained
+    name = tmp_path / ("long " * 30) / "[red]a.png"
+    name.parent.mkdir()
+    shutil.copy(digits_folder / "1" / "00.png", name)
+    code, out, _ = typed("predict", folder, name)
+    assert (code, out.count("\n")) == (0, 1)
+    assert out.startswith(f"{name}  ")
+    code, out, _ = typed("predict", folder, name, "--csv", tmp_path / "answers.csv", "--json")
+    assert json.loads(out)["predictions"][0]["file"] == str(name)
+    assert (tmp_path / "answers.csv").is_file()
+
+
+def test_the_version():
+    assert typed("--version") == (0, f"transfer {transfer.__version__}\n", "")
 
 
 def test_help_is_quick_to_read():

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
+from transfer.cli.evidence import show_evidence
 from transfer.errors import OptionError, TransferError
 
 
@@ -16,11 +17,11 @@ def call(*words):
 
 @pytest.fixture(scope="module")
 def trained(digits_folder, tmp_path_factory):
-    """A run with two folds and groups by the last digit of the file name."""
+    """A run with two folds and groups by the last digit of the file name, and what was said of it as JSON."""
     run = tmp_path_factory.mktemp("folds") / "run"
     backbone = run.with_name("tiny.keras")
     transfer.convnet(32, [{"conv": 16}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]).save(backbone)
-    words = ("--folds", 2, "--groups", "([0-9])$", "--backbone", backbone, "--epochs", 2, "--out", run)
+    words = ("--folds", 2, "--groups", "([0-9])$", "--backbone", backbone, "--epochs", 2, "--out", run, "--json")
     done = call("train", digits_folder, *words)
     assert done.exit_code == 0, done.output
     return run, done
@@ -34,9 +35,15 @@ def test_a_run_holds_the_figures_of_its_folds_and_a_network_trained_as_usual(tra
     accuracies = [row["accuracy"] for row in said["folds"]]
     assert said["summary"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
     assert min(accuracies) > 0.7
-    assert said["in_words"][0] in done.output
+    assert json.loads(done.stdout)["cross_validation"] == said
     assert (run / "saved_model").is_dir()
     assert said["in_words"][0] in (run / "report.html").read_text()
+
+
+def test_what_folds_say_is_a_result(capsys):
+    rows = [{"fold": fold, "accuracy": 0.5, "balanced_accuracy": 0.5, "log_loss": 1.0} for fold in (1, 2)]
+    show_evidence([transfer.CrossValidation(rows)])
+    assert "over 2 folds, accuracy 50.0%" in capsys.readouterr().out
 
 
 def test_groups_stay_together_in_the_run(trained):

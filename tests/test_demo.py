@@ -1,11 +1,14 @@
+import shlex
 from collections import Counter
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import transfer
+from transfer import cli
 from transfer.demo_data import write_demo_data
-from transfer.errors import MissingExtraError, UnknownNameError
+from transfer.errors import MissingExtraError, TransferError, UnknownNameError
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,23 @@ def test_writing_twice_changes_nothing(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
     write_demo_data("faces", tmp_path)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+
+
+@pytest.mark.parametrize(("name", "flip"), [("faces", True), ("digits", False)])
+def test_the_demo_runs_the_command_that_it_shows(name, flip, tmp_path, monkeypatch):
+    asked = {}
+
+    def stop(*args, **options):
+        asked.update(options)
+        raise TransferError("enough")
+
+    monkeypatch.setattr(transfer, "compare", stop)
+    ended = CliRunner().invoke(cli.app, ["demo", "--data", name, "--out", str(tmp_path)])
+    assert str(ended.exception) == "enough"
+    run = shlex.quote(f"{tmp_path / name}-run")
+    words = f"$ transfer compare {shlex.quote(str(tmp_path / name))} --per-class 20 --out {run} --overwrite"
+    assert words + (" --no-flip" * (not flip)) + "\n" in ended.stdout
+    assert asked["flip"] is flip
 
 
 def test_unknown_set():

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from odd_pictures import write_odd_folder
+from typer.testing import CliRunner
 
 import transfer
-from transfer import quiet
+from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
@@ -18,7 +20,7 @@ import keras  # noqa: E402
 from transfer.data.pipeline import Pictures  # noqa: E402
 from transfer.errors import ExportError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
-from transfer.runs import exports  # noqa: E402
+from transfer.runs import exports, prediction, records  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +132,70 @@ def test_export_of_unknown_format(result, tmp_path):
         transfer.export(result, tmp_path / "x", format="saved_model")
 
 
+def test_the_export_of_a_run_whose_pictures_are_gone_is_its_own(run, result, tmp_path, capsys):
+    moved = shutil.copytree(run, tmp_path / "run")
+    config = json.loads((moved / "config.json").read_text())
+    (moved / "config.json").write_text(json.dumps(config | {"root": str(tmp_path / "gone")}))
+    target = transfer.export(moved, tmp_path / "digits")
+    assert "are gone: its own SavedModel is copied" in capsys.readouterr().err
+    picture = [result.images.paths[0]]
+    assert transfer.predict(target, picture) == transfer.predict(run, picture)
+    shutil.rmtree(moved / "saved_model")
+    with pytest.raises(ExportError, match="put the data back"):
+        transfer.export(moved, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_file_and_class_names_that_are_no_utf_8(digits_folder, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(digits_folder / "0", data / "n\udcfcll")
+    shutil.copytree(digits_folder / "1", data / "one")
+    for picture in data.rglob("*.png"):
+        picture.rename(picture.with_name(f"\udcff{picture.name}"))
+    images = transfer.load_images(data)
+    layers = [{"conv": 4, "stride": 2}, {"activation": "relu"}]
+    result = transfer.train(images, transfer.split(images), None, "scratch", layers=layers, image_size=32, epochs=1)
+    run = transfer.save_run(result, tmp_path / "run")
+    assert "\\udcff" in (run / "report.html").read_text()
+    transfer.build_report([run], run / "report.html")
+    assert records.load_result(run, images, result.split).predictions.indices.tolist() == [
+        *result.split.validation, *result.split.test,
+    ]  # fmt: skip
+    transfer.explain(run, [images.paths[0]], tmp_path / "explained")
+    assert transfer.evaluate(run, data)["accuracy"] == result.metrics["accuracy"]
+    rows = transfer.predict(run, [data])
+    assert {row.file for row in rows} == {str(path) for path in images.paths}
+    prediction.write_csv(rows, tmp_path / "answers.csv")
+    assert [row[0] for row in records.read_rows(tmp_path / "answers.csv")[1:]] == [row.file for row in rows]
+    ended = CliRunner().invoke(cli.app, ["predict", str(run), str(data)])
+    assert ended.exit_code == 0, ended.output
+    assert "\\udcff00.png  " in ended.stdout
+
+
 def test_evaluate_counts_only_pictures_the_run_never_saw(run, result, digits_folder):
     figures = transfer.evaluate(run, digits_folder)
     assert figures["images"] == len(result.split.test)
     assert figures["accuracy"] == result.metrics["accuracy"]
     alone = transfer.evaluate(run / "saved_model", digits_folder)
     assert alone["images"] == len(result.images)
+    assert figures["left_out"] == {"seen": len(result.images) - len(result.split.test), "other_parts": 0}
+
+
+def test_evaluate_counts_the_part_that_data_names_for_it(run, digits_folder, tmp_path):
+    for part in ("train", "val"):
+        shutil.copytree(digits_folder, tmp_path / part, ignore=lambda _, names: [n for n in names if n > "00.png"][3:])
+    figures = transfer.evaluate(run / "saved_model", tmp_path)
+    assert figures["left_out"] == {"seen": 0, "other_parts": figures["images"]}
+    ended = CliRunner().invoke(cli.app, ["evaluate", str(run / "saved_model"), str(tmp_path)])
+    assert f"{figures['images']} pictures left out: they belong to another part of DATA" in ended.stdout
+
+
+def test_evaluate_takes_one_class_and_one_picture(run, digits_folder, tmp_path):
+    (tmp_path / "1").mkdir()
+    shutil.copy(digits_folder / "1" / "00.png", tmp_path / "1")
+    figures = transfer.evaluate(run / "saved_model", tmp_path)
+    assert figures["images"] == 1
+    assert figures["accuracy"] in (0.0, 1.0)
 
 
 def test_predict_answers_the_others_when_one_file_is_no_picture(run, result, tmp_path):

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from transfer.errors import OutputError
-from transfer.writing import check_free, whole_file, whole_folder, write_json
+from transfer.runs.records import read_rows
+from transfer.writing import check_free, make_numbered, whole_file, whole_folder, write_json, write_table
 
 
 def break_off(writing, error):
@@ -100,3 +101,17 @@ def test_json_keeps_every_name(tmp_path):
     write_json(tmp_path / "a.json", value)
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
     assert "größe" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_tables_keep_every_name(tmp_path):
+    write_table(tmp_path / "a.csv", ("file", "part"), [{"file": "\udcff.png", "part": "größe"}, {"file": "b.png"}])
+    assert (tmp_path / "a.csv").read_bytes().count(b"\xff.png") == 1
+    assert read_rows(tmp_path / "a.csv") == [["file", "part"], ["\udcff.png", "größe"], ["b.png", ""]]
+
+
+def test_no_two_get_the_same_automatic_name(tmp_path):
+    made = [make_numbered(tmp_path / "runs" / "run") for _ in range(3)]
+    assert [path.name for path in made] == ["run", "run-2", "run-3"]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        make_numbered(tmp_path / "file" / "run")

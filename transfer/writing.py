@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from transfer.errors import OutputError
@@ -70,6 +71,20 @@ def check_free(path: Path, overwrite: bool = False, known_by: str | None = None)
         )
 
 
+def make_numbered(stem: Path) -> Path:
+    """Make an empty folder called `stem`, or `stem-2` and so on where that is taken: no two processes get the same.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    with _reported(stem):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for path in chain([stem], (stem.with_name(f"{stem.name}-{number}") for number in count(2))):
+            with suppress(FileExistsError):
+                path.mkdir()
+                return path
+
+
 def replace_folder(partial: Path, path: Path) -> None:
     """Move a whole folder to its final name, whatever is there."""
     old = path.with_name(f".old-{os.getpid()}-{path.name}")
@@ -94,10 +109,14 @@ def write_json(path: Path, value: dict) -> None:
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
     """Write one CSV with a header; a row may leave columns out."""
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)
+    write_rows(path, [columns, *([row.get(column) for column in columns] for row in rows)])
+
+
+def write_rows(path: Path, rows: Iterable[Sequence]) -> None:
+    """Write one CSV; a file name that is no UTF-8 keeps its bytes."""
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        # Unquoted, a text would lose its leading spaces where tables of DATA are read.
+        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
 
 
 @contextmanager

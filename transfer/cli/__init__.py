@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+import transfer
 from transfer.cli.data import check, clean
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
 from transfer.cli.reporting import report
-from transfer.cli.show import progress
+from transfer.cli.show import progress, show_line
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        show_line(f"transfer {transfer.__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="Recognise what is in your pictures: retrain a pretrained network on labelled folders, and see "
@@ -23,6 +32,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
 for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, demo):
     app.command()(command)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from transfer import quiet
+from transfer.cli.typed import typed_options
 from transfer.errors import OptionError
 
 ALLOWED = ("data", "again", "out_folder", "overwrite", "as_json")
@@ -13,11 +15,7 @@ ALLOWED = ("data", "again", "out_folder", "overwrite", "as_json")
 
 def refuse_other_options(context: typer.Context) -> None:
     """Everything that shapes the training comes from the run."""
-    given = [
-        max(parameter.opts, key=len)
-        for parameter in context.command.params
-        if parameter.name not in ALLOWED and context.get_parameter_source(parameter.name).name == "COMMANDLINE"
-    ]
+    given = [option for name, option in typed_options(context).items() if name not in ALLOWED]
     if given:
         raise OptionError(
             f"--from with {', '.join(given)}; --from repeats a run as it was: leave the others away, "
@@ -27,6 +25,7 @@ def refuse_other_options(context: typer.Context) -> None:
 
 def data_of(run: Path) -> str:
     """Where the pictures of a run were, for the name of the next one."""
+    quiet.import_tensorflow()
     from transfer.runs.repetition import read_config
 
     return read_config(run / "config.json" if run.is_dir() else run)["root"]

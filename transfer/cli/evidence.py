@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 import transfer
-from transfer.cli.show import millions, out, progress, show_notes
+from transfer import quiet
+from transfer.cli.loading import whole_numbers
+from transfer.cli.show import millions, one_line, out, progress, show_line, show_notes
 from transfer.errors import OptionError
 
 
@@ -22,21 +25,24 @@ def chosen_backbone(images, split, backbones: str, backbone: str, weights: str |
     return choice, choice.recommended.backbone, None if weights == "as given" else weights
 
 
-def curve_sizes(text: str | None) -> list[int] | None:
-    """Pictures a class, from `--sizes`."""
-    try:
-        return None if text is None else [int(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise OptionError(f"--sizes {text}; expected whole numbers such as 5,10,20") from error
+def curve_sizes(text: str | None, images, split) -> list[int]:
+    """Pictures a class, from `--sizes`, that the data has."""
+    quiet.import_tensorflow()
+    from transfer.evidence.learning_curves import checked_sizes
+
+    return checked_sizes(None if text is None else whole_numbers("--sizes", text), images, split)
 
 
 def show_evidence(also: list) -> None:
-    """Print a table and the sentences of each."""
+    """Print a table, where there is one, and the sentences of each."""
     for more in also:
         show_notes(more.notes)
-        out.print(_backbones(more) if isinstance(more, transfer.BackboneChoice) else _curve(more))
+        if isinstance(more, transfer.BackboneChoice):
+            out.print(_backbones(more))
+        elif isinstance(more, transfer.LearningCurve):
+            out.print(_curve(more))
         for sentence in more.in_words():
-            out.print(f"- {sentence}")
+            show_line(f"- {sentence}")
 
 
 def _backbones(choice) -> Table:
@@ -44,7 +50,8 @@ def _backbones(choice) -> Table:
     for row in choice.candidates:
         interval = "{:.1%} to {:.1%}".format(*row.ci95)
         cells = [f"{row.accuracy:.1%}", interval, f"{row.milliseconds:.2f}", millions(row.parameters)]
-        table.add_row(row.label + " *" * (row is choice.recommended), str(row.image_size), *cells)
+        label = escape(one_line(row.label)) + " *" * (row is choice.recommended)
+        table.add_row(label, str(row.image_size), *cells)
     return table
 
 

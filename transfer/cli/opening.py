@@ -9,11 +9,12 @@ import typer
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.places import free_place
-from transfer.cli.show import out, print_json
+from transfer.cli.places import place_for
+from transfer.cli.show import print_json, show_line
 
 
 def explain(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="folder of a run")],
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     class_name: Annotated[str | None, typer.Option("--class", help="to explain [default: the predicted one]")] = None,
@@ -29,16 +30,14 @@ def explain(
     as_json: option.Json = False,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
-    place = free_place(out_folder, str(run), "explain", overwrite, "explain.html")
+    place = context.with_resource(place_for(out_folder, str(run), "explain", overwrite, "explain.html"))
     told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
     if as_json:
         return print_json(told)
     for row in told["pictures"]:
         agreement = "-" if row["agreement"] is None else f"{row['agreement']:.2f}"
-        out.print(
+        show_line(
             f"{row['file']}  {row['predicted']} {row['probability']:.1%}, explained: {row['explained']}; "
-            f"{row['method']} and occlusion correlate by {agreement}",
-            markup=False,
-            soft_wrap=True,
+            f"{row['method']} and occlusion correlate by {agreement}"
         )
-    out.print(f"{told['page']} and its {len(told['files']) - 1} plates", markup=False, soft_wrap=True)
+    show_line(f"{told['page']} and its {len(told['files']) - 1} plates")

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from transfer.errors import OutputError
-from transfer.writing import check_free
+from transfer.writing import check_free, make_numbered
 
 
-def free_place(folder: Path | None, data: str, what: str, overwrite: bool, known_by: str = "config.json") -> Path:
-    """The folder to write, checked before any work is done; see `whole_folder`."""
+@contextmanager
+def place_for(
+    folder: Path | None, data: str, what: str, overwrite: bool, known_by: str = "config.json"
+) -> Iterator[Path]:
+    """The folder to write, known to be free and writable before any work is done; see `whole_folder`.
+
+    One that is named here is made at once, so that no command beside this one takes it, and goes again
+    where nothing came into it.
+    """
     if folder is not None:
         check_free(folder, overwrite, known_by)
-        return folder
+        yield folder
+        return
     name = Path(data.rstrip("/")).name.split(".")[0] or "run"
-    stem = Path("runs", f"{name}-{what}")
-    numbered = (stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))
-    free = next((path for path in (stem, *numbered) if not path.exists()), None)
-    if free is None:
-        raise OutputError(f"{stem} and 10,000 numbered ones exist; give --out")
-    return free
+    made = make_numbered(Path("runs", f"{name}-{what}"))
+    try:
+        yield made
+    finally:
+        with suppress(OSError):  # it is not empty: there is a run in it
+            made.rmdir()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
-from transfer.cli.show import out
+from transfer.cli.show import show_line
 from transfer.errors import OutputError
 
 
@@ -23,4 +23,4 @@ def report(
         page = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
         if len(runs) > 1 and page.exists():
             raise OutputError(f"{page} exists already; name the page with --out")
-    out.print(f"{transfer.build_report(runs, page)}", markup=False, soft_wrap=True)
+    show_line(str(transfer.build_report(runs, page)))

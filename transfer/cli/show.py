@@ -39,9 +39,17 @@ def read_result(place: Path) -> dict:
     return json.loads((place / "result.json").read_text(encoding="utf-8"))
 
 
+def read_evidence(place: Path) -> dict[str, dict]:
+    """What else a run found, such as its cross-validation, by name."""
+    from transfer.runs.report import MORE
+
+    files = {name: place / f"{name}.json" for name in MORE}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.is_file()}
+
+
 def show_place(place: Path) -> None:
     """Tell where everything is."""
-    out.print(f"The network, its SavedModel and {place / 'report.html'} are in {place}", markup=False, soft_wrap=True)
+    show_line(f"The network, its SavedModel and {place / 'report.html'} are in {place}")
 
 
 def print_json(value: dict) -> None:
@@ -55,9 +63,9 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def say(command: str) -> None:
-    """Show a command as if it had been typed."""
-    out.print(f"[bold]$ {command}[/bold]", soft_wrap=True)
+def show_line(text: str, style: str | None = None) -> None:
+    """Print a line on standard output as it is: no markup in file names, and none of them broken."""
+    out.print(one_line(text), style=style, markup=False, soft_wrap=True)
 
 
 def command_line() -> str:

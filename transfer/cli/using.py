@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.show import millions, out, print_json, progress
+from transfer.cli.show import millions, one_line, out, print_json, progress, show_line
 
 
 def evaluate(
@@ -21,12 +22,20 @@ def evaluate(
     if as_json:
         return print_json(figures)
     low, high = figures["accuracy_ci95"]
-    out.print(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} pictures")
-    if figures["left_out"]:
-        out.print(f"{figures['left_out']} pictures left out: the model was trained on them, or they cannot be read")
+    show_line(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} pictures")
+    reasons = {
+        "the model was trained on them": figures["left_out"]["seen"],
+        "they belong to another part of DATA": figures["left_out"]["other_parts"],
+        "they cannot be read": len(figures["unreadable"]),
+    }
+    for reason, count in reasons.items():
+        if count:
+            show_line(f"{count} pictures left out: {reason}")
     table = Table("class", "precision", "recall", "F1", "pictures")
     for name, row in figures["per_class"].items():
-        table.add_row(name, *(f"{row[key]:.1%}" for key in ("precision", "recall", "f1")), str(row["support"]))
+        table.add_row(
+            escape(one_line(name)), *(f"{row[key]:.1%}" for key in ("precision", "recall", "f1")), str(row["support"])
+        )
     out.print(table)
 
 
@@ -42,17 +51,15 @@ def predict(
         from transfer.runs.prediction import write_csv
 
         write_csv(rows, csv)
-        progress.print(f"{len(rows)} rows in {csv}")
-    elif as_json:
+        progress.print(f"{len(rows)} rows in {csv}", markup=False)
+    if as_json:
         print_json({"predictions": [_without_nan(row._asdict()) for row in rows]})
-    else:
+    elif not csv:
         for row in rows:
-            out.print(
-                f"{row.file}  {row.label}  {row.probability:.1%}" if not row.error else f"{row.file}  -", markup=False
-            )
+            show_line(f"{row.file}  -" if row.error else f"{row.file}  {row.label}  {row.probability:.1%}")
     failed = [row for row in rows if row.error]
     for row in failed:
-        progress.print(f"{row.file} {row.error}", markup=False)
+        progress.print(one_line(f"{row.file} {row.error}"), markup=False)
     if failed:
         raise typer.Exit(2)
 
@@ -64,7 +71,7 @@ def export(
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
     target = transfer.export(run, out_folder or Path("saved_models", run.resolve().name), format)
-    out.print(f"{target}")
+    show_line(str(target))
 
 
 def backbones(as_json: option.Json = False) -> None:

@@ -49,14 +49,12 @@ class BackboneChoice:
         pictures: how many the accuracies are of: those of training and validation, never of the test part.
         folds: of the cross-validation.
         notes: what the user should know, one sentence each.
-        unfinished: nothing waits to be written elsewhere.
     """
 
     candidates: tuple[Candidate, ...]
     pictures: int
     folds: int
     notes: tuple[str, ...] = ()
-    unfinished: None = None
 
     @property
     def best(self) -> Candidate:

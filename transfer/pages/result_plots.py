@@ -116,4 +116,5 @@ def draw_reliability(figure: Figure, method: dict) -> None:
 
 def _short(name: str, most: int = 24) -> str:
     shown = name if len(name) <= most else f"{name[: most - 1]}…"
+    shown = shown.encode("utf-8", "backslashreplace").decode()  # a folder's name may be no UTF-8
     return shown.replace("$", r"\$")  # else Matplotlib reads a formula

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import ModelFileError, PictureError, TransferError, unknown_name
+from transfer.errors import PictureError, TransferError, unknown_name
 from transfer.networks import backbones
-from transfer.networks.features import forward
+from transfer.networks.features import batches_of, forward
 from transfer.networks.inner_images import first_layer_before_training, first_layer_images
 from transfer.networks.model_files import load_model
 from transfer.networks.taps import open_network
@@ -21,7 +21,7 @@ from transfer.pages.rendering import render
 from transfer.runs import explain_sections
 from transfer.runs.explain_sections import Section
 from transfer.runs.prediction import list_files
-from transfer.runs.records import read_json
+from transfer.runs.records import run_config
 from transfer.writing import whole_folder
 
 PAGE = "explain.html"
@@ -62,9 +62,7 @@ def explain(
         OutputError: `folder` is taken or cannot be written.
     """
     run, folder = Path(run), Path(folder)
-    if not (run / "config.json").is_file():
-        raise ModelFileError(f"{run} is no run folder; expected one that transfer train or compare wrote")
-    config, model = read_json(run / "config.json"), load_model(run / "model.keras")
+    config, model = run_config(run), load_model(run / "model.keras")
     names, network = config["classes"], open_network(model)
     if class_name is not None and class_name not in names:
         raise unknown_name("--class", class_name, names)
@@ -88,7 +86,7 @@ def _looked(
     model: keras.Model, files: Sequence[Path], pixels: np.ndarray, names: Sequence[str], class_name: str | None
 ) -> tuple[list[dict], list[Section]]:
     """What is said of each picture, and its section."""
-    probabilities = softmax(np.concatenate(list(forward(model, [pixels]))).astype(np.float64), axis=1)
+    probabilities = softmax(np.concatenate(list(forward(model, batches_of(pixels)))).astype(np.float64), axis=1)
     best = probabilities.argmax(axis=1)
     classes = best if class_name is None else np.full(len(files), names.index(class_name))
     rows, sections = [], []
@@ -176,5 +174,5 @@ def _write(folder: Path, overwrite: bool, sections: Sequence[Section], title: st
             (partial / f"{plate.name}.png").write_bytes(data)
             addresses[plate.name] = drawing.data_address(data)
         page = render(PAGE, title=title, about=about, sections=sections, addresses=addresses)
-        (partial / PAGE).write_text(page, encoding="utf-8")
+        (partial / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
         return sorted(path.name for path in partial.iterdir())

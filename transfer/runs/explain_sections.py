@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from transfer.networks.explanation import occlusion_map, where_it_looked
+from transfer.networks.features import batches_of
 from transfer.networks.inner_images import EDGES, edge_correlations, layer_output, most_exciting, sobel
 from transfer.networks.taps import OpenNetwork, Tap, is_convolution, open_network
 from transfer.pages import drawing
@@ -146,12 +147,12 @@ def exciting(
     network = open_network(model)
     units = layer_output(model, picture[None], layer)[0]
     strongest = np.argsort(-units.reshape(-1, units.shape[-1]).max(axis=0))[:MOST_UNITS]
-    order, _ = most_exciting(model, [examples], layer, EXAMPLES)
+    order, _ = most_exciting(model, batches_of(examples), layer, EXAMPLES)
     plates = [
         Plate(f"unit-{unit}", f"unit {unit} of {layer}", drawing.tiles(examples[order[unit]], EXAMPLES, SIDE // 2))
         for unit in map(int, strongest)
     ]
-    order, values = most_exciting(model, [examples], list(network.taps)[-1], EXAMPLES)
+    order, values = most_exciting(model, batches_of(examples), list(network.taps)[-1], EXAMPLES)
     for number, name in enumerate(class_names[:MOST_CLASSES]):
         caption = f"the neuron of class {name}, logits {values[number][0]:.1f} to {values[number][-1]:.1f}"
         plates.append(Plate(f"class-{number}", caption, drawing.tiles(examples[order[number]], EXAMPLES, SIDE // 2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import tensorflow as tf
 
 from transfer.data.images import fit_picture, read_picture
 from transfer.errors import ExportError, PictureError, unknown_name
+from transfer.progress import console
 from transfer.runs import graph_images
 from transfer.runs.records import exportable
 from transfer.writing import whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
 PIXEL_TOLERANCE, BYTES_TOLERANCE = 1e-5, 1e-3
+_NOTHING_TO_CHECK_WITH = (
+    "no picture of its data can be read to check the export with; put the data back where it was in training"
+)
 
 
 def export(result, path: str | Path, format: str = "savedmodel") -> Path:
@@ -33,6 +38,9 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     Returns:
         The folder of the new version.
 
+    A run whose pictures are gone can be checked no more: its own SavedModel, checked when it was written,
+    is copied.
+
     Raises:
         ExportError: the exported model does not answer like the original; nothing is left behind.
     """
@@ -41,7 +49,10 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     model, class_names, fit, samples = exportable(result)
     versions = [int(p.name) for p in Path(path).glob("*") if p.name.isdigit()]
     target = Path(path, str(max(versions, default=0) + 1))
-    FORMATS[format](model, class_names, fit, samples, target)
+    if not samples and format == "savedmodel":
+        _copy_checked(Path(result), target)
+    else:
+        FORMATS[format](model, class_names, fit, samples, target)
     return target
 
 
@@ -86,8 +97,21 @@ def export_saved_model(
 FORMATS: dict[str, Callable] = {"savedmodel": export_saved_model}
 
 
+def _copy_checked(run: Path, target: Path) -> None:
+    checked = run / "saved_model"
+    if not checked.is_dir():
+        raise ExportError(_NOTHING_TO_CHECK_WITH)
+    with whole_folder(target) as partial:
+        shutil.copytree(checked, partial, dirs_exist_ok=True)
+    console.print(
+        f"the pictures of {run} are gone: its own SavedModel is copied, which was checked when it was written",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 def _endpoint(model: keras.Model, class_names: Sequence[str]):
-    names = tf.constant(list(class_names))
+    names = tf.constant([name.encode("utf-8", "surrogateescape") for name in class_names])
 
     def answer(pictures):
         probabilities = tf.nn.softmax(tf.cast(model(pictures, training=False), tf.float32))
@@ -129,7 +153,7 @@ def _check(model: keras.Model, written: Path, size: int, fit: str, samples: Sequ
         except (PictureError, OSError):
             continue
     if not files:
-        raise ExportError("no readable picture to check the export with; give the data it was trained on")
+        raise ExportError(_NOTHING_TO_CHECK_WITH)
     loaded = tf.saved_model.load(str(written))
     batch = np.stack(pixels).astype(np.float32)
     logits = model(keras.ops.convert_to_tensor(batch), training=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import json
 import os
@@ -22,7 +21,7 @@ from transfer.progress import bar
 from transfer.runs.exports import SIDECAR
 from transfer.runs.records import read_json
 from transfer.statistics.evaluation import evaluate_probabilities
-from transfer.writing import whole_file
+from transfer.writing import write_rows
 
 
 class Prediction(NamedTuple):
@@ -85,21 +84,22 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
     """Measure a SavedModel or a run on labelled pictures.
 
     Pictures that a run was trained or validated on are left out, by their content; where DATA names
-    a test part, only that counts.
+    a test part, or else a validation part, only that counts.
 
     Returns:
-        The figures of `evaluation.evaluate_probabilities`, with `images` (how many counted) and
-        `left_out` (how many did not).
+        The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
+        `left_out` because they were `seen` in training or are in `other_parts` of DATA, and the names of the
+        `unreadable` ones.
     """
-    network, images = load_network(model), load_images(data, groups)
+    network, images = load_network(model), load_images(data, groups, lenient=True)
     unknown = sorted(set(images.class_names) - set(network.class_names))
     if unknown:
         known = ", ".join(network.class_names)
         raise DataError(f"{data} has the class {unknown[0]!r}; the model knows {known}")
     seen = _seen_in_training(Path(model))
-    has_test = "test" in images.given
-    rows = [i for i in range(len(images)) if images.digests[i] not in seen]
-    rows = [i for i in rows if not has_test or images.given[i] == "test"]
+    part = next((part for part in ("test", "validation") if part in images.given), None)
+    in_part = [i for i in range(len(images)) if part is None or images.given[i] == part]
+    rows = [i for i in in_part if images.digests[i] not in seen]
     if not rows:
         raise DataError(f"{data} holds only pictures that the model was trained on; give others")
     index = {name: position for position, name in enumerate(network.class_names)}
@@ -109,11 +109,14 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
         probabilities.append(values)
         errors += failed
     good = np.array([not error for error in errors])
+    if not good.any():
+        raise DataError(f"{data}: none of {len(rows)} pictures can be decoded, {images.names[rows[0]]} {errors[0]}")
     in_groups = images.groups_of(np.array(rows)[good])
     figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
     unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
     return {
-        "model": str(model), "data": str(data), "images": int(good.sum()), "left_out": len(images) - int(good.sum()),
+        "model": str(model), "data": str(data), "images": int(good.sum()),
+        "left_out": {"seen": len(in_part) - len(rows), "other_parts": len(images) - len(in_part)},
         "unreadable": [name for name, _ in unreadable], **figures,
     }  # fmt: skip
 
@@ -121,12 +124,11 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
     """Write predictions as a table: file, predicted, probability, one column a class, error."""
     names = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "predicted", "probability", *names, "error"])
-        for row in rows:
-            values = [row.probabilities.get(name, "") for name in names]
-            table.writerow([row.file, row.label, "" if row.error else row.probability, *values, row.error])
+    table = [["file", "predicted", "probability", *names, "error"]]
+    for row in rows:
+        values = [row.probabilities.get(name) for name in names]
+        table.append([row.file, row.label, None if row.error else row.probability, *values, row.error])
+    write_rows(path, table)
 
 
 def load_network(model: str | Path) -> SavedNetwork:

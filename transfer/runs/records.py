@@ -21,7 +21,7 @@ from transfer.errors import ModelFileError
 from transfer.learning.results import Predictions, Result
 from transfer.networks.model_files import load_model
 from transfer.statistics.evaluation import FIGURES
-from transfer.writing import write_json, write_table
+from transfer.writing import write_json, write_rows, write_table
 
 SCHEMA_VERSION = 2  # 1 had no intervals but those of accuracy
 LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
@@ -99,10 +99,9 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
         return None
     config, said = read_json(folder / "config.json"), read_json(folder / "result.json")
     position = {name: i for i, name in enumerate(images.names)}
-    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
-        history = [_typed(row) for row in csv.DictReader(file)]
+    rows = read_rows(folder / "predictions.csv")[1:]
+    columns, *epochs = read_rows(folder / "history.csv")
+    history = [_typed(dict(zip(columns, row))) for row in epochs]
     classes = len(images.class_names)
     predictions = Predictions(
         np.array([position[row[0]] for row in rows], int),
@@ -115,6 +114,30 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
         model, images, split, config["options"], figures_of_test, said["validation"], predictions, history,
         said["seconds"], said["notes"],
     )  # fmt: skip
+
+
+def run_config(folder: Path) -> dict:
+    """What `config.json` of a run folder says.
+
+    Raises:
+        ModelFileError: no run there, or see `read_json`.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
+    return read_json(folder / "config.json")
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """The rows of a CSV of a run, with its header.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return list(csv.reader(file))
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read ({error.strerror}); expected a whole run folder") from error
 
 
 def read_json(path: Path) -> dict:
@@ -150,17 +173,15 @@ def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
     if isinstance(result, Result):
         return result.model, result.class_names, result.fit, sample_paths(result)
     folder = Path(result)
-    if not (folder / "config.json").is_file():
-        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
-    config = read_json(folder / "config.json")
+    config = run_config(folder)
     return load_model(folder / "model.keras"), config["classes"], config["options"]["fit"], _samples_again(config)
 
 
 def _samples_again(config: dict) -> list[Path]:
-    """Test pictures of an earlier run that are still where they were."""
-    root = Path(config["root"])
-    tested = [root / name for name, file in config["files"].items() if file["part"] == "test"]
-    return [path for path in tested if path.is_file()][:SAMPLES]
+    """Test pictures of an earlier run, else those of training, that are still where they were."""
+    root, files = Path(config["root"]), config["files"]
+    parts = [[root / name for name, file in files.items() if file["part"] == part] for part in ("test", "train")]
+    return [path for path in parts[0] or parts[1] if path.is_file()][:SAMPLES]
 
 
 def _typed(row: dict[str, str]) -> dict[str, float | str]:
@@ -174,10 +195,8 @@ def _history_columns(history: Sequence[dict]) -> list[str]:
 def _write_predictions(result: Result, path: Path) -> None:
     images, predictions = result.images, result.predictions
     names = images.class_names
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "split", "label", "predicted", "probability", *names])
-        for index, part, values in zip(predictions.indices, predictions.parts, predictions.probabilities):
-            best = values.argmax()
-            row = [images.names[index], part, names[images.labels[index]], names[best], values[best], *values]
-            table.writerow([cell if isinstance(cell, str) else float(cell) for cell in row])
+    rows = [["file", "split", "label", "predicted", "probability", *names]]
+    for index, part, values in zip(predictions.indices, predictions.parts, predictions.probabilities.tolist()):
+        best = int(np.argmax(values))
+        rows.append([images.names[index], part, names[images.labels[index]], names[best], values[best], *values])
+    write_rows(path, rows)

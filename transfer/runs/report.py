@@ -70,7 +70,6 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
         "best": best,
         "chosen": chosen.figures,
         "config": chosen.config,
-        "runs": folders,
         "commands": list(dict.fromkeys(each.figures["command"] for each in saved.values() if each.figures["command"])),
         "differences": differences,
         "in_words": said,
@@ -84,7 +83,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     if chosen.figures["accuracy"] is not None:
         context |= _tested(saved, chosen, model)
     with whole_file(Path(page)) as partial:
-        partial.write_text(render("report.html", **context), encoding="utf-8")
+        partial.write_text(render("report.html", **context), encoding="utf-8", errors="backslashreplace")
     return Path(page)
 
 

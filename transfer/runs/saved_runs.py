@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.tables import some
-from transfer.errors import DataError, ModelFileError
-from transfer.runs.records import read_json
+from transfer.errors import DataError
+from transfer.runs.records import read_json, read_rows, run_config
 from transfer.statistics.differences import Answers
 
 
@@ -43,15 +42,14 @@ class SavedResult:
     def tested(self) -> Tested:
         """The test part of `predictions.csv`."""
         index = {name: c for c, name in enumerate(self.figures["classes"])}
-        with (self.folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row[1] == "test"]
+        rows = [row for row in read_rows(self.folder / "predictions.csv") if row[1] == "test"]
         probabilities = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), len(index))
         return Tested([row[0] for row in rows], np.array([index[row[2]] for row in rows], int), probabilities)
 
     def history(self) -> list[dict[str, float]]:
         """One row an epoch, from `history.csv`."""
-        with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
-            return [{k: float(v) for k, v in row.items() if k != "phase" and v} for row in csv.DictReader(file)]
+        columns, *epochs = read_rows(self.folder / "history.csv")
+        return [{k: float(v) for k, v in zip(columns, row) if k != "phase" and v} for row in epochs]
 
     def path(self, file: str) -> Path:
         """Where a picture was when the network was trained."""
@@ -78,12 +76,13 @@ def read_run(folder: Path) -> dict[str, SavedResult]:
     Raises:
         ModelFileError: no run, not whole, or of another schema version.
     """
-    if not (folder / "result.json").is_file():
-        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
-    said = read_json(folder / "result.json")
+    config, said = run_config(folder), read_json(folder / "result.json")
     if "methods" not in said:
-        return {said["method"]: _saved(folder, said)}
-    return {name: _saved(folder / name, figures) for name, figures in said["methods"].items()}
+        return {said["method"]: SavedResult(folder, said, config)}
+    return {
+        name: SavedResult(folder / name, figures, run_config(folder / name))
+        for name, figures in said["methods"].items()
+    }
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:
@@ -126,7 +125,3 @@ def _only(saved: Mapping[str, SavedResult], answers: Mapping[str, Answers], a: s
     missing = np.flatnonzero(~np.isin(answers[a].keys, answers[b].keys))
     files = saved[a].tested.files
     return f"{len(missing)} only in {a} ({some(files[i] for i in missing)})" if len(missing) else ""
-
-
-def _saved(folder: Path, figures: dict) -> SavedResult:
-    return SavedResult(folder, figures, read_json(folder / "config.json"))

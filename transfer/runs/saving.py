@@ -59,8 +59,8 @@ def save_run(
         export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
         write_report(partial, best.model)
     for each in (*results.values(), *also):
-        if each.unfinished is not None:
-            shutil.rmtree(each.unfinished, ignore_errors=True)
+        if place := getattr(each, "unfinished", None):
+            shutil.rmtree(place, ignore_errors=True)
     return folder
 
 
