@@ -18,7 +18,7 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from transfer.data.pipeline import Pictures  # noqa: E402
-from transfer.errors import ExportError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
+from transfer.errors import ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
 from transfer.runs import exports, prediction, records  # noqa: E402
 
@@ -250,6 +250,12 @@ def test_compare_shares_the_split_and_says_how_sure_it_is(digits, tmp_path):
     assert all((run / name / "model.keras").is_file() for name in methods)
     figure = said["methods"][said["best"]]["accuracy"]
     assert json.loads((run / said["best"] / "result.json").read_text())["accuracy"] == figure
+
+
+def test_a_layer_that_cannot_be_is_refused_before_the_other_methods_are_trained(digits, monkeypatch):
+    monkeypatch.setattr(comparison, "train", lambda *args, **options: pytest.fail("trained"))
+    with pytest.raises(LayerError, match="did you mean conv"):
+        transfer.compare(*digits, "bundled", ("frozen", "scratch"), image_size=32, layers=[{"covn": 4}])
 
 
 def test_a_comparison_that_was_broken_off_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):

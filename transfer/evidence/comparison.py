@@ -98,6 +98,8 @@ def compare(
     size = network.input_shape[1]
     pictures = Pictures(images, size, fit, keep=True)
     layers = layers or settings.scratch_layers(len(split.train), size)
+    if "scratch" in methods:
+        scratch.convnet(size, layers)  # a layer that cannot be is refused before the other methods are trained
     pretrained = {"backbone": network, "labels": labels}
     dense = scratch.dense_layers()
     dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}

@@ -1,4 +1,4 @@
-"""Fitting: the only place with `compile` and `fit`."""
+"""Fitting: the only place with `fit`, and with `compile` but for pretraining."""
 
 from __future__ import annotations
 
