@@ -11,7 +11,7 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.show import one_line, out, print_json, progress
+from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.errors import DataError, OptionError
 
 
@@ -39,7 +39,7 @@ def check(
         rate = len(result.images) / result.seconds
         out.print(f"{len(result.images):,} pictures in {result.seconds:.1f} s, {rate:,.0f} a second")
         if page:
-            out.print(f"Thumbnails, and rows to mark for transfer clean: {page}", markup=False, soft_wrap=True)
+            show_line(f"Thumbnails, and rows to mark for transfer clean: {page}")
     if strict:
         refuse(result.findings)
 
@@ -76,7 +76,7 @@ def clean(
         after = f"{place}: {said}" + (f"; use it with --groups {place / GROUPS}" if told["groups"] else "")
     if as_json:
         return print_json(told)
-    out.print(after, markup=False, soft_wrap=True)
+    show_line(after)
 
 
 def findings_table(findings) -> Table:
@@ -85,7 +85,9 @@ def findings_table(findings) -> Table:
     colours = {"problem": "red", "warning": "yellow", "note": "dim"}
     for finding in findings:
         colour = colours[finding.severity]
-        table.add_row(f"[{colour}]{finding.severity}[/{colour}]", escape(one_line(finding.message)), finding.advice)
+        table.add_row(
+            f"[{colour}]{finding.severity}[/{colour}]", escape(one_line(finding.message)), escape(finding.advice)
+        )
     return table
 
 

@@ -33,10 +33,11 @@ def draw_histories(figure: Figure, histories: dict[str, list[dict]]) -> None:
     left, right = figure.subplots(1, 2)
     for row, (name, epochs) in enumerate(histories.items()):
         colour, numbers = COLOURS[row % len(COLOURS)], range(1, len(epochs) + 1)
+        marker = "o" if len(epochs) == 1 else None  # one point makes no line
         for axes, key, factor in ((left, "loss", 1), (right, "accuracy", 100)):
             for column, style in ((key, ":"), (f"val_{key}", "-")):
                 values = [factor * epoch.get(column, np.nan) for epoch in epochs]
-                axes.plot(numbers, values, style, color=colour, linewidth=1.6)
+                axes.plot(numbers, values, style, marker=marker, color=colour, linewidth=1.6)
         right.plot([], [], color=colour, label=_short(name))
     left.set(xlabel="epoch", ylabel="loss", yscale="log")
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
