@@ -22,23 +22,26 @@ from transfer.networks.architectures import ARCHITECTURES, Architecture, imagene
 from transfer.networks.model_files import load_feature_network
 
 BUNDLED_LAYERS: list[dict] = [
-    {"conv": 64, "stride": 2, "bias": False},
+    {"conv": 32, "stride": 2, "bias": False},
     {"normalise": "batch"},
     {"activation": "relu"},
     {"pool": 2},
     {"residual": 64},
     {"residual": 64},
+    {"tap": "average"},
     {"residual": 128, "stride": 2},
     {"residual": 128},
+    {"tap": "average"},
     {"residual": 256, "stride": 2},
     {"residual": 256},
-    {"conv": 1024, "kernel": 1, "bias": False},
+    {"tap": "average"},
+    {"conv": 576, "kernel": 1, "bias": False},
     {"normalise": "batch"},
     {"activation": "relu"},
 ]
 BUNDLED_FILE = "bundled.npz"
-BUNDLED_DIGEST = "d7fc60bbab9e14629656c305d1b327db7c14ba667646bd7acba65dc757e3d151"
-BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 3_045_824
+BUNDLED_DIGEST = "69ccf384297f2d8f269fd6ed753770b226cd42787f702c32360bb90557fc73c6"
+BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 2_912_224
 
 
 class BackboneRow(NamedTuple):
