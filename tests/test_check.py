@@ -389,15 +389,6 @@ def test_a_file_written_just_before_a_long_look_is_not_trusted(tmp_path, monkeyp
     assert len(read) == 4
 
 
-def test_many_files_are_inspected_by_processes_with_the_same_result(clean, monkeypatch):
-    paths = sorted(clean.rglob("*.png"))
-    few = inspect_files(paths, cache=False)
-    monkeypatch.setattr(inspection, "IN_PROCESSES", 1)
-    monkeypatch.setattr(inspection, "TOGETHER", 5)
-    monkeypatch.setattr(inspection, "ThreadPoolExecutor", None)
-    assert inspect_files(paths, cache=False) == few
-
-
 def test_a_camera_file_with_a_preview_behind_it_is_a_jpeg(tmp_path):
     picture(1).save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[picture(1, 16, 12)])
     with Image.open(tmp_path / "a.jpg") as image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,9 +19,6 @@ from transfer.progress import bar
 
 VERSION = 3  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
-IN_PROCESSES = 2000  # so many new files are worth the start of processes
-TOGETHER = 32  # files that a process is given at once
-IDLE = 10  # seconds after which a process without work gives its memory back
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
@@ -84,44 +81,26 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
     Returns:
         One `Inspection` a path, in order.
     """
-    with closing(_Records(cache)) as records, bar("check", len(paths)) as advance:
-        now = time.time_ns()
-        states = {path: _state(path) for path in paths}
-        known = records.read(states.values())
-        new = [path for path, state in states.items() if state not in known]
-        advance(len(states) - len(new))
-        fresh = {}
-        for path, inspection in zip(new, _each(new)):
-            state = states[path]
-            known[state] = inspection
-            settled = state.size >= 0 and now - max(state.modified, state.changed) > JUST_NOW
-            if settled and not inspection.reason:
-                fresh[state] = inspection
-            advance()
-            if len(fresh) == AT_ONCE:
-                records.write(fresh)
-                fresh = {}
-        records.write(fresh)
-    return [known[states[path]] for path in paths]
-
-
-def _each(paths: Sequence[Path]) -> Iterator[Inspection]:
-    """Inspections in order, from threads, or where there are many files from processes: most of the work holds
-    Python's lock, and a process costs a second to start."""
-    if len(paths) < IN_PROCESSES:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            yield from pool.map(inspect_file, paths)
-    else:
-        import joblib  # comes with scikit-learn
-
-        parts = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
-        pool = joblib.Parallel(-1, "loky", return_as="generator", idle_worker_timeout=IDLE)
-        for part in pool(joblib.delayed(_inspect)(part) for part in parts):
-            yield from part
-
-
-def _inspect(paths: Sequence[Path]) -> list[Inspection]:
-    return [inspect_file(path) for path in paths]
+    found: list[Inspection] = []
+    with (
+        closing(_Records(cache)) as records,
+        bar("check", len(paths)) as advance,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for start in range(0, len(paths), AT_ONCE):
+            now = time.time_ns()
+            states = {path: _state(path) for path in paths[start : start + AT_ONCE]}
+            known = records.read(states.values())
+            new = [path for path, state in states.items() if state not in known]
+            advance(len(states) - len(new))
+            fresh = {}
+            for path, inspection in zip(new, pool.map(inspect_file, new)):
+                fresh[states[path]] = inspection
+                advance()
+            records.write({state: row for state, row in fresh.items() if _settled(state, now) and not row.reason})
+            known |= fresh
+            found += [known[states[path]] for path in paths[start : start + AT_ONCE]]
+    return found
 
 
 def _measured(data: bytes) -> Inspection:
@@ -158,6 +137,10 @@ def _state(path: Path) -> _State:
     except (OSError, ValueError):
         return _State(place, -1, 0, 0)
     return _State(place, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+def _settled(state: _State, now: int) -> bool:
+    return state.size >= 0 and now - max(state.modified, state.changed) > JUST_NOW
 
 
 class _Records:
