@@ -41,7 +41,7 @@ def main(
 ) -> None:
     transfer.quiet.import_tensorflow()
     from transfer.data.pipeline import Pictures
-    from transfer.networks import backbones, distillation, pretraining
+    from transfer.networks import distillation, pretraining
 
     tables = dict(row.split("=", 1) for row in groups or [])
     sets = {Path(name).name: transfer.load_images(name, tables.get(Path(name).name)) for name in data}
@@ -49,9 +49,9 @@ def main(
     soft = distillation.kept_answers(answers, teacher, images)
     pixels = Pictures(images, 64).array(range(len(images)))
     order = np.random.default_rng(seed).permutation(len(images))
-    layers = backbones.BUNDLED_LAYERS
+    layers = pretraining.TRAINED_LAYERS
     choices = {  # layers, teacher, learning rate, the same picture size throughout
-        "as shipped": (layers, True, 2e-3, False),
+        "as chosen": (layers, True, 2e-3, False),
         "labels only": (layers, False, 2e-3, False),
         "last maps only, 1,024 of them": (wider(without(layers, "tap"), 1024), True, 2e-3, False),
         "64 px throughout": (layers, True, 2e-3, True),

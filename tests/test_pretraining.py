@@ -4,7 +4,7 @@ import pytest
 
 import transfer
 from transfer.errors import OptionError, WeightsError
-from transfer.networks import distillation, pretraining
+from transfer.networks import backbones, distillation, pretraining
 from transfer.networks.pretraining import Phase, pretrain
 from transfer.networks.quick_layers import quick, quick_copy
 
@@ -19,7 +19,9 @@ PHASES = (Phase(1, 16), Phase(1, 32))
 def small(monkeypatch):
     """A narrow network and small batches."""
     rows = [{"conv": 8, "stride": 2, "bias": False}, {"normalise": "batch"}, {"activation": "relu"}]
-    monkeypatch.setattr("transfer.networks.backbones.BUNDLED_LAYERS", [*rows, {"pool": 2}, {"residual": 8}])
+    rows += [{"pool": 2}, {"residual": 8}]
+    monkeypatch.setattr("transfer.networks.backbones.BUNDLED_LAYERS", rows)
+    monkeypatch.setattr(pretraining, "TRAINED_LAYERS", rows)
     monkeypatch.setattr(pretraining, "BATCH", 8)
 
 
@@ -101,6 +103,16 @@ def test_soften():
     sharp = np.concatenate([teacher(batch) for batch in batches])
     roots = np.sqrt(sharp)  # temperature 2
     np.testing.assert_allclose(soft, roots / roots.sum(axis=1, keepdims=True), atol=2e-3)
+
+
+def test_what_is_shipped_is_the_lower_part_of_what_is_trained(monkeypatch):
+    monkeypatch.undo()
+    shipped, trained = (backbones.bundled_network(None, rows) for rows in (None, pretraining.TRAINED_LAYERS))
+    shapes = [[weight.shape for weight in network.get_weights()] for network in (shipped, trained)]
+    assert shapes[0] == shapes[1][: len(shapes[0])]
+    cut = pretraining.without_classifier(keras.Model(trained.input, trained.output))
+    lowest = slice(0, 64)  # the features of the first tap, which both have
+    np.testing.assert_allclose(cut(PIXELS)[:, lowest], trained(PIXELS)[:, lowest], rtol=1e-4)
 
 
 def test_other_layers(tmp_path):

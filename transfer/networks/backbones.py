@@ -32,16 +32,14 @@ BUNDLED_LAYERS: list[dict] = [
     {"residual": 128, "stride": 2},
     {"residual": 128},
     {"tap": "average"},
+    {"tap": "max"},
     {"residual": 256, "stride": 2},
     {"residual": 256},
-    {"tap": "average"},
-    {"conv": 576, "kernel": 1, "bias": False},
-    {"normalise": "batch"},
-    {"activation": "relu"},
+    {"tap": "max"},
 ]
 BUNDLED_FILE = "bundled.npz"
-BUNDLED_DIGEST = "69ccf384297f2d8f269fd6ed753770b226cd42787f702c32360bb90557fc73c6"
-BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 2_912_224
+BUNDLED_DIGEST = "35395ee55b5be221a073fb0af0cdb564192290b3f593550bd4e903a8118138b0"
+BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 2_762_464
 
 
 class BackboneRow(NamedTuple):

@@ -19,12 +19,20 @@ from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.errors import OptionError, WeightsError
-from transfer.networks.backbones import bundled_network
+from transfer.networks.backbones import BUNDLED_LAYERS, bundled_network
 from transfer.networks.distillation import TEMPERATURE
 from transfer.networks.quick_layers import quick
 from transfer.writing import whole_file
 
 BATCH = 128
+# A layer on top takes what is special to the classes of the training, and is left behind.
+TRAINED_LAYERS: list[dict] = [
+    *(row for row in BUNDLED_LAYERS if row != {"tap": "max"}),
+    {"tap": "average"},
+    {"conv": 576, "kernel": 1, "bias": False},
+    {"normalise": "batch"},
+    {"activation": "relu"},
+]
 
 
 class Phase(NamedTuple):
@@ -59,7 +67,7 @@ def pretrain(
         folder: where `checkpoint.npz` is kept; written atomically, so that a stop loses little.
         phases: picture sizes in training order.
         teacher_answers: `(N, K)` probabilities of a teacher at temperature 2, or `None`.
-        layers: rows of `scratch.convnet`; those of the bundled backbone by default.
+        layers: rows of `scratch.convnet`; `TRAINED_LAYERS` by default.
 
     Returns:
         The trained classifier, pictures to label logits `(B, C)`.
@@ -71,7 +79,7 @@ def pretrain(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
-        backbone = keras.models.clone_model(bundled_network(None, layers), clone_function=quick)
+        backbone = keras.models.clone_model(bundled_network(None, layers or TRAINED_LAYERS), clone_function=quick)
         model = _classifier(
             backbone, int(labels.max()) + 1, None if teacher_answers is None else teacher_answers.shape[1]
         )
@@ -130,9 +138,16 @@ def top_1(classifier: keras.Model, images: LabelledImages, image_size: int) -> f
 
 
 def without_classifier(model: keras.Model, layers: Sequence[dict] | None = None) -> keras.Model:
-    """The bundled network, in float32, with what `pretrain` taught it; `layers` are what it was given."""
+    """The backbone inside, in float32.
+
+    Args:
+        model: from `pretrain`.
+        layers: rows with the same weights from the input on as those it was trained with, which may have
+            more; those of the bundled backbone by default.
+    """
     backbone = bundled_network(None, layers)
-    backbone.set_weights(keras.Model(model.input, model.get_layer("features").output).get_weights())
+    trained = keras.Model(model.input, model.get_layer("features").output).get_weights()
+    backbone.set_weights(trained[: len(backbone.weights)])
     return backbone
 
 
