@@ -3,7 +3,7 @@
 python recipes/edges.py PICTURE_OR_FOLDER
 
 Measured on 40 daisies of `flowers`: the filter of the bundled backbone that is nearest to Sobel correlates by
-0.84 (vertical edges) and 0.83 (horizontal), 4 of 64 filters by more than 0.8; with random weights 0.66, 0.72 and none.
+0.97 (vertical edges) and 0.98 (horizontal), 3 of 32 filters by more than 0.8; with random weights 0.55, 0.38 and none.
 """
 
 from pathlib import Path
