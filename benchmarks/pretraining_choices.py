@@ -32,7 +32,7 @@ def wider(layers: list[dict], width: int) -> list[dict]:
 def main(
     pictures: str,
     data: list[str],
-    teacher: Path,
+    teacher: Annotated[Path, typer.Option(help="weights of a whole MobileNetV2")],
     minutes: float = 4,
     answers: Annotated[Path, typer.Option(help="where the teacher's answers are kept")] = Path("teacher.npz"),
     groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
