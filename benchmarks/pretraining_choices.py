@@ -80,16 +80,12 @@ def main(
             steps = min(int(minutes * 60 / seconds), len(images) // pretraining.BATCH)
             model, _ = trained(*choice, steps, Path(folder, "whole"))
         network = pretraining.without_classifier(model, choice[0])
-        row = [100 * np.mean(probe(_features(network, images), images, splits)) for images in sets.values()]
+        row = []
+        for judged in sets.values():
+            features = transfer.extract_features(network, judged, pictures=Pictures(judged, 64), cache=False)
+            row.append(100 * np.mean(probe(features, judged, splits)))
         cells = [f"{value:.1f}" for value in (*row, np.mean(row))]
         print(f"| {name} | {2 * steps * pretraining.BATCH:,} | " + " | ".join(cells) + " |", flush=True)
-
-
-def _features(network, images) -> np.ndarray:
-    from transfer.data.pipeline import Pictures
-    from transfer.networks.features import forward
-
-    return np.concatenate(list(forward(network, Pictures(images, 64).batches(range(len(images)), 32))))
 
 
 if __name__ == "__main__":

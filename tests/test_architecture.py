@@ -35,7 +35,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
         "explain_sections", "explain_page", "repetition",
     ],
-    "evidence": ["comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
+    "evidence": ["preparation", "comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
 }
 # fmt: on
 LOWEST_FIRST = [f"{package}.{name}".lstrip(".") for package, names in LAYERS.items() for name in names] + ["demo_data"]

@@ -26,13 +26,14 @@ def load(
     from transfer.checks.checking import quick_findings
 
     images = transfer.load_images(data, groups)
-    findings = transfer.check(images).findings if strict else quick_findings(images)
+    look = transfer.check(images) if strict else None
+    findings = look.findings if look else quick_findings(images)
     if strict:
-        refuse(findings)
+        refuse(findings)  # unreadable files too, so that pictures have the same numbers below
     if keep_together is not None:
         if keep_together not in KEPT_TOGETHER:
             raise unknown_name("--keep-together", keep_together, KEPT_TOGETHER)
-        images = transfer.keep_together(images)
+        images = transfer.keep_together(images, look.near if look else None)
     split = transfer.split(images, seed) if split_file is None else transfer.read_split(images, split_file)
     if per_class is not None:
         split = transfer.limit_training(split, images.labels, per_class, seed)

@@ -8,15 +8,12 @@ import keras
 
 from transfer import settings
 from transfer.data.folders import LabelledImages
-from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import unknown_name
-from transfer.learning.backbone_argument import resolve_backbone
+from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
-from transfer.learning.option_checks import check_options
 from transfer.learning.results import Result
 from transfer.networks import scratch
-from transfer.networks.features import fingerprint
 from transfer.runs import records
 from transfer.statistics.differences import Answers, in_words, paired_differences
 
@@ -92,15 +89,12 @@ def compare(
     for name in methods:
         if name not in COMPARED:
             raise unknown_name("method", name, COMPARED)
-    check_options(seed=seed, image_size=image_size, fit=fit)
-    keras.utils.set_random_seed(seed)
-    network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
-    size = network.input_shape[1]
-    pictures = Pictures(images, size, fit, keep=True)
+    shared = prepare(images, split, backbone, image_size, weights, fit, seed)
+    size = shared.size
     layers = layers or settings.scratch_layers(len(split.train), size)
     if "scratch" in methods:
         scratch.convnet(size, layers)  # a layer that cannot be is refused before the other methods are trained
-    pretrained = {"backbone": network, "labels": labels}
+    pretrained = {"backbone": shared.network, "labels": shared.labels}
     dense = scratch.dense_layers()
     dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}
     networks = {
@@ -109,16 +103,13 @@ def compare(
         "scratch": {"method": "scratch", "layers": layers, "image_size": size},
         "dense": {"method": "scratch", "layers": dense, "image_size": size, "labels": dense_labels},
     }
-    asked = [
-        images.digest(), images.names, images.groups, split.digest(images.digests), fingerprint(network), size, fit,
-        seed, layers, options,
-    ]  # fmt: skip
+    same = dict(fit=fit, seed=seed, pictures=shared.pictures, refit=False, **options)
     comparison = Comparison()
     for name in methods:
-        place = records.unfinished(name, *asked)
+        place = records.unfinished(name, *shared.asked, layers, options)
         done = records.load_result(place, images, split)
         if done is None:
-            done = train(images, split, **networks[name], fit=fit, seed=seed, pictures=pictures, refit=False, **options)
+            done = train(images, split, **networks[name], **same)
             if not done.stopped_by_hand:
                 records.write_result(done, place)
         done.unfinished = place

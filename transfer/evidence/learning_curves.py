@@ -11,14 +11,11 @@ import numpy as np
 
 from transfer import settings
 from transfer.data.folders import LabelledImages
-from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split, limit_training
 from transfer.errors import DataError, OptionError, unknown_name
 from transfer.evidence import curve_words
-from transfer.learning.backbone_argument import resolve_backbone
+from transfer.evidence.preparation import prepare
 from transfer.learning.methods import METHODS, train
-from transfer.learning.option_checks import check_options
-from transfer.networks.features import fingerprint
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
@@ -140,27 +137,20 @@ def learning_curve(
     sizes = checked_sizes(sizes, images, split)
     if draws < 1:
         raise OptionError(f"--draws {draws}; expected 1 or more")
-    check_options(seed=seed, image_size=image_size, fit=fit)
-    keras.utils.set_random_seed(seed)
-    network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
-    size = network.input_shape[1]
-    pictures = Pictures(images, size, fit, keep=True)
-    asked = [
-        images.digest(), images.names, images.groups, split.digest(images.digests), fingerprint(network), size, fit,
-        seed, layers, options,
-    ]  # fmt: skip
-    place = records.unfinished("learning curve", *asked)
+    shared = prepare(images, split, backbone, image_size, weights, fit, seed)
+    pretrained, own = (shared.network, {"labels": shared.labels}), (None, {"image_size": shared.size, "layers": layers})
+    place = records.unfinished("learning curve", *shared.asked, layers, options)
     done = records.read_json(place / "points.json") if (place / "points.json").is_file() else {}
     points, stopped = [], []
     for method in methods:
-        given = (None, {"image_size": size, "layers": layers}) if method == "scratch" else (network, {"labels": labels})
+        given = own if method == "scratch" else pretrained
         for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
             key = f"{method} {per_class} {draw}"
             point = done.get(key)
             if point is None:
                 part = split if per_class == ALL else _draw(split, images.labels, per_class, seed + draw)
                 result = train(
-                    images, part, given[0], method, fit=fit, seed=seed + draw, pictures=pictures, refit=False,
+                    images, part, given[0], method, fit=fit, seed=seed + draw, pictures=shared.pictures, refit=False,
                     **given[1], **options,
                 )  # fmt: skip
                 point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}

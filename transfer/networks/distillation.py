@@ -15,7 +15,6 @@ from transfer.errors import WeightsError, first_line
 from transfer.writing import whole_file
 
 TEMPERATURE = 2.0  # softens the answers
-BATCH = 128
 
 
 def kept_answers(path: Path, weights: Path, images: LabelledImages) -> np.ndarray:
@@ -25,7 +24,7 @@ def kept_answers(path: Path, weights: Path, images: LabelledImages) -> np.ndarra
         WeightsError: `weights` are not of the teacher; `path` is damaged or holds the answers to other pictures.
     """
     if not path.is_file():
-        answers = soften(imagenet_teacher(weights), Pictures(images, 128).batches(range(len(images)), BATCH))
+        answers = soften(imagenet_teacher(weights), Pictures(images, 128).batches(range(len(images))))
         with whole_file(path) as partial, partial.open("wb") as file:
             np.savez(file, answers=answers, digest=images.digest())
     try:

@@ -21,6 +21,7 @@ from transfer.data.pipeline import Pictures
 from transfer.errors import OptionError, WeightsError
 from transfer.networks.backbones import BUNDLED_LAYERS, bundled_network
 from transfer.networks.distillation import TEMPERATURE
+from transfer.networks.features import forward
 from transfer.networks.quick_layers import quick
 from transfer.writing import whole_file
 
@@ -132,8 +133,8 @@ def read_phases(text: str) -> list[Phase]:
 
 def top_1(classifier: keras.Model, images: LabelledImages, image_size: int) -> float:
     """Share of pictures whose largest logit is that of their label."""
-    batches = Pictures(images, image_size).batches(range(len(images)), BATCH)
-    logits = np.concatenate([classifier.predict_on_batch(batch) for batch in batches])
+    batches = Pictures(images, image_size).batches(range(len(images)))
+    logits = np.concatenate(list(forward(classifier, batches)))
     return float((logits.argmax(axis=1) == images.labels).mean())
 
 

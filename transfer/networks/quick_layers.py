@@ -6,7 +6,7 @@ import keras
 
 from transfer.networks.copies import copy_network
 
-LARGEST = 16  # pixels a side: on larger maps oneDNN is as quick
+LARGEST = 16  # pixels a side: what was measured are small maps
 
 
 def quick_copy(model: keras.Model) -> keras.Model:
