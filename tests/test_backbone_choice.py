@@ -12,9 +12,10 @@ from transfer import cli, quiet
 quiet.import_tensorflow()
 
 from transfer.data import pipeline  # noqa: E402
-from transfer.errors import OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.errors import ModelFileError, OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
 from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
+from transfer.learning.backbone_argument import name_and_weights  # noqa: E402
 from transfer.networks import architectures  # noqa: E402
 
 
@@ -105,6 +106,27 @@ def test_wrong_names(digits, names, error):
         transfer.choose_backbone(*digits, names)
 
 
+@pytest.mark.parametrize(
+    ("entry", "name", "weights"),
+    [
+        ("bundled", "bundled", None),
+        ("mobilenet_v2:none", "mobilenet_v2", "none"),
+        (r"mobilenet_v2:C:\weights\x.h5", "mobilenet_v2", r"C:\weights\x.h5"),
+        (r"C:\nets\own.keras", r"C:\nets\own.keras", None),
+        ("d:/nets/own.keras", "d:/nets/own.keras", None),
+        (r"C:\nets\own.keras:D:\x.h5", r"C:\nets\own.keras", r"D:\x.h5"),
+        ("/nets/own.keras", "/nets/own.keras", None),
+    ],
+)
+def test_the_colon_of_a_drive_divides_nothing(entry, name, weights):
+    assert name_and_weights(entry) == (name, weights)
+
+
+def test_a_file_on_a_drive_is_looked_for_as_a_whole(digits):
+    with pytest.raises(ModelFileError, match=r"C:.nets.own\.keras does not exist"):
+        transfer.choose_backbone(*digits, [r"C:\nets\own.keras"])
+
+
 def test_it_is_written_with_its_plot(choice, tmp_path):
     choice.write(tmp_path)
     said = json.loads((tmp_path / "backbones.json").read_text())
@@ -136,7 +158,6 @@ def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
     [
         ("--learning-curve", "--sizes", "5,5000"),
         ("--learning-curve", "--sizes", "few"),
-        ("--learning-curve", "--methods", "dense"),
         ("--backbones", "bundled", "--weights", "none"),
         ("--backbones", "bundeld,bundled"),
     ],

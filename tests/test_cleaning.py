@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
+from transfer.checks import checking
 from transfer.checks.cleaning import Action, propose_actions
 from transfer.checks.findings import Finding
 from transfer.errors import DataError, OutputError, TransferError
@@ -306,3 +307,52 @@ def test_a_suspected_label_is_kept_for_a_person_to_look_at(data):
     action = rows[found.images.names[1]]
     assert (action.action, action.label) == ("keep", "cat")
     assert "looks like dog" in action.reason
+
+
+def sure(images, *names):
+    """A finding of labels that the heads are sure are wrong."""
+    figures = {"suggested": ["dog"], "belief": [0.01], "suggested_belief": [0.99]}
+    return Finding(
+        "labels that may be wrong",
+        tuple((images.names.index(name),) for name in names),
+        ("cat, looks like dog",) * len(names),
+        figures={name: values * len(names) for name, values in figures.items()},
+        kind="suspected labels",
+    )
+
+
+def test_a_move_gives_way_to_a_drop_and_keeps_the_group(data, tmp_path):
+    found = transfer.check(data)
+    names = ("cat/again.png", "cat/04.png", "cat/06.png")
+    found = replace(found, findings=(*found.findings, sure(found.images, *names)))
+    rows = {action.file: action for action in propose_actions(found, move_suspects=True)}
+    assert [f"{rows[name].action} {rows[name].label}" for name in names] == ["drop cat", "move dog", "move dog"]
+    assert rows["cat/04.png"].group == rows["cat/smaller.jpg"].group != ""
+    told = apply(data, write(tmp_path / "moves.csv", rows.values()), tmp_path / "new")
+    assert told == {"copied": 24, "moved": 2, "dropped": 4, "groups": 1}
+    assert {row.action for row in propose_actions(found)} == {"drop", "group", "keep"}
+    for bounds in ({"given_below": 0.01}, {"suggested_above": 0.99}):
+        assert "move" not in {row.action for row in propose_actions(found, True, **bounds)}
+
+
+def test_the_command_line_moves_sure_suspects_where_that_is_asked_for(data, tmp_path, monkeypatch):
+    wave(100).save(data / "dog" / "a cat.png")
+
+    def looks(images):
+        noise = np.random.default_rng(0).normal(0, 0.1, (len(images), 64))
+        return (noise + [[name.count("cat") + name.count("a cat")] for name in images.names]).astype(np.float32)
+
+    monkeypatch.setattr(checking, "_features", looks)
+    monkeypatch.chdir(tmp_path)
+    words = ["clean", str(data), "--labels", "--overwrite"]
+    strict = ["--move-suspects", "--given-below", "0"]
+    for more, expected in (([], "keep"), (strict, "keep"), (["--move-suspects"], "move")):
+        done = CliRunner().invoke(cli.app, [*words, *more])
+        assert done.exit_code == 0, done.output
+        row = rows_of(tmp_path / "clean.csv")["dog/a cat.png"]
+        assert row["action"] == expected
+    assert row["class"] == "cat"
+    assert "look at it: dog, looks like cat; its class has the probability 0." in row["reason"]
+    done = CliRunner().invoke(cli.app, ["clean", str(data), "--apply", "clean.csv", "--out", "new", "--json"])
+    assert json.loads(done.stdout)["moved"] == 1, done.output
+    assert (tmp_path / "new" / "cat" / "a cat.png").read_bytes() == (data / "dog" / "a cat.png").read_bytes()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import transfer
 from transfer import cli
 from transfer.cli.places import place_for
+from transfer.errors import OptionError
 
 
 def run(*words, **environment):
@@ -139,6 +140,30 @@ def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_fol
     assert isinstance(ended.exception, cli.TransferError)
     assert "\n" not in str(ended.exception)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in str(path)]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "{}", "--overwrite"), "--overwrite without --out"),
+        (("train", "{}", "--from", "run", "--overwrite"), "--overwrite without --out"),
+        (("compare", "{}", "--overwrite"), "--overwrite without --out"),
+        (("explain", "{}", "a.png", "--overwrite"), "--overwrite without --out"),
+        (("train", "{}", "--no-flip"), "--no-flip without the method finetune or scratch"),
+        (("compare", "{}", "--methods", "frozen", "--flip"), "--flip without the method finetune or scratch"),
+        (("compare", "{}", "--learning-curve", "--methods", "dense"), "--learning-curve without a method that has one"),
+        (("compare", "{}", "--methods", ","), "no method; expected some of frozen, finetune, scratch, dense"),
+        (("clean", "{}", "--move-suspects"), "--move-suspects without --labels"),
+        (("clean", "{}", "--labels", "--given-below", "0.1"), "--given-below without --move-suspects"),
+        (("clean", "{}", "--apply", "a.csv", "--labels", "--overwrite"), "--apply with --labels, --overwrite; "),
+    ],
+)
+def test_options_without_effect_are_refused_before_anything_is_read(words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match=sentence) as refusal:
+        typed(*(word.format("nowhere") for word in words))
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from transfer import quiet
 
 quiet.import_tensorflow()
 
+from transfer.errors import OptionError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"pool": 4}]
@@ -41,6 +42,12 @@ def trainings(result, monkeypatch):
 
 def compare(images, split, backbone, learning_rate=None):
     return transfer.compare(images, split, backbone, ["frozen"], epochs=1, learning_rate=learning_rate)
+
+
+def test_a_comparison_of_nothing_is_refused(digits, backbone, trainings):
+    with pytest.raises(OptionError, match="no method; expected some of frozen, finetune, scratch, dense"):
+        transfer.compare(*digits, backbone, [])
+    assert trainings == []
 
 
 def test_it_goes_on_with_the_same_pictures_under_the_same_names_and_groups_only(digits, backbone, trainings):

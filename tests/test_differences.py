@@ -110,7 +110,16 @@ def test_the_correction_can_take_a_difference_back():
     alone = differences.paired_differences(named(frozen=A, dense=B))[0]
     three = differences.paired_differences(named(frozen=A, dense=B, scratch=B))
     assert alone["p_value_holm"] == alone["p_value"] < 0.05 < three[0]["p_value_holm"]
-    assert "about" in differences.in_words(three)[0]
+    sentence = differences.in_words(three)[0]
+    assert three[0]["ci95"][0] > 0
+    assert ", +2.0 to +19.0, not significant after correction for 3 comparisons); about" in sentence
+    assert "after correction" not in differences.in_words([three[2]])[0]
+
+
+def test_an_interval_that_leaves_0_out_where_the_exact_test_does_not_reject():
+    row = {"a": "x", "b": "y", "pictures": 60, "accuracy_difference": 0.083, "ci95": [0.01, 0.16], "p_value": 0.063}
+    (sentence,) = differences.in_words([row | {"p_value_holm": 0.063, "pictures_needed": 90}])
+    assert "(+8.3 points, +1.0 to +16.0, not significant by the exact test)" in sentence
 
 
 def test_too_few_pictures_in_words():

@@ -201,6 +201,13 @@ def test_pictures_outside_class_folders_and_files_in_hidden_folders_are_counted(
     images = load_images(classes.parent / "parts")
     assert (len(images), images.ignored, images.outside) == (12, 8, 4)
 
+    write_pictures(classes.parent, 3)  # the folder of the parts is the only one there
+    (classes.parent / ".git").mkdir()
+    (classes.parent / ".git" / "config").touch()
+    shutil.rmtree(classes)
+    images = load_images(classes.parent)
+    assert (len(images), images.ignored, images.outside) == (12, 9, 7)
+
 
 def test_thousands_of_classes(tmp_path):
     images = load_images(write_many_classes(tmp_path, 2000))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer import quiet
+from transfer import method_names, quiet
 
 quiet.import_tensorflow()
 
@@ -138,7 +138,7 @@ def test_a_file_brings_its_own_weights(digits, tmp_path):
     transfer.convnet(32, SMALL).save(path)
     with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
         transfer.load_backbone(path, weights="none")
-    for method in methods.METHODS:
+    for method in method_names.METHODS:
         _, said = resolve_backbone(path, method, *digits)
         assert said == {"backbone": path, "weights": "as given"}
     assert resolve_backbone("bundled", "scratch", *digits)[1]["weights"] == "none"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from transfer import settings
 from transfer.checks.checking import Check
 from transfer.checks.duplicates import keep_together, version_sets
 from transfer.checks.findings import Finding
@@ -40,7 +41,12 @@ class Action(NamedTuple):
     reason: str
 
 
-def propose_actions(check: Check) -> list[Action]:
+def propose_actions(
+    check: Check,
+    move_suspects: bool = False,
+    given_below: float = settings.GIVEN_BELOW,
+    suggested_above: float = settings.SUGGESTED_ABOVE,
+) -> list[Action]:
     """One action for each picture that something was found about, in the order of file names.
 
     Dropped are files that cannot be read, pictures with the same bytes under several classes, all but
@@ -50,12 +56,18 @@ def propose_actions(check: Check) -> list[Action]:
 
     Args:
         check: from `check`.
+        move_suspects: move pictures with a suspected label to the class that is suggested, where their own has a
+            probability below `given_below` and that one a probability above `suggested_above` (0..1, by heads
+            that have not seen the picture).
     """
     images = check.images
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for finding in check.findings:
         for index, action, reason in _PROPOSALS.get(finding.kind, _nothing)(images, finding):
             found[index].append((action, reason))
+    moves = _sure_moves(check, given_below, suggested_above) if move_suspects else {}
+    for index, (_, reason) in moves.items():
+        found[index].append(("move", reason))
     near = {index for indices in version_sets(images.digests, check.near) for index in indices}
     joined = keep_together(images, check.near).groups if near else images.groups or ("",) * len(images)
     # Pictures of a group that near duplicates join with another one get its new name too.
@@ -65,10 +77,10 @@ def propose_actions(check: Check) -> list[Action]:
     rows = [Action(name, "", "drop", "", "", reason) for name, reason in images.unreadable]
     for index, proposals in found.items():
         action, _ = min(proposals, key=lambda proposal: ACTIONS.index(proposal[0]))
-        own = images.class_names[images.labels[index]]
+        label = moves[index][0] if action == "move" else images.class_names[images.labels[index]]
         group = joined[index] if index in near | renamed else ""
         reason = "; ".join(dict.fromkeys(proposal[1] for proposal in proposals))
-        rows.append(Action(images.names[index], images.digests[index], action, own, group, reason))
+        rows.append(Action(images.names[index], images.digests[index], action, label, group, reason))
     return sorted(rows)
 
 
@@ -175,6 +187,17 @@ def _doubt(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
     # More than half of the suspects on flowers are labelled rightly (docs/clean.md): a person decides.
     for (index,), said in zip(finding.sets, finding.details):
         yield index, "keep", f"look at it: {said}"
+
+
+def _sure_moves(check: Check, given_below: float, suggested_above: float) -> dict[int, tuple[str, str]]:
+    """By index of a suspect: (the class to move it to, the reason)."""
+    moves = {}
+    for finding in check["suspected labels"]:
+        columns = (finding.figures[name] for name in ("suggested", "belief", "suggested_belief"))
+        for (index,), label, given, suggested in zip(finding.sets, *columns):
+            if given < given_below and suggested > suggested_above:
+                moves[index] = label, f"its class has the probability {given:.3f}, {label} {suggested:.3f}"
+    return moves
 
 
 def _look_at(images: LabelledImages, finding: Finding) -> Iterator[tuple]:

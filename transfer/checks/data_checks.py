@@ -6,7 +6,7 @@ Each function takes `Facts` and yields `Found`s; `quality.KINDS` says what each 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -111,36 +111,6 @@ def missing_classes(facts: Facts) -> Iterator[Found]:
             yield Found(f"{part} has no picture of {some(missing)}")
 
 
-def exact_in_class(facts: Facts) -> Iterator[Found]:
-    """Equal files inside a class."""
-    yield from _of_sets(facts, facts.exact_sets, "{} stored more than once in a class", _labels, same=True)
-
-
-def exact_across_classes(facts: Facts) -> Iterator[Found]:
-    """Equal files with different labels: one of the labels is wrong."""
-    yield from _of_sets(facts, facts.exact_sets, "{} stored under different classes", _labels, same=False)
-
-
-def exact_across_parts(facts: Facts) -> Iterator[Found]:
-    """Equal files in several parts that DATA names: a leak."""
-    yield from _of_sets(facts, facts.exact_sets, "{} stored in more than one part", _parts, same=False)
-
-
-def near_in_class(facts: Facts) -> Iterator[Found]:
-    """Versions of one picture inside a class."""
-    yield from _of_sets(facts, facts.near_sets, "{} there in several versions", _labels, same=True)
-
-
-def near_across_classes(facts: Facts) -> Iterator[Found]:
-    """Versions of one picture with different labels."""
-    yield from _of_sets(facts, facts.near_sets, "{} there in versions of different classes", _labels, same=False)
-
-
-def near_across_parts(facts: Facts) -> Iterator[Found]:
-    """Versions of one picture in several parts that DATA names."""
-    yield from _of_sets(facts, facts.near_sets, "{} there in versions in more than one part", _parts, same=False)
-
-
 def groups_in_names(facts: Facts) -> Iterator[Found]:
     """Groups that file names show, where nothing yet keeps them together."""
     proposed = facts.name_groups
@@ -184,7 +154,11 @@ def suspected_labels(facts: Facts) -> Iterator[Found]:
         names = facts.images.class_names
         details = tuple(f"{names[s.given]}, looks like {names[s.suggested]}" for s in facts.suspects)
         sets = tuple((int(s.index),) for s in facts.suspects)
-        figures = {"suggested": [names[s.suggested] for s in facts.suspects]}
+        figures = {
+            "suggested": [names[s.suggested] for s in facts.suspects],
+            "belief": [s.belief for s in facts.suspects],
+            "suggested_belief": [s.suggested_belief for s in facts.suspects],
+        }
         said = f"{_count(len(sets), 'label')} that may be wrong, the most suspect first"
         yield Found(said, sets, details, figures=figures)
 
@@ -218,3 +192,19 @@ def _class(facts: Facts, label: int) -> str:
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _repeated(sets: str, message: str, kinds, same: bool) -> Callable[[Facts], Iterator[Found]]:
+    return lambda facts: _of_sets(facts, getattr(facts, sets), message, kinds, same)
+
+
+# Pictures that are there more than once, by kind of finding. Under two classes one label is wrong; in two parts that
+# DATA names they are a leak.
+REPEATED: dict[str, Callable[[Facts], Iterator[Found]]] = {
+    "exact in class": _repeated("exact_sets", "{} stored more than once in a class", _labels, same=True),
+    "exact across classes": _repeated("exact_sets", "{} stored under different classes", _labels, same=False),
+    "exact across parts": _repeated("exact_sets", "{} stored in more than one part", _parts, same=False),
+    "near in class": _repeated("near_sets", "{} there in several versions", _labels, same=True),
+    "near across classes": _repeated("near_sets", "{} there in versions of different classes", _labels, same=False),
+    "near across parts": _repeated("near_sets", "{} there in versions in more than one part", _parts, same=False),
+}

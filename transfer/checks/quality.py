@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from transfer.checks import data_checks, picture_checks
+from transfer.checks.data_checks import REPEATED
 from transfer.checks.findings import SEVERITIES, Facts, Finding, Found
 
 
@@ -26,16 +27,16 @@ KINDS = (
     Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
     Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
     Kind(
-        "exact across classes", "problem", "", data_checks.exact_across_classes, "keep the right one, drop the others"
+        "exact across classes", "problem", "", REPEATED["exact across classes"], "keep the right one, drop the others"
     ),
-    Kind("exact across parts", "problem", "", data_checks.exact_across_parts, "a leak: drop them from one part"),
-    Kind("near across parts", "problem", "near", data_checks.near_across_parts, "a leak: drop them from one part"),
+    Kind("exact across parts", "problem", "", REPEATED["exact across parts"], "a leak: drop them from one part"),
+    Kind("near across parts", "problem", "near", REPEATED["near across parts"], "a leak: drop them from one part"),
     Kind("groups across parts", "problem", "", data_checks.groups_across_parts, "a leak: move each group to one part"),
     Kind("name groups across parts", "warning", "", data_checks.name_groups_across_parts, "a leak if they are right"),
     Kind("groups in names", "warning", "", data_checks.groups_in_names, "--groups auto keeps them together"),
-    Kind("near across classes", "warning", "near", data_checks.near_across_classes, "look which label is right"),
-    Kind("near in class", "warning", "near", data_checks.near_in_class, "--keep-together near-duplicates"),
-    Kind("exact in class", "warning", "", data_checks.exact_in_class, f"the split keeps them together; or {_DROP}"),
+    Kind("near across classes", "warning", "near", REPEATED["near across classes"], "look which label is right"),
+    Kind("near in class", "warning", "near", REPEATED["near in class"], "--keep-together near-duplicates"),
+    Kind("exact in class", "warning", "", REPEATED["exact in class"], f"the split keeps them together; or {_DROP}"),
     Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
     Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
     Kind("outside classes", "warning", "", data_checks.outside_classes, "move them into the folder of their class"),

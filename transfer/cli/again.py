@@ -7,20 +7,15 @@ from pathlib import Path
 import typer
 
 from transfer import quiet
-from transfer.cli.typed import typed_options
-from transfer.errors import OptionError
+from transfer.cli.typed import refuse_beside
 
 ALLOWED = ("data", "again", "out_folder", "overwrite", "as_json")
 
 
 def refuse_other_options(context: typer.Context) -> None:
     """Everything that shapes the training comes from the run."""
-    given = [option for name, option in typed_options(context).items() if name not in ALLOWED]
-    if given:
-        raise OptionError(
-            f"--from with {', '.join(given)}; --from repeats a run as it was: leave the others away, "
-            "or train without --from and give its split with --split"
-        )
+    advice = "leave the others away, or train without --from and give its split with --split"
+    refuse_beside(context, "--from", ALLOWED, f"--from repeats a run as it was: {advice}")
 
 
 def data_of(run: Path) -> str:

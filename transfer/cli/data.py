@@ -10,9 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
+from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.show import one_line, out, print_json, progress, show_line
+from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
+
+APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
 
 
 def check(
@@ -45,12 +49,16 @@ def check(
 
 
 def clean(
+    context: typer.Context,
     data: option.Data,
     apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
     groups: option.Groups = None,
     near: option.NearDuplicates = "hash",
     labels: option.LookAtLabels = False,
     seed: option.Seed = 0,
+    move_suspects: option.MoveSuspects = False,
+    given_below: option.GivenBelow = settings.GIVEN_BELOW,
+    suggested_above: option.SuggestedAbove = settings.SUGGESTED_ABOVE,
     place: Annotated[
         Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")
     ] = None,
@@ -60,14 +68,17 @@ def clean(
     """Propose what to keep, drop, move and group in a table; --apply copies DATA as the edited table says."""
     from transfer.checks.cleaned_copies import GROUPS
 
+    refuse_idle_options(context)
     if apply is None:
         place = place or Path("clean.csv")
-        actions = transfer.propose_actions(transfer.check(data, groups, near=near, labels=labels, seed=seed))
+        found = transfer.check(data, groups, near=near, labels=labels, seed=seed)
+        actions = transfer.propose_actions(found, move_suspects, given_below, suggested_above)
         transfer.write_actions(actions, place, overwrite)
         told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
         said = ", ".join(f"{count} to {name}" for name, count in told.items())
         after = f"{said}. Edit {place}, then: transfer clean {data} --apply {place} --out NEW"
     else:
+        refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")
         if place is None:
             raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
         images = transfer.load_images(data, groups, lenient=True)

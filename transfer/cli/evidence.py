@@ -9,6 +9,7 @@ import transfer
 from transfer import quiet
 from transfer.cli.loading import whole_numbers
 from transfer.cli.show import millions, one_line, out, progress, show_line, show_notes
+from transfer.cli.typed import names_in
 from transfer.errors import OptionError
 
 
@@ -18,7 +19,7 @@ def chosen_backbone(images, split, backbones: str, backbone: str, weights: str |
         raise OptionError(
             "--backbones with --backbone or --weights; write all of them into --backbones, as NAME:WEIGHTS"
         )
-    names = [name.strip() for name in backbones.split(",") if name.strip()]
+    names = names_in(backbones)
     choice = transfer.choose_backbone(images, split, names[0] if len(names) == 1 else names, **options)
     progress.print(f"compared with the recommended backbone, {choice.recommended.label}", markup=False)
     weights = choice.recommended.weights

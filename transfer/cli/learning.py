@@ -24,10 +24,9 @@ from transfer.cli.show import (
     show_notes,
     show_place,
 )
-from transfer.cli.typed import refuse_idle_options, typed_options
-from transfer.errors import OptionError, unknown_name
-
-METHODS = "frozen,finetune,scratch,dense"
+from transfer.cli.typed import names_in, refuse_idle_options, typed_options
+from transfer.errors import OptionError
+from transfer.method_names import COMPARED, METHODS, check_methods
 
 
 def train(
@@ -93,7 +92,7 @@ def compare(
     context: typer.Context,
     data: option.Data,
     backbone: option.Backbone = "bundled",
-    methods: Annotated[str, typer.Option(help=f"some of {METHODS}")] = METHODS,
+    methods: Annotated[str, typer.Option(help=f"some of {','.join(COMPARED)}")] = ",".join(COMPARED),
     head: option.Head = "linear",
     weights: option.Weights = None,
     image_size: option.ImageSize = None,
@@ -125,10 +124,8 @@ def compare(
 ) -> None:
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
     refuse_idle_options(context)
-    names, also = [name.strip() for name in methods.split(",")], []
-    for name in names:
-        if name not in METHODS.split(","):
-            raise unknown_name("--methods", name, METHODS.split(","))
+    names, also = names_in(methods), []
+    check_methods(names, COMPARED)
     shared = dict(image_size=image_size, fit=fit.value, seed=seed)
     options = dict(
         **shared, layers=layer_rows(layers), head=head, epochs=epochs, learning_rate=learning_rate,
@@ -143,7 +140,7 @@ def compare(
         choice, backbone, weights = chosen_backbone(images, split, backbones, backbone, weights, **shared)
         also.append(choice)
     if learning_curve:
-        curved = [name for name in names if name != "dense"]
+        curved = [name for name in names if name in METHODS]
         curve = transfer.learning_curve(images, split, backbone, curved, per_draw, draws, weights=weights, **options)
         also.append(curve)
     comparison = transfer.compare(images, split, backbone, names, weights=weights, **options)

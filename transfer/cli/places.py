@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from transfer.errors import OptionError
 from transfer.writing import check_free, make_numbered
 
 
@@ -17,7 +18,13 @@ def place_for(
 
     One that is named here is made at once, so that no command beside this one takes it, and goes again
     where nothing came into it.
+
+    Raises:
+        OptionError: there is something to overwrite only where a folder is named.
+        OutputError: the folder is taken or cannot be written.
     """
+    if overwrite and folder is None:
+        raise OptionError("--overwrite without --out; give that too, or leave --overwrite away")
     if folder is not None:
         check_free(folder, overwrite, known_by)
         yield folder

@@ -7,19 +7,22 @@ from collections.abc import Callable
 import typer
 
 from transfer.errors import OptionError
+from transfer.method_names import METHODS
 
 
 def typed_options(context: typer.Context) -> dict[str, str]:
     """The options on the command line, as they are written, by the names of their parameters."""
-    return {
-        parameter.name: max(parameter.opts, key=len)
-        for parameter in context.command.params
-        if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
-    }
+    typed = [p for p in context.command.params if context.get_parameter_source(p.name).name == "COMMANDLINE"]
+    return {p.name: max(p.secondary_opts if context.params[p.name] is False else p.opts, key=len) for p in typed}
+
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _methods(values: dict) -> list[str]:
-    return [name.strip() for name in values["methods"].split(",")] if "methods" in values else [values["method"]]
+    return names_in(values["methods"]) if "methods" in values else [values["method"]]
 
 
 # Options, what they have no effect without, and whether that is there: from the values of all options of the command
@@ -28,13 +31,20 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
     (("hidden", "dropout", "activation"), "--head mlp", lambda values, typed: values["head"] == "mlp"),
     (("label_smoothing",), "--head linear or mlp", lambda values, typed: values["head"] != "svm"),
     (("share", "train_batch_norm"), "the method finetune", lambda values, typed: "finetune" in _methods(values)),
+    (("flip",), "the method finetune or scratch", lambda values, typed: set(_methods(values)) != {"frozen"}),
     (("layers",), "the method scratch", lambda values, typed: "scratch" in _methods(values)),
     (
         ("weights",), "--backbone, since the method is scratch",
         lambda values, typed: "methods" in values or values["method"] != "scratch" or "backbone" in typed,
     ),
+    (
+        ("learning_curve",), f"a method that has one ({', '.join(METHODS)})",
+        lambda values, typed: set(_methods(values)) != {"dense"},
+    ),
     (("sizes", "draws"), "--learning-curve", lambda values, typed: values["learning_curve"]),
     (("repeats",), "--folds", lambda values, typed: values["folds"] is not None),
+    (("move_suspects",), "--labels", lambda values, typed: values["labels"]),
+    (("given_below", "suggested_above"), "--move-suspects", lambda values, typed: values["move_suspects"]),
 )  # fmt: skip
 
 
@@ -47,3 +57,10 @@ def refuse_idle_options(context: typer.Context) -> None:
             raise OptionError(f"{', '.join(idle)} without {needed}; give that too, or leave {idle[0]} away")
     if "backbones" not in context.params and {"layers", "backbone"} <= set(typed):
         raise OptionError("--layers with --backbone; the one or the other says what is trained from scratch")
+
+
+def refuse_beside(context: typer.Context, option: str, allowed: tuple[str, ...], advice: str) -> None:
+    """End with a sentence if an option leaves others without effect, all but those that are allowed beside it."""
+    others = [written for name, written in typed_options(context).items() if name not in allowed]
+    if others:
+        raise OptionError(f"{option} with {', '.join(others)}; {advice}")

@@ -54,8 +54,8 @@ def _listing(source: Path, data: str | Path) -> Listing:
         return _from_table(source, source.parent)
     if source.is_file():
         raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
-    root, table = _descend(source)
-    return _from_table(table, root) if table else _from_folder(root, data)
+    way, table = _descend(source)
+    return _from_table(table, way[-1]) if table else _from_folder(way, data)
 
 
 def _from_table(table: Path, root: Path) -> Listing:
@@ -78,19 +78,25 @@ def _visible_folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
 
 
-def _descend(folder: Path) -> tuple[Path, Path | None]:
-    """Step into the only folder of a folder while that holds folders: archives often wrap what they hold."""
+def _descend(folder: Path) -> tuple[list[Path], Path | None]:
+    """Step into the only folder of a folder while that holds folders: archives often wrap what they hold.
+
+    Returns:
+        (the folders on the way, the last of them that of the pictures; the table in it, if there is one).
+    """
+    way = [folder]
     while True:
-        tables = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
-        inner = _visible_folders(folder)
+        tables = sorted(p for p in way[-1].glob("*.csv") if p.is_file() and not p.name.startswith("."))
+        inner = _visible_folders(way[-1])
         for table in filter(is_table, tables):
-            return folder, table
+            return way, table
         if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
-            return folder, None
-        folder = inner[0]
+            return way, None
+        way.append(inner[0])
 
 
-def _from_folder(root: Path, data: str | Path) -> Listing:
+def _from_folder(way: list[Path], data: str | Path) -> Listing:
+    root = way[-1]
     inner = _visible_folders(root)
     if not any(root.iterdir()):
         raise DataError(f"{data} is empty; expected one folder of pictures for each class")
@@ -105,9 +111,9 @@ def _from_folder(root: Path, data: str | Path) -> Listing:
         others = some(p.name for p in inner if p not in parts)
         raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
     entries, empty = [], []
-    beside = [path for folder in [root, *(inner if by_part else [])] for path in folder.iterdir() if path.is_file()]
+    beside = [path for folder in [*way, *(inner if by_part else [])] for path in folder.iterdir() if path.is_file()]
     outside = sum(map(_is_picture, beside))
-    ignored = len(beside) - outside + _files_in_hidden_folders(root)
+    ignored = len(beside) - outside + _files_in_hidden_folders(way[0])
     for part in inner if by_part else [root]:
         given = PART_NAMES[part.name.lower()] if by_part else ""
         for folder in _visible_folders(part):

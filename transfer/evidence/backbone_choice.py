@@ -19,7 +19,7 @@ from transfer.data.pipeline import BATCH, Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
-from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.backbone_argument import name_and_weights, resolve_backbone
 from transfer.learning.option_checks import check_options
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
 from transfer.networks.backbones import check_name
@@ -80,7 +80,7 @@ def choose_backbone(
             "no backbone to choose from; expected names such as bundled,mobilenet_v2, or fast, or all-local"
         )
     for entry in names:  # first, so that a slip in the last name costs nothing
-        check_name(entry.partition(":")[0])
+        check_name(name_and_weights(entry)[0])
     check_options(seed=seed, image_size=image_size, fit=fit)
     notes: list[str] = []
     while True:
@@ -100,10 +100,10 @@ def _ranked(names, optional: bool, images: LabelledImages, split: Split, indices
     folds = _folds(images, indices, seed)
     measured, answers, notes = [], [], []
     for entry in dict.fromkeys(names):
-        name, _, weights = entry.partition(":")
+        name, weights = name_and_weights(entry)
         keras.utils.set_random_seed(seed)
         try:
-            network, labels = resolve_backbone(name, "frozen", images, split, image_size, weights or None)
+            network, labels = resolve_backbone(name, "frozen", images, split, image_size, weights)
         except WeightsError as error:
             if not optional:
                 raise

@@ -9,15 +9,13 @@ import keras
 from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
-from transfer.errors import unknown_name
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
 from transfer.learning.results import Result
+from transfer.method_names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs import records
 from transfer.statistics.differences import Answers, in_words, paired_differences
-
-COMPARED = ("frozen", "finetune", "scratch", "dense")
 
 
 class Comparison(dict[str, Result]):
@@ -85,10 +83,12 @@ def compare(
 
     Returns:
         A dict of `Result` by method name, with `differences` and `best`.
+
+    Raises:
+        OptionError: no method, or an option that cannot be used.
+        UnknownNameError: no such method or backbone.
     """
-    for name in methods:
-        if name not in COMPARED:
-            raise unknown_name("method", name, COMPARED)
+    check_methods(methods, COMPARED)
     shared = prepare(images, split, backbone, image_size, weights, fit, seed)
     size = shared.size
     layers = layers or settings.scratch_layers(len(split.train), size)

@@ -12,10 +12,11 @@ import numpy as np
 from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, limit_training
-from transfer.errors import DataError, OptionError, unknown_name
+from transfer.errors import DataError, OptionError
 from transfer.evidence import curve_words
 from transfer.evidence.preparation import prepare
-from transfer.learning.methods import METHODS, train
+from transfer.learning.methods import train
+from transfer.method_names import METHODS, check_methods
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
@@ -126,14 +127,10 @@ def learning_curve(
 
     Raises:
         DataError: there are no test pictures.
-        OptionError: a size that the data does not have, or no draw.
+        OptionError: no method, a size that the data does not have, or no draw.
         UnknownNameError: no such method.
     """
-    if not methods:
-        raise OptionError(f"no method to draw a learning curve of; expected some of {', '.join(METHODS)}")
-    for name in methods:
-        if name not in METHODS:
-            raise unknown_name("method", name, METHODS)
+    check_methods(methods)
     sizes = checked_sizes(sizes, images, split)
     if draws < 1:
         raise OptionError(f"--draws {draws}; expected 1 or more")

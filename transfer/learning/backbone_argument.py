@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +11,15 @@ from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.networks import backbones, scratch
+
+# NAME, or NAME:WEIGHTS; the colon behind the letter of a drive (of Windows) belongs to its path.
+_ENTRY = re.compile(r"((?:[A-Za-z]:(?=[\\/]))?[^:]*):?(.*)", re.DOTALL)
+
+
+def name_and_weights(entry: str) -> tuple[str, str | None]:
+    """What an entry such as `mobilenet_v2:FILE` names: a backbone, and its weights if they are not the usual ones."""
+    name, weights = _ENTRY.fullmatch(entry).groups()
+    return name, weights or None
 
 
 def resolve_backbone(

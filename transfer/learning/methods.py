@@ -12,19 +12,18 @@ from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
-from transfer.errors import OptionError, UnreadablePictures, unknown_name
+from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.option_checks import check_options
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
+from transfer.method_names import check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.calibration import calibration_error, fit_temperature
 from transfer.statistics.evaluation import evaluate_probabilities
-
-METHODS = ("frozen", "finetune", "scratch")
 
 
 def train(
@@ -89,8 +88,7 @@ def train(
         TrainingError: the loss became no number.
         UnknownNameError, OptionError: a wrong name or value.
     """
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
+    check_methods([method])
     heads.check_head(head, hidden, dropout, activation)
     check_options(
         image_size=image_size, fit=fit, seed=seed, epochs=epochs, learning_rate=learning_rate,

@@ -69,9 +69,17 @@ def _sentence(row: dict, comparisons: int) -> str:
     if row["p_value_holm"] >= LEVEL:
         needed = row["pictures_needed"]
         more = f"about {needed:,} would be needed" if needed else "they are right equally often"
-        return (
-            f"{a} and {b} cannot be told apart with {pictures} ({gain:+.1f} points, {low:+.1f} to {high:+.1f}); {more}"
-        )
+        apart = f"{gain:+.1f} points, {low:+.1f} to {high:+.1f}{_why_not(row, comparisons)}"
+        return f"{a} and {b} cannot be told apart with {pictures} ({apart}); {more}"
     if gain < 0:
         a, b, gain, low, high = b, a, -gain, -high, -low
     return f"{a} is better than {b} by {gain:.1f} points ({low:.1f} to {high:.1f})"
+
+
+def _why_not(row: dict, comparisons: int) -> str:
+    """Why a difference counts for nothing although its interval, which is of one comparison, leaves 0 out."""
+    low, high = row["ci95"]
+    if low <= 0 <= high:
+        return ""
+    alone = row["p_value"] < LEVEL
+    return ", not significant " + (f"after correction for {comparisons} comparisons" if alone else "by the exact test")

@@ -1,0 +1,24 @@
+"""The ways to train, by name: words can be looked at before Keras is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transfer.errors import OptionError, unknown_name
+
+METHODS = ("frozen", "finetune", "scratch")
+COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense network
+
+
+def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:
+    """Refuse names that cannot be used.
+
+    Raises:
+        OptionError: there are none.
+        UnknownNameError: one of them is not known.
+    """
+    if not names:
+        raise OptionError(f"no method; expected some of {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise unknown_name("method", name, known)
