@@ -155,7 +155,7 @@ def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_fol
         (("compare", "{}", "--methods", ","), "no method; expected some of frozen, finetune, scratch, dense"),
         (("clean", "{}", "--move-suspects"), "--move-suspects without --labels"),
         (("clean", "{}", "--labels", "--given-below", "0.1"), "--given-below without --move-suspects"),
-        (("clean", "{}", "--apply", "a.csv", "--labels", "--overwrite"), "--apply with --labels, --overwrite; "),
+        (("clean", "{}", "--apply", "a.csv", "--move-suspects", "--overwrite"), "--apply with --move-suspects, --ov"),
     ],
 )
 def test_options_without_effect_are_refused_before_anything_is_read(words, sentence, tmp_path, monkeypatch):

@@ -68,8 +68,8 @@ def clean(
     """Propose what to keep, drop, move and group in a table; --apply copies DATA as the edited table says."""
     from transfer.checks.cleaned_copies import GROUPS
 
-    refuse_idle_options(context)
     if apply is None:
+        refuse_idle_options(context)
         place = place or Path("clean.csv")
         found = transfer.check(data, groups, near=near, labels=labels, seed=seed)
         actions = transfer.propose_actions(found, move_suspects, given_below, suggested_above)

@@ -37,7 +37,7 @@ Groups = Annotated[
 NearDuplicates = Annotated[str, typer.Option(help="near duplicates by hash, features (of the backbone too) or none")]
 LookAtLabels = Annotated[bool, typer.Option("--labels", help="look for wrong labels too (a pass of the backbone)")]
 MoveSuspects = Annotated[
-    bool, typer.Option("--move-suspects", help="propose to move those of which --labels is sure, not to keep them")
+    bool, typer.Option("--move-suspects", help="propose to move suspects that the heads of --labels are sure of")
 ]
 GivenBelow = Annotated[
     float, typer.Option(callback=below_one, help="to be moved, a picture's class has less than this probability")
