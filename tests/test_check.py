@@ -17,7 +17,7 @@ from transfer.checks import alignment, inspection, quality
 from transfer.checks.check_page import write_check_page
 from transfer.checks.checking import quick_findings
 from transfer.checks.duplicates import near_pairs
-from transfer.checks.inspection import Inspection, inspect_file, inspect_files
+from transfer.checks.inspection import Inspection, inspect_files
 from transfer.errors import DataError, PictureError, UnknownNameError
 
 
@@ -220,7 +220,21 @@ def test_enlarged_pictures_show_in_their_spectrum(factor, low, high, tmp_path):
     grey = ((grey - grey.min()) / np.ptp(grey) * 255).astype(np.uint8)
     image = Image.fromarray(grey).resize((128 // factor,) * 2).resize((128, 128), Image.Resampling.BICUBIC)
     image.save(tmp_path / "a.png")
-    assert low <= inspect_file(tmp_path / "a.png").detail <= high
+    (seen,) = inspect_files([tmp_path / "a.png"])
+    assert low <= seen.detail <= high
+
+
+def test_pictures_are_measured_together_as_alone(tmp_path, monkeypatch):
+    sizes = [(64, 48), (64, 48), (48, 64), (5, 3), (300, 20), (700, 600), (700, 600), (16, 16)]
+    write(tmp_path, {f"{i}.png": picture(i, *size) for i, size in enumerate(sizes)})
+    paths = sorted(tmp_path.glob("*.png"))
+    together = inspect_files(paths, cache=False)
+    monkeypatch.setattr("transfer.checks.measures.STACK", 1)
+    monkeypatch.setattr(inspection, "TOGETHER", 1)
+    for size, first, second in zip(sizes, together, inspect_files(paths, cache=False)):
+        assert (first.width, first.height) == size
+        for one, other in zip(first, second):
+            assert one == (pytest.approx(other, abs=1e-3) if isinstance(other, float) else other)
 
 
 def test_shortcuts_are_found_and_chance_is_not(tmp_path):
@@ -352,8 +366,8 @@ def test_a_second_look_reads_only_what_changed(tmp_path, monkeypatch):
     paths = sorted(write(tmp_path, plain(5)).rglob("*.png"))
     time.sleep(0.06)  # files written this moment are not trusted yet
     read = []
-    look = inspection.inspect_file
-    monkeypatch.setattr(inspection, "inspect_file", lambda path: read.append(path) or look(path))
+    look = inspection.look_at
+    monkeypatch.setattr(inspection, "look_at", lambda path: read.append(path) or look(path))
     first = inspect_files(paths)
     assert inspect_files(paths) == first
     assert len(read) == 10
@@ -374,7 +388,7 @@ def test_a_failure_to_read_is_not_kept(tmp_path, monkeypatch):
     paths = sorted(write(tmp_path, plain(1)).rglob("*.png"))
     time.sleep(0.06)
     with monkeypatch.context() as broken:
-        broken.setattr(inspection, "read_whole", lambda path: (_ for _ in ()).throw(PictureError("cannot be read")))
+        broken.setattr(inspection, "opened_whole", lambda path: (_ for _ in ()).throw(PictureError("cannot be read")))
         assert {file.reason for file in inspect_files(paths)} == {"cannot be read"}
     assert {file.reason for file in inspect_files(paths)} == {""}
 
@@ -382,8 +396,8 @@ def test_a_failure_to_read_is_not_kept(tmp_path, monkeypatch):
 def test_a_file_written_just_before_a_long_look_is_not_trusted(tmp_path, monkeypatch):
     paths = sorted(write(tmp_path, plain(1)).rglob("*.png"))
     read = []
-    look = inspection.inspect_file
-    monkeypatch.setattr(inspection, "inspect_file", lambda path: read.append(path) or time.sleep(0.08) or look(path))
+    look = inspection.look_at
+    monkeypatch.setattr(inspection, "look_at", lambda path: read.append(path) or time.sleep(0.08) or look(path))
     inspect_files(paths)
     inspect_files(paths)
     assert len(read) == 4
@@ -393,7 +407,7 @@ def test_a_camera_file_with_a_preview_behind_it_is_a_jpeg(tmp_path):
     picture(1).save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[picture(1, 16, 12)])
     with Image.open(tmp_path / "a.jpg") as image:
         assert (image.format, image.n_frames) == ("MPO", 2)
-    seen = inspect_file(tmp_path / "a.jpg")
+    (seen,) = inspect_files([tmp_path / "a.jpg"])
     assert (seen.format, seen.frames, seen.width) == ("JPEG", 1, 64)
 
 

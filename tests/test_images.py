@@ -20,6 +20,9 @@ def test_good_picture_reads_as_the_pixels_it_stands_for(name, tmp_path):
     assert np.abs(pixels.astype(float) - file.pixels).mean() <= file.tolerance
     (tmp_path / name).write_bytes(file.data)
     assert np.array_equal(images.read_picture(tmp_path / name), pixels)
+    with images.opened_whole(tmp_path / name) as (data, image):
+        assert data == file.data
+        assert np.array_equal(images.upright_rgb(image), pixels)
 
 
 @pytest.mark.parametrize("name", bad())
@@ -29,6 +32,14 @@ def test_bad_picture_is_refused_with_its_reason(name, function):
         function(bad()[name].data)
     assert bad()[name].reason in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", bad())
+def test_a_file_is_opened_whole_or_refused_with_the_same_reason(name, tmp_path):
+    (tmp_path / name).write_bytes(bad()[name].data)
+    with pytest.raises(PictureError) as error, images.opened_whole(tmp_path / name) as (_, image):
+        images.upright_rgb(image)
+    assert bad()[name].reason in str(error.value)
 
 
 def test_bad_picture_is_refused_whatever_the_warning_filters_say():

@@ -25,7 +25,7 @@ ALIKE_FEATURES = 0.85  # cosine of two feature vectors, without their mean
 SAME = 0.97  # correlation of two aligned pictures
 PARTNERS = 8  # candidates of a picture that are compared with it
 FEW = 50  # pictures, below which what they have in common is not taken away
-BLOCK, TILE = 512, 8192  # pictures compared with one another at once
+BLOCK, TILE = 512, 4096  # pictures compared with one another at once
 TOGETHER = 256  # pairs aligned at once
 
 
@@ -152,7 +152,9 @@ def _alike(rows: np.ndarray, others: np.ndarray, least: float) -> set[tuple[int,
         a, b, cosine = np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32)
         for left in range(start, len(others), TILE):
             cosines = rows[start : start + BLOCK] @ others[left : left + TILE].T
-            row, column = np.nonzero(np.triu(cosines >= least, start - left + 1))  # a < b
+            row, column = np.divmod(np.flatnonzero(cosines >= least), cosines.shape[1])
+            new = row + start < column + left
+            row, column = row[new], column[new]
             a = np.concatenate([a, row + start])
             b = np.concatenate([b, column + left])
             cosine = np.concatenate([cosine, cosines[row, column]])

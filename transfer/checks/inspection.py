@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transfer.cache import cache_folder, reported
-from transfer.checks.measures import measure
-from transfer.data.images import digest_of, opened, read_whole, upright_rgb
+from transfer.checks.measures import Views, measure, views
+from transfer.data.images import digest_of, opened_whole, upright_rgb
 from transfer.errors import PictureError
 from transfer.progress import bar
 
-VERSION = 3  # of the measures: another one makes earlier records void
+VERSION = 4  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
+TOGETHER = 16  # files measured at once; a few large ones are shared out among the threads
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
@@ -60,14 +61,6 @@ class Inspection(NamedTuple):
     miniature: bytes = b""
 
 
-def inspect_file(path: Path) -> Inspection:
-    """Read, decode and measure one file; one that cannot be read gets the reason."""
-    try:
-        return _measured(read_whole(path))
-    except PictureError as error:
-        return Inspection("", str(error))
-
-
 def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]:
     """Inspect files in parallel, and only those that changed since they were last inspected.
 
@@ -82,10 +75,11 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
         One `Inspection` a path, in order.
     """
     found: list[Inspection] = []
+    workers = os.cpu_count() or 1
     with (
         closing(_Records(cache)) as records,
         bar("check", len(paths)) as advance,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(workers) as pool,
     ):
         for start in range(0, len(paths), AT_ONCE):
             now = time.time_ns()
@@ -94,22 +88,35 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
             new = [path for path, state in states.items() if state not in known]
             advance(len(states) - len(new))
             fresh = {}
-            for path, inspection in zip(new, pool.map(inspect_file, new)):
-                fresh[states[path]] = inspection
-                advance()
+            size = max(1, min(TOGETHER, len(new) // workers))
+            parts = [new[first : first + size] for first in range(0, len(new), size)]
+            for part, inspections in zip(parts, pool.map(_inspected, parts)):
+                fresh.update(zip((states[path] for path in part), inspections))
+                advance(len(part))
             records.write({state: row for state, row in fresh.items() if _settled(state, now) and not row.reason})
             known |= fresh
             found += [known[states[path]] for path in paths[start : start + AT_ONCE]]
     return found
 
 
-def _measured(data: bytes) -> Inspection:
-    with opened(data) as image:
-        # Many cameras put a preview or a depth map behind a JPEG.
-        kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, getattr(image, "n_frames", 1))
-        stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
-        picture = upright_rgb(image)
-    return Inspection(digest_of(data), "", len(data), *picture.size, **stored, **measure(picture))
+def _inspected(paths: Sequence[Path]) -> list[Inspection]:
+    looks = [look_at(path) for path in paths]
+    seen = [view for _, view in looks if view]
+    measures = iter(measure(seen) if seen else ())
+    return [file._replace(**next(measures)) if view else file for file, view in looks]
+
+
+def look_at(path: Path) -> tuple[Inspection, Views | None]:
+    """Read and decode one file: what it is, and what is to be measured; one that cannot be read gets the reason."""
+    try:
+        with opened_whole(path) as (data, image):
+            # Many cameras put a preview or a depth map behind a JPEG.
+            kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, getattr(image, "n_frames", 1))
+            stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
+            picture = upright_rgb(image)
+    except PictureError as error:
+        return Inspection("", str(error)), None
+    return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
 
 
 def _exif(image) -> dict:
@@ -155,14 +162,13 @@ class _Records:
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS files ({columns})")
 
     def read(self, states: Iterable[_State]) -> dict[_State, Inspection]:
+        sought = {os.fsencode(state.path): state for state in states}
+        marks = ", ".join("?" * len(sought))
         known = {}
         with self._reported():
-            for state in states:
-                row = self._connection.execute(
-                    "SELECT * FROM files WHERE path = ?", [os.fsencode(state.path)]
-                ).fetchone()
-                if row and row[1:4] == state[1:]:
-                    inspection = Inspection(*row[4:])
+            for row in self._connection.execute(f"SELECT * FROM files WHERE path IN ({marks})", list(sought)):
+                state, inspection = sought[row[0]], Inspection(*row[4:])
+                if row[1:4] == state[1:]:
                     known[state] = inspection._replace(turned=bool(inspection.turned))
         return known
 

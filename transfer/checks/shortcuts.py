@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
 from transfer.checks.inspection import Inspection
+from transfer.data.name_groups import stem_of
 
 FOLDS = 5
 BINS = 16  # of a number; of a word, the commonest so many, and one for all others
@@ -145,7 +145,7 @@ def _name_kinds(names: Sequence[str], class_names: Sequence[str]) -> list[str]:
     words = {word for name in class_names for word in re.findall(r"[^\W\d_]+", name.casefold())}
     kinds = []
     for name in names:
-        stem = PurePosixPath(name).stem.casefold()
+        stem = stem_of(name).casefold()
         stem = re.sub(r"[^\W\d_]+", lambda found: "" if _says(found[0], words) else found[0], stem)
         kinds.append(re.sub(r"[0-9a-f]{8,}|\d+", "#", stem))
     return kinds

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,17 +57,23 @@ def check_picture(data: bytes) -> None:
         PictureError: empty, of no known format, too many pixels, or cut short.
     """
     with opened(data) as image:
-        kind = image.format
-        if kind in ("GIF", "BMP", "TIFF"):
-            image.load()  # has neither checksums nor an end that could be looked for
+        _check_whole(data, image)
+
+
+@contextmanager
+def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
+    """Yield the bytes of a file that is a whole picture, and the picture as Pillow sees it.
+
+    Raises:
+        PictureError: it is none, see `check_picture`, or cannot be read or decoded.
+    """
+    data = _bytes_of(path)
+    with opened(data) as image:
+        if image.format == "PNG":
+            check_picture(data)  # leaves nothing to decode of what it looks at
         else:
-            image.verify()
-    if kind in ("JPEG", "MPO"):
-        cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
-    else:
-        cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
-    if cut:
-        raise PictureError("is cut short")
+            _check_whole(data, image)
+        yield data, image
 
 
 def read_whole(path: Path) -> bytes:
@@ -75,10 +82,7 @@ def read_whole(path: Path) -> bytes:
     Raises:
         PictureError: it is none, see `check_picture`, or cannot be read.
     """
-    try:
-        data = _file_bytes(path)
-    except OSError as error:
-        raise PictureError(f"cannot be read ({error.strerror})") from error
+    data = _bytes_of(path)
     check_picture(data)
     return data
 
@@ -150,8 +154,29 @@ def opened(source: Path | str | bytes) -> Iterator[Image.Image]:
         raise PictureError(_reason(source, error)) from error
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return _file_bytes(path)
+    except OSError as error:
+        raise PictureError(f"cannot be read ({error.strerror})") from error
+
+
+def _check_whole(data: bytes, image: Image.Image) -> None:
+    kind = image.format
+    if kind in ("GIF", "BMP", "TIFF"):
+        image.load()  # has neither checksums nor an end that could be looked for
+    elif kind == "PNG":
+        image.verify()
+    if kind in ("JPEG", "MPO"):
+        cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
+    else:
+        cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
+    if cut:
+        raise PictureError("is cut short")
+
+
 def _file_bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
+    if not stat.S_ISREG(path.stat().st_mode):
         raise PictureError("is no file")  # a folder, or a pipe that would be waited for
     return path.read_bytes()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,8 +89,9 @@ def propose_groups(names: Sequence[str], labels: np.ndarray) -> NameGroups | Non
         names: of the files below the root, with `/`.
         labels: `(N,)` class indices.
     """
+    stems = [stem_of(name) for name in names]
     for description, expression in PATTERNS.items():
-        found = (re.fullmatch(expression, _stem(name)) for name in names)
+        found = (re.fullmatch(expression, stem) for stem in stems)
         groups = tuple(match["group"] if match else "" for match in found)
         groups = tuple("" if group.casefold() in _SOURCES else group for group in groups)
         if _borne_out(groups, labels):
@@ -114,7 +116,7 @@ def groups_by_pattern(names: Sequence[str], pattern: str) -> NameGroups:
         raise OptionError(f"--groups {pattern} is no regular expression ({first_line(error)}); correct it") from error
     if not expression.groups:
         raise OptionError(f"--groups {pattern} marks no group; put brackets around it, such as '([^_]+)_'")
-    groups = tuple((found[1] or "") if (found := expression.search(_stem(name))) else "" for name in names)
+    groups = tuple((found[1] or "") if (found := expression.search(stem_of(name))) else "" for name in names)
     found = set(groups) - {""}
     if len(found) < 2:
         what = f"gives the single group {found.pop()!r}" if found else f"fits none of {len(names)} names"
@@ -122,9 +124,9 @@ def groups_by_pattern(names: Sequence[str], pattern: str) -> NameGroups:
     return _described(pattern, names, groups)
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """The file name without folders and ending, also where they are written as on Windows."""
-    return PurePosixPath(name.replace("\\", "/")).stem
+    return posixpath.splitext(posixpath.basename(name.replace("\\", "/")))[0]
 
 
 def _borne_out(groups: Sequence[str], labels: np.ndarray) -> bool:
