@@ -33,7 +33,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "runs": [
         "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
-        "explain_sections", "explain_page", "repetition",
+        "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": ["preparation", "comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
 }

@@ -176,24 +176,31 @@ def test_evaluate_counts_only_pictures_the_run_never_saw(run, result, digits_fol
     figures = transfer.evaluate(run, digits_folder)
     assert figures["images"] == len(result.split.test)
     assert figures["accuracy"] == result.metrics["accuracy"]
-    alone = transfer.evaluate(run / "saved_model", digits_folder)
-    assert alone["images"] == len(result.images)
+    assert transfer.evaluate(run / "saved_model", digits_folder)["images"] == figures["images"]
+    assert figures["notes"] == []
     assert figures["left_out"] == {"seen": len(result.images) - len(result.split.test), "other_parts": 0}
 
 
-def test_evaluate_counts_the_part_that_data_names_for_it(run, digits_folder, tmp_path):
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    """The SavedModel of the run, away from the run."""
+    return shutil.copytree(run / "saved_model", tmp_path_factory.mktemp("exported") / "digits" / "1")
+
+
+def test_evaluate_counts_the_part_that_data_names_and_tells_what_it_cannot_know(exported, digits_folder, tmp_path):
     for part in ("train", "val"):
         shutil.copytree(digits_folder, tmp_path / part, ignore=lambda _, names: [n for n in names if n > "00.png"][3:])
-    figures = transfer.evaluate(run / "saved_model", tmp_path)
+    figures = transfer.evaluate(exported, tmp_path)
     assert figures["left_out"] == {"seen": 0, "other_parts": figures["images"]}
-    ended = CliRunner().invoke(cli.app, ["evaluate", str(run / "saved_model"), str(tmp_path)])
+    ended = CliRunner().invoke(cli.app, ["evaluate", str(exported), str(tmp_path)])
     assert f"{figures['images']} pictures left out: they belong to another part of DATA" in ended.stdout
+    assert "note: what the model was trained on is not known here" in ended.stderr
 
 
-def test_evaluate_takes_one_class_and_one_picture(run, digits_folder, tmp_path):
+def test_evaluate_takes_one_class_and_one_picture(exported, digits_folder, tmp_path):
     (tmp_path / "1").mkdir()
     shutil.copy(digits_folder / "1" / "00.png", tmp_path / "1")
-    figures = transfer.evaluate(run / "saved_model", tmp_path)
+    figures = transfer.evaluate(exported, tmp_path)
     assert figures["images"] == 1
     assert figures["accuracy"] in (0.0, 1.0)
 

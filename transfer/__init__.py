@@ -59,7 +59,7 @@ _HOMES = {
     "build_report": "runs.report",
     "export": "runs.exports",
     "predict": "runs.prediction",
-    "evaluate": "runs.prediction",
+    "evaluate": "runs.evaluating",
     "TransferError": "errors",
 }
 _LIGHT = ("errors", "data.", "checks.")  # these do without TensorFlow

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.show import millions, one_line, out, print_json, progress, show_line
+from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 
 
 def evaluate(
@@ -31,6 +31,7 @@ def evaluate(
     for reason, count in reasons.items():
         if count:
             show_line(f"{count} pictures left out: {reason}")
+    show_notes(figures["notes"])
     table = Table("class", "precision", "recall", "F1", "pictures")
     for name, row in figures["per_class"].items():
         table.add_row(

@@ -13,14 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.folders import load_images
 from transfer.data.images import SUFFIXES, fit_picture, read_picture
 from transfer.data.pipeline import BATCH
 from transfer.errors import DataError, ModelFileError, PictureError
 from transfer.progress import bar
 from transfer.runs.exports import SIDECAR
-from transfer.runs.records import read_json
-from transfer.statistics.evaluation import evaluate_probabilities
 from transfer.writing import write_rows
 
 
@@ -68,7 +65,7 @@ def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Predictio
     network, files = load_network(model), list_files(pictures)
     rows = []
     with bar("predict", len(files)) as advance:
-        for batch, probabilities, errors in _answers(network, files):
+        for batch, probabilities, errors in answers(network, files):
             for file, values, error in zip(batch, probabilities, errors):
                 if error:
                     rows.append(Prediction(str(file), "", float("nan"), {}, error))
@@ -78,47 +75,6 @@ def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Predictio
                 rows.append(Prediction(str(file), network.class_names[best], float(values[best]), by_name))
             advance(len(batch))
     return rows
-
-
-def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = None) -> dict:
-    """Measure a SavedModel or a run on labelled pictures.
-
-    Pictures that a run was trained or validated on are left out, by their content; where DATA names
-    a test part, or else a validation part, only that counts.
-
-    Returns:
-        The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
-        `left_out` because they were `seen` in training or are in `other_parts` of DATA, and the names of the
-        `unreadable` ones.
-    """
-    network, images = load_network(model), load_images(data, groups, lenient=True)
-    unknown = sorted(set(images.class_names) - set(network.class_names))
-    if unknown:
-        known = ", ".join(network.class_names)
-        raise DataError(f"{data} has the class {unknown[0]!r}; the model knows {known}")
-    seen = _seen_in_training(Path(model))
-    part = next((part for part in ("test", "validation") if part in images.given), None)
-    in_part = [i for i in range(len(images)) if part is None or images.given[i] == part]
-    rows = [i for i in in_part if images.digests[i] not in seen]
-    if not rows:
-        raise DataError(f"{data} holds only pictures that the model was trained on; give others")
-    index = {name: position for position, name in enumerate(network.class_names)}
-    labels = np.array([index[images.class_names[images.labels[i]]] for i in rows])
-    probabilities, errors = [], []
-    for _, values, failed in _answers(network, [images.paths[i] for i in rows]):
-        probabilities.append(values)
-        errors += failed
-    good = np.array([not error for error in errors])
-    if not good.any():
-        raise DataError(f"{data}: none of {len(rows)} pictures can be decoded, {images.names[rows[0]]} {errors[0]}")
-    in_groups = images.groups_of(np.array(rows)[good])
-    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
-    unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
-    return {
-        "model": str(model), "data": str(data), "images": int(good.sum()),
-        "left_out": {"seen": len(in_part) - len(rows), "other_parts": len(images) - len(in_part)},
-        "unreadable": [name for name, _ in unreadable], **figures,
-    }  # fmt: skip
 
 
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
@@ -186,7 +142,8 @@ def list_files(pictures: Sequence[str | Path]) -> list[Path]:
     return list(found)
 
 
-def _answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Sequence[Path], np.ndarray, list[str]]]:
+def answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Sequence[Path], np.ndarray, list[str]]]:
+    """Yield (files, probabilities `(B, C)`, for each file why it cannot be read or `""`), batch by batch."""
     size = network.image_size
 
     def read(path: Path):
@@ -200,11 +157,3 @@ def _answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Seq
             batch = files[start : start + BATCH]
             pixels, errors = zip(*pool.map(read, batch))
             yield batch, network.classify(np.stack(pixels)), list(errors)
-
-
-def _seen_in_training(model: Path) -> set[str]:
-    config = model / "config.json"
-    if not config.is_file():
-        return set()
-    files = read_json(config)["files"]
-    return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}

@@ -1,0 +1,73 @@
+"""How good a network is on labelled pictures that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from transfer.data.folders import load_images
+from transfer.errors import DataError
+from transfer.runs.prediction import answers, load_network
+from transfer.runs.records import read_json
+from transfer.statistics.evaluation import evaluate_probabilities
+
+NOT_KNOWN = (
+    "what the model was trained on is not known here: pictures from its training make the figures better than they are"
+)
+
+
+def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = None) -> dict:
+    """Measure a SavedModel or a run on labelled pictures.
+
+    Pictures that a run was trained or validated on are left out, by their content; where DATA names
+    a test part, or else a validation part, only that counts.
+
+    Returns:
+        The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
+        `left_out` because they were `seen` in training or are in `other_parts` of DATA, the names of the
+        `unreadable` ones, and `notes` for the reader.
+
+    Raises:
+        ModelFileError: no SavedModel of this toolkit there.
+        DataError: DATA has other classes, or no picture that counts.
+    """
+    network, images = load_network(model), load_images(data, groups, lenient=True)
+    unknown = sorted(set(images.class_names) - set(network.class_names))
+    if unknown:
+        known = ", ".join(network.class_names)
+        raise DataError(f"{data} has the class {unknown[0]!r}; the model knows {known}")
+    seen = _seen_in_training(Path(model))
+    notes = [NOT_KNOWN] if seen is None else []
+    part = next((part for part in ("test", "validation") if part in images.given), None)
+    in_part = [i for i in range(len(images)) if part is None or images.given[i] == part]
+    rows = [i for i in in_part if images.digests[i] not in (seen or ())]
+    if not rows:
+        raise DataError(f"{data} holds only pictures that the model was trained on; give others")
+    index = {name: position for position, name in enumerate(network.class_names)}
+    labels = np.array([index[images.class_names[images.labels[i]]] for i in rows])
+    probabilities, errors = [], []
+    for _, values, failed in answers(network, [images.paths[i] for i in rows]):
+        probabilities.append(values)
+        errors += failed
+    good = np.array([not error for error in errors])
+    if not good.any():
+        raise DataError(f"{data}: none of {len(rows)} pictures can be decoded, {images.names[rows[0]]} {errors[0]}")
+    in_groups = images.groups_of(np.array(rows)[good])
+    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
+    unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
+    return {
+        "model": str(model), "data": str(data), "images": int(good.sum()),
+        "left_out": {"seen": len(in_part) - len(rows), "other_parts": len(images) - len(in_part)},
+        "unreadable": [name for name, _ in unreadable], "notes": notes, **figures,
+    }  # fmt: skip
+
+
+def _seen_in_training(model: Path) -> set[str] | None:
+    """Digests of what a run was trained and validated on; `None` for a SavedModel that lies in no run."""
+    place = model.resolve()
+    config = (place.parent if place.name == "saved_model" else place) / "config.json"
+    if not config.is_file():
+        return None
+    files = read_json(config)["files"]
+    return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}
