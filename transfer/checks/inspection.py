@@ -76,6 +76,7 @@ def inspect_files(paths: Sequence[Path], cache: bool = True) -> list[Inspection]
     """
     found: list[Inspection] = []
     workers = os.cpu_count() or 1
+    bytes(2**24)  # glibc that has freed such a piece keeps smaller ones, where it returned each to the system before
     with (
         closing(_Records(cache)) as records,
         bar("check", len(paths)) as advance,
