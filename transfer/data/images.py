@@ -62,11 +62,7 @@ def check_picture(data: bytes) -> None:
 
 @contextmanager
 def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
-    """Yield the bytes of a file that is a whole picture, and the picture as Pillow sees it.
-
-    Raises:
-        PictureError: it is none, see `check_picture`, or cannot be read or decoded.
-    """
+    """Yield the bytes of a file that is a whole picture, and the picture as Pillow sees it; raise as `read_whole`."""
     data = _bytes_of(path)
     with opened(data) as image:
         if image.format == "PNG":
@@ -167,10 +163,9 @@ def _check_whole(data: bytes, image: Image.Image) -> None:
         image.load()  # has neither checksums nor an end that could be looked for
     elif kind == "PNG":
         image.verify()
+    cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
     if kind in ("JPEG", "MPO"):
         cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
-    else:
-        cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
     if cut:
         raise PictureError("is cut short")
 
