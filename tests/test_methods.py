@@ -11,6 +11,7 @@ import keras  # noqa: E402
 from transfer.errors import OptionError, TrainingError, UnknownNameError, WeightsError  # noqa: E402
 from transfer.learning import methods, training  # noqa: E402
 from transfer.learning.backbone_argument import resolve_backbone  # noqa: E402
+from transfer.networks.features import fingerprint  # noqa: E402
 from transfer.runs import records  # noqa: E402
 
 SMALL = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
@@ -133,14 +134,15 @@ def test_folds_of_a_network_from_scratch_repeat(digits):
     assert rows[0] == rows[1]
 
 
-def test_a_file_brings_its_own_weights(digits, tmp_path):
+def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
     path = str(tmp_path / "own.keras")
     transfer.convnet(32, SMALL).save(path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
         transfer.load_backbone(path, weights="none")
     for method in method_names.METHODS:
-        _, said = resolve_backbone(path, method, *digits)
-        assert said == {"backbone": path, "weights": "as given"}
+        network, said = resolve_backbone("own.keras", method, *digits)
+        assert said == {"backbone": path, "weights": "as given", "fingerprint": fingerprint(network)}
     assert resolve_backbone("bundled", "scratch", *digits)[1]["weights"] == "none"
 
 

@@ -10,6 +10,7 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
+from transfer.cli.again import data_of  # noqa: E402
 from transfer.errors import DataError, ModelFileError  # noqa: E402
 from transfer.runs import records, repetition  # noqa: E402
 
@@ -92,6 +93,26 @@ def test_other_classes_a_network_of_python_and_what_is_no_run_are_refused(run, t
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelFileError, match="of a run folder"):
         transfer.repeat_run(tmp_path)
+
+
+def test_a_table_and_a_network_in_files_are_found_from_any_folder_and_a_network_that_changed_is_named(
+    digits_folder, tmp_path, monkeypatch
+):
+    data = shutil.copytree(digits_folder, tmp_path / "data")
+    names = [path.relative_to(data).as_posix() for path in sorted(data.rglob("*.png"))]
+    for table, classes in (("all.csv", "uvw"), ("own.csv", "xyz")):
+        rows = [f"{name},{classes[int(name[0])]}" for name in names]
+        (data / table).write_text("\n".join(["file,label", *rows]))
+    monkeypatch.chdir(data)
+    transfer.convnet(32, LAYERS).save("own.keras")
+    images = transfer.load_images("own.csv")
+    run, _ = written((images, transfer.split(images)), tmp_path / "run", dict(backbone="own.keras", epochs=1))
+    transfer.convnet(32, LAYERS).save("own.keras")
+    monkeypatch.chdir(tmp_path)
+    assert data_of(run) == str(data / "own.csv")
+    again = transfer.repeat_run(run)
+    assert again.class_names == ("x", "y", "z")
+    assert "own.keras (as given) has changed since the run: figures may differ" in " ".join(again.notes)
 
 
 def test_groups_come_from_the_run(digits, run, tmp_path):

@@ -21,6 +21,7 @@ def refuse_other_options(context: typer.Context) -> None:
 def data_of(run: Path) -> str:
     """Where the pictures of a run were, for the name of the next one."""
     quiet.import_tensorflow()
+    from transfer.runs.records import trained_on
     from transfer.runs.repetition import read_config
 
-    return read_config(run / "config.json" if run.is_dir() else run)["root"]
+    return trained_on(read_config(run / "config.json" if run.is_dir() else run))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
-from transfer.data.listing import Listing, list_pictures
+from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
 from transfer.data.splits import Split, split_by_content
 from transfer.data.tables import some
@@ -32,6 +32,7 @@ class LabelledImages:
         groups: a name for each file whose group is kept on one side of the split, or `None`.
         given: the part each file's folder or row names (`train`, `validation`, `test`) or `""`.
         root: the folder that `names` start from.
+        data: what `load_images` was given, as an address or an absolute path.
         unreadable: (name, reason) of the files left out.
         ignored: number of other files: hidden, or not named like a picture.
         empty: class folders without a single file named like a picture.
@@ -46,6 +47,7 @@ class LabelledImages:
     groups: tuple[str, ...] | None
     given: tuple[str, ...]
     root: Path
+    data: str = ""
     unreadable: tuple[tuple[str, str], ...] = ()
     ignored: int = 0
     empty: tuple[str, ...] = ()
@@ -161,6 +163,7 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
         groups=tuple(entry.group for entry, _ in good) if with_groups else None,
         given=tuple(entry.given for entry, _ in good),
         root=listing.root,
+        data=str(data if is_address(data) else Path(data).resolve()),
         unreadable=unreadable,
         ignored=listing.ignored,
         empty=listing.empty,

@@ -38,7 +38,7 @@ def list_pictures(data: str | Path) -> Listing:
     Raises:
         DataError: no folder, table, archive or address of pictures.
     """
-    source = fetch(str(data)) if str(data).startswith(("https://", "http://")) else Path(data)
+    source = fetch(str(data)) if is_address(data) else Path(data)
     try:
         if not source.exists():
             raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
@@ -47,6 +47,11 @@ def list_pictures(data: str | Path) -> Listing:
         return _listing(source, data)
     except OSError as error:
         raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
+
+
+def is_address(data: str | Path) -> bool:
+    """Tell an address on the web from a path."""
+    return str(data).startswith(("https://", "http://"))
 
 
 def _listing(source: Path, data: str | Path) -> Listing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 
@@ -11,9 +12,11 @@ from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.networks import backbones, scratch
+from transfer.networks.features import fingerprint
 
 # NAME, or NAME:WEIGHTS; the colon behind the letter of a drive (of Windows) belongs to its path.
 _ENTRY = re.compile(r"((?:[A-Za-z]:(?=[\\/]))?[^:]*):?(.*)", re.DOTALL)
+NAMED_WEIGHTS = ("bundled", "imagenet", "none", "as given")  # all others are files
 
 
 def name_and_weights(entry: str) -> tuple[str, str | None]:
@@ -38,7 +41,8 @@ def resolve_backbone(
         images, split: choose the picture size, and the layers of a convnet, where none are given.
 
     Returns:
-        (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` (and `layers`) as they are written down).
+        (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` as they are written down, files with
+        their absolute path; beside them `layers`, or the `fingerprint` of what was loaded).
     """
     if isinstance(backbone, keras.Model):
         return backbone, {"backbone": backbone.name, "weights": "as given"}
@@ -54,4 +58,14 @@ def resolve_backbone(
     if method == "scratch" and bounds:  # a file has weights of its own to start from
         weights = weights or "none"
     network = backbones.load_backbone(name, image_size, weights)
-    return network, {"backbone": name, "weights": weights or backbones.default_weights(name)}
+    weights = weights or backbones.default_weights(name)
+    return network, {
+        "backbone": name if bounds else _absolute(name),
+        "weights": weights if weights in NAMED_WEIGHTS else _absolute(weights),
+        "fingerprint": fingerprint(network),
+    }
+
+
+def _absolute(file: str) -> str:
+    """A path that means the same file from any folder."""
+    return str(Path(file).resolve())

@@ -71,6 +71,7 @@ def configuration(result: Result, command: str = "") -> dict:
         "options": result.options,
         "classes": list(images.class_names),
         "versions": versions(),
+        "data": images.data,
         "root": str(images.root),
         "data_digest": images.digest(),
         "files": {
@@ -125,6 +126,11 @@ def run_config(folder: Path) -> dict:
     if not (folder / "config.json").is_file():
         raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
     return read_json(folder / "config.json")
+
+
+def trained_on(config: dict) -> str:
+    """DATA of a run, as an address or an absolute path; an older run knows no more of it than its root."""
+    return config.get("data") or config["root"]
 
 
 def read_rows(path: Path) -> list[list[str]]:

@@ -12,14 +12,14 @@ from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
 from transfer.learning.methods import train
 from transfer.learning.results import Result
-from transfer.runs.records import read_json, versions
+from transfer.runs.records import read_json, trained_on, versions
 
 
 def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
     """Train once more as a run folder says, on the same split.
 
-    On the same machine with the same versions the figures are the same to the last digit. Versions
-    that differ are named in the result's notes.
+    On the same machine with the same versions the figures are the same to the last digit. Versions and
+    a backbone that differ are named in the result's notes.
 
     Args:
         run: a run folder or its `config.json`; also one method of a comparison.
@@ -39,7 +39,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
             f"{path} tells of the network {options['backbone']!r}, which was given in Python and cannot be made again; "
             "expected a run with a backbone that has a name or a file, or a list of layers"
         )
-    images = _with_groups(load_images(data or config["root"]), config)
+    images = _with_groups(load_images(data or trained_on(config)), config)
     if list(images.class_names) != config["classes"]:
         raise DataError(
             f"{images.root} has the classes {', '.join(images.class_names)}; expected those of {path}, "
@@ -52,10 +52,12 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         None if layers else options["backbone"],
         layers=layers,
         weights=None if options["weights"] == "as given" else options["weights"],
-        labels={name: options[name] for name in ("backbone", "weights", "layers") if name in options},
+        labels={name: options[name] for name in ("backbone", "weights", "layers")} if layers else None,
         **{name: value for name, value in options.items() if name in known},
     )
-    result.notes += [*_relabelled(images, config), *other_versions(config["versions"])]
+    result.notes += [
+        *_relabelled(images, config), *_other_backbone(options, result.options), *other_versions(config["versions"]),
+    ]  # fmt: skip
     return result
 
 
@@ -90,6 +92,13 @@ def _relabelled(images: LabelledImages, config: dict) -> list[str]:
     ]
     said = f"{len(moved)} picture(s) have another class than in the run: {some(moved)}; figures may differ"
     return [said] if moved else []
+
+
+def _other_backbone(then: dict, now: dict) -> list[str]:
+    """A sentence where the file of the backbone or of its weights holds another network by now."""
+    if then.get("fingerprint") in (None, now.get("fingerprint")):
+        return []
+    return [f"the backbone {now['backbone']} ({now['weights']}) has changed since the run: figures may differ"]
 
 
 def _with_groups(images: LabelledImages, config: dict) -> LabelledImages:

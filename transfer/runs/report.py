@@ -15,7 +15,7 @@ from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
 from transfer.pages.plots import svg
 from transfer.pages.rendering import render
-from transfer.runs.records import read_json
+from transfer.runs.records import read_json, trained_on
 from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures
 from transfer.runs.shown_pictures import describe_pictures, explain_pictures, least_certain, worst_mistakes
 from transfer.statistics.differences import in_words, paired_differences
@@ -65,7 +65,8 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
     context = {
-        "title": f"{Path(chosen.config['root']).name}: {', '.join(saved)}",
+        "title": f"{Path(trained_on(chosen.config)).name}: {', '.join(saved)}",
+        "data": trained_on(chosen.config),
         "methods": {name: each.figures for name, each in saved.items()},
         "best": best,
         "chosen": chosen.figures,
