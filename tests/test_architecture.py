@@ -11,7 +11,7 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
-    "": ["quiet", "errors", "method_names", "settings", "cache", "writing", "progress"],
+    "": ["quiet", "errors", "method_names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
         "images", "augmentation", "archives", "tables", "name_groups", "listing", "splits", "folding", "folders",
         "written_splits", "pipeline",

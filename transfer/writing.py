@@ -14,11 +14,21 @@ from pathlib import Path
 
 from transfer.errors import OutputError
 
+SCHEMA_VERSION = 2  # of the JSON files in a run; 1 had no intervals but those of accuracy
+# All of them make a folder known as a run: `config.json` alone is in many others.
+RUN = ("config.json", "model.keras", "predictions.csv", "result.json")
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`, which gets the final name when the block ends well."""
+    """Yield a path beside `path`, which gets the final name when the block ends well.
+
+    Raises:
+        OutputError: `path` is a folder, or cannot be written.
+    """
     with _reported(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
         try:
@@ -29,46 +39,78 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, overwrite: bool = False, known_by: str | None = None) -> Iterator[Path]:
+def whole_folder(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()) -> Iterator[Path]:
     """Yield a fresh folder beside `path`, which gets the final name when the block ends well.
 
-    `known_by` is a file that marks a folder of the same kind: only such a one is ever replaced.
+    `known_by` are files that all folders of the same kind have: only such a one is ever replaced. Where `path`
+    is a link, it stays one, and the folder that it points to is written.
 
     Raises:
-        OutputError: `path` holds something already and `overwrite` is off, or cannot be written.
+        OutputError: see `check_free`, or `path` cannot be written.
     """
     check_free(path, overwrite, known_by)
+    target = path.resolve()
     with _reported(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".partial-{path.name}-", dir=path.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".partial-{target.name}-", dir=target.parent))
         partial.chmod(0o755)
         try:
             yield partial
-            replace_folder(partial, path)
+            replace_folder(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_free(path: Path, overwrite: bool = False, known_by: str | None = None) -> None:
-    """Find out before any work whether a folder can be written here.
+def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()) -> None:
+    """Find out before any work whether a folder can be written here; nothing is made.
 
     Raises:
-        OutputError: something is there already (with `overwrite`: something without a file `known_by`),
-            or the place cannot be written.
+        OutputError: something is there already (with `overwrite`: something without one of the files `known_by`),
+            the place cannot be written, or is one that cannot get another name.
     """
+    target = path.resolve()
+    if Path.cwd().is_relative_to(target) or os.path.ismount(target):
+        raise OutputError(
+            f"{path} cannot be replaced: it is a mount point, or the current folder lies there; "
+            "choose an --out below it"
+        )
     with _reported(path):
-        taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        empty = target.is_dir() and not any(target.iterdir())
+        taken = target.exists() and not empty
+        with tempfile.TemporaryFile(dir=next(folder for folder in target.parents if folder.exists())):
             pass
     if taken and not overwrite:
         raise OutputError(
             f"{path} exists already; choose another --out" + (", or give --overwrite to replace it" if known_by else "")
         )
-    if taken and not (known_by and (path / known_by).is_file()):
+    missing = [name for name in known_by if not (target / name).is_file()]
+    if taken and (missing or not known_by):
         raise OutputError(
-            f"{path} has no {known_by} in it, and --overwrite replaces only folders that do; choose another --out"
+            f"{path} has no {', '.join(missing)} in it, and --overwrite replaces only folders that do; "
+            "choose another --out"
         )
+
+
+def check_unwritten(path: Path, overwrite: bool) -> None:
+    """Find out before any work whether a file would be lost.
+
+    Raises:
+        OutputError: it is there already, and `overwrite` is off.
+    """
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace it")
+
+
+def check_apart(path: Path, data: str | Path) -> None:
+    """Find out before any work whether a file or folder would change DATA, where it could become a class of its own.
+
+    Raises:
+        OutputError: `path` lies in DATA, or DATA in `path`.
+    """
+    place, source = path.resolve(), Path(data).resolve()
+    relation = "lies in" if place.is_relative_to(source) else "holds" if source.is_relative_to(place) else ""
+    if relation and source.exists():  # an address does not
+        raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; choose an --out elsewhere")
 
 
 def make_numbered(stem: Path) -> Path:
@@ -100,9 +142,9 @@ def replace_folder(partial: Path, path: Path) -> None:
 
 
 def write_json(path: Path, value: dict) -> None:
-    """Write one JSON object."""
+    """Write one JSON object of a run, with the version of its schema."""
     with whole_file(path) as partial:
-        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps({"schema_version": SCHEMA_VERSION} | value, indent=1, ensure_ascii=False) + "\n"
         # A file name that is no UTF-8 becomes an escape that JSON itself knows.
         partial.write_bytes(text.encode("utf-8", "backslashreplace"))
 
@@ -125,4 +167,7 @@ def _reported(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written ({reason}); free space or choose another --out") from error
+        raise OutputError(
+            f"{path} cannot be written ({reason}); free space, or choose another place (--out, "
+            "and TRANSFER_CACHE for the cache)"
+        ) from error

@@ -9,6 +9,7 @@ import typer
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.again import data_of
 from transfer.cli.places import place_for
 from transfer.cli.show import print_json, show_line
 
@@ -30,7 +31,9 @@ def explain(
     as_json: option.Json = False,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
-    place = context.with_resource(place_for(out_folder, str(run), "explain", overwrite, "explain.html"))
+    place = context.with_resource(
+        place_for(out_folder, str(run), "explain", overwrite, known_by=("explain.html",), data=data_of(run))
+    )
     told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
     if as_json:
         return print_json(told)

@@ -167,7 +167,7 @@ def _pixels(path: Path, model: keras.Model, config: dict) -> np.ndarray:
 
 def _write(folder: Path, overwrite: bool, sections: Sequence[Section], title: str, about: str) -> list[str]:
     """Write the page and its plates; returns the names of the files."""
-    with whole_folder(folder, overwrite, PAGE) as partial:
+    with whole_folder(folder, overwrite, (PAGE,)) as partial:
         addresses = {}
         for plate in (plate for section in sections for plate in section.plates):
             data = drawing.png(plate.image)

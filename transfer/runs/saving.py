@@ -9,9 +9,9 @@ from pathlib import Path
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.runs.exports import export_saved_model
-from transfer.runs.records import SCHEMA_VERSION, figures, sample_paths, write_findings, write_result
+from transfer.runs.records import figures, sample_paths, write_findings, write_result
 from transfer.runs.report import write_report
-from transfer.writing import whole_folder, write_json
+from transfer.writing import RUN, whole_folder, write_json
 
 
 def save_run(
@@ -46,7 +46,7 @@ def save_run(
     folder = Path(folder)
     results = dict(result) if isinstance(result, dict) else {}
     best = result[result.best] if results else result
-    with whole_folder(folder, overwrite, "config.json") as partial:
+    with whole_folder(folder, overwrite, RUN) as partial:
         write_result(best, partial, command)
         for name, each in results.items():
             write_result(each, partial / name, command)
@@ -68,7 +68,6 @@ def comparison_figures(comparison, command: str = "") -> dict:
     """What `result.json` says of a comparison."""
     methods = {name: figures(result, command) for name, result in comparison.items()}
     return {
-        "schema_version": SCHEMA_VERSION,
         "command": command,
         "classes": list(next(iter(comparison.values())).class_names),
         "best": comparison.best,
