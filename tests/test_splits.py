@@ -291,3 +291,27 @@ def test_folds_of_data_that_names_its_parts_are_refused(digits):
     with pytest.raises(OptionError, match="names its own"):
         transfer.folds(replace(images, given=("test",) * len(images)))
     assert len(transfer.folds(images, 3)) == 3
+
+
+def test_every_fold_trains_on_every_class():
+    """By chance alone, all pictures of a class that are not tested would be for validation in some of the folds."""
+    labels, names = np.repeat(np.arange(20, dtype=np.int32), 4), [f"c{n}" for n in range(20)]
+    splits = folds_by_content(digests_of(80), labels, names, k=4, repeats=2, validation=0.5)
+    assert all(set(labels[split.train]) == set(range(20)) for split in splits)
+    assert any("had no train picture by chance" in note for split in splits for note in split.notes)
+    assert sorted(np.concatenate([split.test for split in splits[:4]])) == list(range(80))
+
+
+def test_folds_of_groups_train_on_every_class_or_are_refused():
+    """Groups of several classes may leave no even folds but those that test a class all at once."""
+    rng, refused = np.random.default_rng(0), []
+    for _ in range(60):
+        labels, groups = rng.integers(0, 3, 24).astype(np.int32), [f"g{n}" for n in rng.integers(0, 5, 24)]
+        try:
+            splits = folds_by_content(digests_of(24), labels, "abc", groups, k=3)
+        except (DataError, OptionError) as error:
+            refused.append(str(error))
+        else:
+            assert all(set(labels[split.train]) == {0, 1, 2} for split in splits)
+    assert len(refused) < 30
+    assert any("none is left to train on; give other than 3 folds" in sentence for sentence in refused)

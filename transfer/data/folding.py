@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from transfer.data.splits import Places, Split, as_split, kept_together
+from transfer.data.splits import Places, Split, as_split, kept_together, require_training
 from transfer.errors import DataError, OptionError
 
 
@@ -39,7 +39,7 @@ def folds_by_content(
 
     Raises:
         OptionError: more folds than groups, or than every class has pictures.
-        DataError: a class whose pictures are all one group.
+        DataError: a class whose pictures are all one group, or whose groups would all be tested at once.
     """
     if k < 2 or repeats < 1 or not 0 < validation < 1:
         raise OptionError(
@@ -60,7 +60,9 @@ def folds_by_content(
         for tested in _deal(place, k):
             part = np.where(place.number < validation, "validation", "train").astype("U10")
             part[tested] = "test"
-            splits.append(as_split(part, place.rescue(part, class_names, ("validation",))))
+            notes = place.rescue(part, class_names, ("train", "validation"), kept=("test",))
+            require_training(labels, part, class_names, f"give other than {k} folds, or add pictures or groups")
+            splits.append(as_split(part, notes))
     return splits
 
 

@@ -131,13 +131,15 @@ def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:
     return notes
 
 
-def require_training(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> None:
+def require_training(
+    labels: np.ndarray, part: np.ndarray, class_names: Sequence[str], fix: str = "add pictures or remove the class"
+) -> None:
     """Refuse a split, `(N,)` names of parts, that leaves a class without a training picture."""
     trained = np.bincount(labels[part == "train"], minlength=len(class_names))
     for label in np.flatnonzero(trained == 0):
         raise DataError(
             f"class {class_names[label]!r} has {np.sum(labels == label)} picture(s), all of them in one group or part, "
-            "and none is left to train on; add pictures or remove the class"
+            f"and none is left to train on; {fix}"
         )
 
 
@@ -169,11 +171,13 @@ class Places:
         self.labels = labels
         self.number = np.array([_fraction(f"{seed}\0{name}") for name in names])[self.units]
 
-    def rescue(self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    def rescue(
+        self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str], kept: Sequence[str] = ()
+    ) -> list[str]:
         """In `part` `(N,)`, give classes without a picture in a wanted part the nearest unit in order of another.
 
-        For training it comes from any part; else from training, or for the test from validation, and
-        no move takes the last training picture of a class.
+        For training it comes from any part that is not `kept` as it is; else from training, or for the
+        test from validation, and no move takes the last training picture of a class.
         """
         notes, classes = [], len(class_names)
         counts = {name: np.bincount(self.labels[part == name], minlength=classes) for name in PARTS}
@@ -181,7 +185,7 @@ class Places:
             for want in wanted:
                 if counts[want][label]:
                     continue
-                for moved in self._candidates(part, label, want):
+                for moved in self._candidates(part, label, want, kept):
                     leaving = np.bincount(self.labels[moved], minlength=classes)
                     giver = str(part[moved[0]])
                     if giver == "train" and np.any(leaving[leaving > 0] == counts["train"][leaving > 0]):
@@ -199,9 +203,9 @@ class Places:
                     notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
         return notes
 
-    def _candidates(self, part: np.ndarray, label: int, want: str) -> Iterator[np.ndarray]:
+    def _candidates(self, part: np.ndarray, label: int, want: str, kept: Sequence[str]) -> Iterator[np.ndarray]:
         """Pictures that could go to part `want` for a class, unit by unit, the nearest in order first."""
-        mine = np.flatnonzero(self.labels == label)
+        mine = np.flatnonzero((self.labels == label) & ~np.isin(part, kept))
         if want == "train":
             mine = mine[np.argsort(-self.number[mine], kind="stable")]
         else:
