@@ -13,7 +13,7 @@ from odd_pictures import png, write_many_classes, write_odd_folder
 
 from transfer.checks.checking import quick_findings
 from transfer.data.folders import load_images, split
-from transfer.errors import DataError
+from transfer.errors import DataError, OptionError
 
 
 def write_pictures(folder, count=3, start=0):
@@ -133,20 +133,25 @@ def test_groups_come_from_a_table(classes, tmp_path):
     assert load_images(classes, write_table(tmp_path / "g.csv", rows)).groups == ("0", "1", "2", "1", "1", "1")
     assert "1 picture(s), dog/12.png" in complaint(classes, write_table(tmp_path / "g.csv", rows[:-1]))
     assert "file, group" in complaint(classes, write_table(tmp_path / "g.csv", [["file"]]))
-    rows = [["file", "group"], *([".\\" + name.replace("/", "\\"), "x"] for name in load_images(classes).names)]
-    assert set(load_images(classes, write_table(tmp_path / "g.csv", rows)).groups) == {"x"}
+    names = load_images(classes).names
+    rows = [["file", "group"], *([".\\" + name.replace("/", "\\"), name[:3] + " " * i] for i, name in enumerate(names))]
+    assert set(load_images(classes, write_table(tmp_path / "g.csv", rows)).groups) == {"cat", "dog"}
     assert "not in DATA, cat/none.png" in complaint(
         classes, write_table(tmp_path / "g.csv", [*rows, ["cat/none.png", "y"]])
     )
     assert "contradict" in complaint(classes, write_table(tmp_path / "g.csv", [*rows, [rows[1][0], "y"]]))
-    assert "does not exist" in complaint(classes, tmp_path / "none.csv")
+    rows = [["file", "group"], *([name, "x"] for name in load_images(classes).names)]
+    assert "single group 'x'" in complaint(classes, write_table(tmp_path / "g.csv", rows))
+    assert load_images(classes, tmp_path / "g.csv", lenient=True).groups[0] == "x"
+    with pytest.raises(OptionError, match="is no file; expected a CSV"):
+        load_images(classes, tmp_path / "none.csv")
 
 
 @pytest.mark.skipif(os.sep != "/", reason="a backslash divides folders here")
 def test_a_backslash_is_a_letter_where_the_system_takes_it_for_one(classes, tmp_path):
     (classes / "cat" / "0.png").rename(classes / "cat" / "a\\b.png")
     names = load_images(classes).names
-    rows = [["file", "group"], *(["./" + name, "x"] for name in names)]
+    rows = [["file", "group"], *(["./" + name, name[:3]] for name in names)]
     assert load_images(classes, write_table(tmp_path / "g.csv", rows)).names == names
 
 

@@ -67,7 +67,7 @@ def test_a_table_is_used(digits, tmp_path):
     images, split = digits
     path = table(tmp_path / "split.csv", images, split)
     assert same(read_split(images, path), split)
-    path.write_text(path.read_text().replace("/", "\\").replace("validation", "val"))
+    path.write_text(path.read_text().replace("/", "\\").replace("validation", "Val"))
     assert same(read_split(images, path), split)
 
 

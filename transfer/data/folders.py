@@ -99,10 +99,16 @@ def load_images(
     """
     listing = list_pictures(data)
     images = _read(listing, data, look or _look_at_all, lenient)
-    if groups is None:
-        return images
-    unreadable = [name for name, _ in images.unreadable]
-    return replace(images, groups=resolve_groups(str(groups), images.names, images.labels, unreadable))
+    if groups is not None:
+        unreadable = [name for name, _ in images.unreadable]
+        images = replace(images, groups=resolve_groups(str(groups), images.names, images.labels, unreadable))
+    group, *others = set(images.groups or [""])
+    if group and not others and not lenient:
+        raise DataError(
+            f"{data}: all {len(images)} pictures are in the single group {group!r}, so that none can be kept apart; "
+            "expected two or more groups, or none"
+        )
+    return images
 
 
 def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test: float = 0.2) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ def resolve_groups(
     """The group of each picture by what `--groups` says: `auto`, a regular expression, or a CSV.
 
     Args:
-        wanted: a word with a bracket is a regular expression, unless there is a file of that name.
+        wanted: a regular expression, unless there is a file of that name.
         names: of the pictures below the root; `labels`: `(N,)` their class indices.
         unreadable: names of other files that a CSV may speak of.
     """
@@ -72,7 +73,7 @@ def resolve_groups(
             f"--groups auto: the file names show no groups, such as {names[0]!r}; "
             "give a CSV (file,group) or a pattern, or leave --groups away"
         )
-    if "(" in wanted and not Path(wanted).is_file():
+    if not os.path.isfile(wanted):  # which says so of a pattern too long for the name of a file as well
         return groups_by_pattern(names, wanted).groups
     by_name = read_groups(Path(wanted), names, (*names, *unreadable))
     return tuple(by_name[name] for name in names)
@@ -108,19 +109,24 @@ def groups_by_pattern(names: Sequence[str], pattern: str) -> NameGroups:
 
     Raises:
         OptionError: no regular expression with a pair of brackets.
-        DataError: it fits no name, or gives a single group.
+        DataError: it fits no name.
     """
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise OptionError(f"--groups {pattern} is no regular expression ({first_line(error)}); correct it") from error
+        raise OptionError(
+            f"--groups {pattern} is no file, and no regular expression ({first_line(error)}); correct it"
+        ) from error
     if not expression.groups:
-        raise OptionError(f"--groups {pattern} marks no group; put brackets around it, such as '([^_]+)_'")
+        raise OptionError(
+            f"--groups {pattern} is no file; expected a CSV (file,group), auto, "
+            "or a pattern with brackets around the group, such as '([^_]+)_'"
+        )
     groups = tuple((found[1] or "") if (found := expression.search(stem_of(name))) else "" for name in names)
-    found = set(groups) - {""}
-    if len(found) < 2:
-        what = f"gives the single group {found.pop()!r}" if found else f"fits none of {len(names)} names"
-        raise DataError(f"--groups {pattern} {what}, such as {names[0]!r}; expected two or more groups")
+    if not any(groups):
+        raise DataError(
+            f"--groups {pattern} is no file, and as a pattern it fits none of {len(names)} names, such as {names[0]!r}"
+        )
     return _described(pattern, names, groups)
 
 

@@ -25,6 +25,11 @@ class Entry:
     given: str = ""
 
 
+def part_named(word: str) -> str:
+    """The part that a word such as `Val` stands for, `""` for none."""
+    return PART_NAMES.get(word.strip().lower(), "")
+
+
 def is_table(path: Path) -> bool:
     """Tell a table of pictures by its first row."""
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
@@ -44,11 +49,11 @@ def read_table(table: Path) -> list[Entry]:
         path = Path(os.path.normpath(root / relative))
         if not path.is_relative_to(root) and not path.resolve().is_relative_to(root):
             raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
-        part = (row.get("split") or "").lower()
-        if part and part not in PART_NAMES:
-            raise DataError(f"{table}, line {line}: split is {part!r}; expected train, validation or test")
+        split = row.get("split") or ""
+        if split and not part_named(split):
+            raise DataError(f"{table}, line {line}: split is {split!r}; expected train, validation or test")
         name = (path if path.is_relative_to(root) else path.resolve()).relative_to(root).as_posix()
-        entries.append(Entry(path, name, label, row.get("group") or "", PART_NAMES.get(part, "")))
+        entries.append(Entry(path, name, label, (row.get("group") or "").strip(), part_named(split)))
     missing = [entry.name for entry in entries if not entry.path.exists()]
     if missing:
         raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {some(missing)}; correct the table")
@@ -113,7 +118,7 @@ def read_groups(table: Path, names: Sequence[str], known: Iterable[str]) -> dict
     missing = [name for name in names if name not in rows]
     if missing:
         raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
-    return {name: row["group"] or "" for name, row in rows.items()}
+    return {name: (row["group"] or "").strip() for name, row in rows.items()}
 
 
 def some(names: Iterable[str], most: int = 3) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import PARTS, Split, as_split, kept_together, leaks, require_training
-from transfer.data.tables import PART_NAMES, read_by_name, some
+from transfer.data.tables import part_named, read_by_name, some
 from transfer.errors import DataError
 
 
@@ -62,7 +62,8 @@ def _from_run(images: LabelledImages, path: Path) -> tuple[np.ndarray, int]:
 
 def _from_table(images: LabelledImages, path: Path) -> np.ndarray:
     rows = read_by_name(path, ("file", "part"), (*images.names, *(name for name, _ in images.unreadable)))
-    wrong = {row["part"] for row in rows.values()} - set(PART_NAMES)
-    if wrong:
-        raise DataError(f"--split {path} has the part {wrong.pop()!r}; expected train, validation or test")
-    return np.array([PART_NAMES[rows[name]["part"]] if name in rows else "" for name in images.names], "U10")
+    parts = {name: part_named(row["part"] or "") for name, row in rows.items()}
+    for name, part in parts.items():
+        if not part:
+            raise DataError(f"--split {path} has the part {rows[name]['part']!r}; expected train, validation or test")
+    return np.array([parts.get(name, "") for name in images.names], "U10")
