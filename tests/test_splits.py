@@ -81,7 +81,7 @@ def test_a_class_that_is_one_group_is_told_or_refused(seed):
     groups = [""] * 50 + ["one"] * 5
     with suppress(DataError):
         notes = split_by_content(digests_of(55), labels, CLASSES, groups, seed=seed).notes
-        assert any("'b' has no test picture" in note for note in notes)
+        assert any("'b' has no test picture: its pictures are all in one group" in note for note in notes)
 
 
 def test_no_class_takes_the_last_training_picture_of_another():

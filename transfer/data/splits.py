@@ -198,9 +198,11 @@ class Places:
                     )
                     break
         for label, name in enumerate(class_names):
+            mine = self.units[self.labels == label]
+            why = "its pictures are all in one group" if len(mine) > 1 == len(set(mine)) else "it is too small to be split"
             for want in wanted:
                 if want != "train" and not counts[want][label]:
-                    notes.append(f"class {name!r} has no {want} picture: it is too small to be split")
+                    notes.append(f"class {name!r} has no {want} picture: {why}")
         return notes
 
     def _candidates(self, part: np.ndarray, label: int, want: str, kept: Sequence[str]) -> Iterator[np.ndarray]:
