@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -215,6 +216,18 @@ def test_rows_that_contradict_are_refused_and_nothing_is_written(table, data, tm
     assert not (tmp_path / "new").exists()
 
 
+def test_a_picture_kept_in_two_classes_is_refused_where_one_row_is_gone_and_left_where_no_row_speaks_of_it(
+    table, data, tmp_path
+):
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if "dog/other.png" not in row))
+    edit(table, "cat/02.png", action="keep")
+    with pytest.raises(DataError, match=r"cat/02\.png and dog/other\.png contradict each other"):
+        apply(data, table, tmp_path / "new")
+    table.write_text("".join(row for row in rows if "dog/other.png" not in row and "cat/02.png" not in row))
+    assert apply(data, table, tmp_path / "new")["copied"] == 26
+
+
 def test_a_file_that_changed_since_is_refused(table, data, tmp_path):
     wave(99).save(data / "cat/00.png")
     with pytest.raises(DataError, match=r"cat/00\.png has changed"):
@@ -298,6 +311,18 @@ def test_the_command_line_proposes_and_applies(data, tmp_path, monkeypatch):
         done = run.invoke(cli.app, ["clean", str(data), *words])
         assert isinstance(done.exception, TransferError)
         assert sentence in str(done.exception)
+
+
+def test_the_hint_applies_the_table_to_the_same_data_with_the_same_groups(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = data.rename(tmp_path / "my data")
+    words = ["clean", "my data", "--groups", "([0-9])[0-9]$"]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 0, done.output
+    hint = shlex.split(done.stdout.partition("then: transfer ")[2])
+    assert hint == [*words, "--apply", "clean.csv", "--out", "NEW"]
+    assert CliRunner().invoke(cli.app, hint).exit_code == 0
+    assert {row["group"] for row in rows_of(tmp_path / "NEW" / "groups.csv").values()} >= {"1", "2"}
 
 
 def test_a_suspected_label_is_kept_for_a_person_to_look_at(data):

@@ -153,6 +153,13 @@ def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_fol
         (("compare", "{}", "--methods", "frozen", "--flip"), "--flip without the method finetune or scratch"),
         (("compare", "{}", "--learning-curve", "--methods", "dense"), "--learning-curve without a method that has one"),
         (("compare", "{}", "--methods", ","), "no method; expected some of frozen, finetune, scratch, dense"),
+        (("compare", "{}", "--methods", "dense,frozen,dense"), "the method dense is named 2 times"),
+        (
+            ("compare", "{}", "--methods", "dense", "--backbone", "resnet50", "--weights", "none"),
+            "--backbone, --weights without the method frozen or finetune",
+        ),
+        (("check", "{}", "--seed", "1"), "--seed without --labels"),
+        (("clean", "{}", "--seed", "1"), "--seed without --labels"),
         (("clean", "{}", "--move-suspects"), "--move-suspects without --labels"),
         (("clean", "{}", "--labels", "--given-below", "0.1"), "--given-below without --move-suspects"),
         (("clean", "{}", "--apply", "a.csv", "--move-suspects", "--overwrite"), "--apply with --move-suspects, --ov"),

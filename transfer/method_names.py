@@ -14,7 +14,7 @@ def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:
     """Refuse names that cannot be used.
 
     Raises:
-        OptionError: there are none.
+        OptionError: there are none, or one is named twice.
         UnknownNameError: one of them is not known.
     """
     if not names:
@@ -22,3 +22,5 @@ def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:
     for name in names:
         if name not in known:
             raise unknown_name("method", name, known)
+        if names.count(name) > 1:
+            raise OptionError(f"the method {name} is named {names.count(name)} times; name each once")

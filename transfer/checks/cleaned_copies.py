@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from transfer.checks.cleaning import Action
 from transfer.data.folders import LabelledImages
-from transfer.errors import DataError, OutputError
+from transfer.errors import DataError
 from transfer.progress import bar
-from transfer.writing import whole_folder, write_table
+from transfer.writing import check_apart, whole_folder, write_table
 
 GROUPS = "groups.csv"
 
@@ -33,12 +33,12 @@ def write_clean_copy(images: LabelledImages, actions: Sequence[Action], out: str
 
     Raises:
         OutputError: `out` lies in DATA or beside the pictures of a table, exists, or cannot be written.
-        DataError: a class would be left with one picture, or cannot be the name of a folder of its own.
+        DataError: a class would be left with one picture, or cannot be the name of a folder of its own; or
+            a picture that an action speaks of would be in two classes, as itself or as a copy.
     """
     out = Path(out)
     for place in (Path(data), images.root):
-        if out.resolve().is_relative_to(place.resolve()):
-            raise OutputError(f"--out {out} lies in {place}, which is never changed; choose a folder elsewhere")
+        check_apart(out, place)
     by_name = {action.file: action for action in actions}
     plans = [by_name.get(name) for name in images.names]
     kept = [index for index, plan in enumerate(plans) if plan is None or plan.action != "drop"]
@@ -46,6 +46,7 @@ def write_clean_copy(images: LabelledImages, actions: Sequence[Action], out: str
     labels = {i: plans[i].label if plans[i] and plans[i].action == "move" else owns[i] for i in kept}
     groups = {i: (plans[i] and plans[i].group) or (images.groups[i] if images.groups else "") for i in kept}
     _require_classes(labels)
+    _require_one_class_each(images, labels, {action.digest for action in actions})
     targets = _targets(images, owns, labels)
     with whole_folder(out) as partial:
         with bar("copy", len(targets)) as advance:
@@ -78,6 +79,18 @@ def _require_classes(labels: dict[int, str]) -> None:
             raise DataError(f"class {name!r} cannot be the name of a folder; rename it in the table of DATA")
     if len(counts) < 2:
         raise DataError(f"{len(counts)} of the classes would be left; keep pictures of two or more")
+
+
+def _require_one_class_each(images: LabelledImages, labels: dict[int, str], digests: set[str]) -> None:
+    """Refuse contents, of those with `digests`, that are kept in two classes; a fault that nobody looked at stays."""
+    first: dict[str, int] = {}
+    for index, label in labels.items():
+        other = first.setdefault(images.digests[index], index)
+        if labels[other] != label and images.digests[index] in digests:
+            raise DataError(
+                f"{images.names[other]} and {images.names[index]} contradict each other, the same picture in the "
+                f"classes {labels[other]!r} and {label!r}; drop one or move it"
+            )
 
 
 def _targets(images: LabelledImages, owns: Sequence[str], labels: dict[int, str]) -> dict[int, PurePosixPath]:

@@ -13,8 +13,8 @@ from transfer.checks.duplicates import keep_together, version_sets
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
 from transfer.data.tables import read_by_name
-from transfer.errors import DataError, OutputError
-from transfer.writing import write_table
+from transfer.errors import DataError
+from transfer.writing import check_unwritten, write_table
 
 ACTIONS = ("drop", "move", "group", "keep")  # the first that is proposed for a picture counts
 COLUMNS = ("file", "digest", "action", "class", "group", "reason")
@@ -28,7 +28,7 @@ class Action(NamedTuple):
         file: its name below the root of DATA.
         digest: of its bytes when it was looked at, `""` if it cannot be read.
         action: one of `ACTIONS`.
-        label: its class, or for `move` the class to move it to.
+        label: its class (or `""` in a table), or for `move` the class to move it to.
         group: name of the group that it belongs to in the copy, or `""`.
         reason: what was found.
     """
@@ -91,8 +91,7 @@ def write_actions(actions: list[Action], path: str | Path, overwrite: bool = Fal
         OutputError: there is such a file already, which a person may have edited.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace it")
+    check_unwritten(path, overwrite)
     write_table(path, COLUMNS, [dict(zip(COLUMNS, action)) for action in actions])
 
 
@@ -104,25 +103,17 @@ def read_actions(path: str | Path, images: LabelledImages) -> list[Action]:
         images: DATA as it is now.
 
     Raises:
-        DataError: a row contradicts another one, itself or DATA, or its file has changed since.
+        DataError: a row contradicts itself, DATA or another row of the file, or the file has changed since.
     """
     unreadable = [name for name, _ in images.unreadable]
     rows = read_by_name(Path(path), COLUMNS[:-1], (*images.names, *unreadable))
     position = {name: index for index, name in enumerate(images.names)}
-    actions, kept = [], {}
+    actions = []
     for name, row in rows.items():
         digest, action, group = ((row[column] or "").strip() for column in ("digest", "action", "group"))
         action = Action(name, digest, action, row["class"] or "", group, row.get("reason") or "")
         if wrong := _wrong(action, images, position.get(name)):
             raise DataError(f"{path}: {name} {wrong}")
-        if action.action != "drop":
-            action = action._replace(label=action.label or images.class_names[images.labels[position[name]]])
-            other = kept.setdefault(action.digest, action)
-            if other.label != action.label:
-                raise DataError(
-                    f"{path}: {other.file} and {name} contradict each other, the same picture in the classes "
-                    f"{other.label!r} and {action.label!r}; drop one or move it"
-                )
         actions.append(action)
     return actions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,13 @@ from transfer.cli import options as option
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
+from transfer.writing import check_apart, check_unwritten
 
 APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
 
 
 def check(
+    context: typer.Context,
     data: option.Data,
     groups: option.Groups = None,
     near: option.NearDuplicates = "hash",
@@ -30,8 +33,11 @@ def check(
     as_json: option.Json = False,
 ) -> None:
     """Look for duplicates, leaks, broken files, wrong labels and shortcuts in a folder of pictures."""
-    result = transfer.check(data, groups, near=near, labels=labels, seed=seed)
+    refuse_idle_options(context)
     page = None
+    if out_folder is not None:
+        check_apart(out_folder / "check.html", data)
+    result = transfer.check(data, groups, near=near, labels=labels, seed=seed)
     if out_folder is not None:
         from transfer.checks.check_page import write_check_page
 
@@ -71,12 +77,16 @@ def clean(
     if apply is None:
         refuse_idle_options(context)
         place = place or Path("clean.csv")
+        check_apart(place, data)
+        check_unwritten(place, overwrite)
         found = transfer.check(data, groups, near=near, labels=labels, seed=seed)
         actions = transfer.propose_actions(found, move_suspects, given_below, suggested_above)
         transfer.write_actions(actions, place, overwrite)
         told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
         said = ", ".join(f"{count} to {name}" for name, count in told.items())
-        after = f"{said}. Edit {place}, then: transfer clean {data} --apply {place} --out NEW"
+        same = [data] if groups is None else [data, "--groups", groups]
+        then = shlex.join(["transfer", "clean", *same, "--apply", str(place), "--out", "NEW"])
+        after = f"{said}. Edit {place}, then: {then}"
     else:
         refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")
         if place is None:
@@ -84,7 +94,8 @@ def clean(
         images = transfer.load_images(data, groups, lenient=True)
         told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
         said = ", ".join(f"{count} {name}" for name, count in told.items())
-        after = f"{place}: {said}" + (f"; use it with --groups {place / GROUPS}" if told["groups"] else "")
+        written = shlex.quote(str(place / GROUPS))
+        after = f"{place}: {said}" + (f"; use it with --groups {written}" if told["groups"] else "")
     if as_json:
         return print_json(told)
     show_line(after)

@@ -32,6 +32,10 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
     (("label_smoothing",), "--head linear or mlp", lambda values, typed: values["head"] != "svm"),
     (("share", "train_batch_norm"), "the method finetune", lambda values, typed: "finetune" in _methods(values)),
     (("flip",), "the method finetune or scratch", lambda values, typed: set(_methods(values)) != {"frozen"}),
+    (
+        ("backbone", "weights"), "the method frozen or finetune",
+        lambda values, typed: "methods" not in values or {"frozen", "finetune"} & set(_methods(values)),
+    ),
     (("layers",), "the method scratch", lambda values, typed: "scratch" in _methods(values)),
     (
         ("weights",), "--backbone, since the method is scratch",
@@ -43,6 +47,7 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
     ),
     (("sizes", "draws"), "--learning-curve", lambda values, typed: values["learning_curve"]),
     (("repeats",), "--folds", lambda values, typed: values["folds"] is not None),
+    (("seed",), "--labels", lambda values, typed: values.get("labels", True)),
     (("move_suspects",), "--labels", lambda values, typed: values["labels"]),
     (("given_below", "suggested_above"), "--move-suspects", lambda values, typed: values["move_suspects"]),
 )  # fmt: skip

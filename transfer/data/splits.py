@@ -199,7 +199,8 @@ class Places:
                     break
         for label, name in enumerate(class_names):
             mine = self.units[self.labels == label]
-            why = "its pictures are all in one group" if len(mine) > 1 == len(set(mine)) else "it is too small to be split"
+            one_group = len(mine) > 1 == len(set(mine))
+            why = "its pictures are all in one group" if one_group else "it is too small to be split"
             for want in wanted:
                 if want != "train" and not counts[want][label]:
                     notes.append(f"class {name!r} has no {want} picture: {why}")
