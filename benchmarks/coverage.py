@@ -5,6 +5,7 @@
 Made answers stand in for a network, so that the truth is known: a population of 200,000 pictures of five
 classes of unequal size, each with probabilities of its own; in the second part the pictures come in
 groups of one to eight that are easy or hard together. Test parts are drawn from it again and again.
+The last part is about classes of few test pictures: two normal distributions 1.4 deviations apart, 80 pictures.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn import metrics
 
 from transfer.statistics.calibration import calibration_error
 from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.statistics.ranking import roc_auc
 from transfer.statistics.significance import paired_difference
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -66,6 +68,20 @@ def intervals(found: dict) -> dict[str, list[float]]:
     return rows | {f"f1 of {name}": found["per_class"][name]["f1_ci95"] for name in "ae"}
 
 
+def rare_classes(draws: int, rng: np.random.Generator, pictures: int = 80, apart: float = 1.4) -> None:
+    """Print how often the interval of the ROC AUC holds the truth where a class has few pictures."""
+    truth, unit = special.ndtr(apart / np.sqrt(2)), np.arange(pictures)
+    print(f"{draws} test parts of {pictures} pictures of two classes, ROC AUC {truth:.4f}")
+    for positives in (1, 2, 3, 5, 10, 20, 40):
+        labels, found = (unit < positives).astype(int), []
+        for _ in range(draws):
+            score = rng.normal(size=pictures) + apart * labels
+            found.append(roc_auc(labels, np.stack([-score, score], axis=1), unit)[1])
+        low, high = np.transpose(found)
+        held, width = np.mean((low <= truth) & (truth <= high)), np.mean(high - low)
+        print(f"  {positives:>2} of the rare class: held by {held:.1%} of the intervals, {width:.2f} wide on average")
+
+
 def main(draws: int = 200, pictures: int = 1000, seed: int = 0) -> None:
     for in_groups in (False, True):
         rng = np.random.default_rng(seed)
@@ -88,6 +104,7 @@ def main(draws: int = 200, pictures: int = 1000, seed: int = 0) -> None:
             print(f"  {name:<18} truth {truth[name]:.4f}, held by {count / draws:.1%} of the intervals")
         print(f"  paired difference  held by {apart / draws:.1%}")
         print(f"  two equal networks called different: {rejected / draws:.1%}")
+    rare_classes(draws, np.random.default_rng(seed))
 
 
 if __name__ == "__main__":

@@ -134,3 +134,38 @@ def test_only_pictures_that_both_have_answered_count():
     keys, labels, predicted, _ = answers["b"]
     answers["b"] = differences.Answers(keys[:80], labels[:80], predicted[:80], None)
     assert differences.paired_differences(answers)[0]["pictures"] == 80
+
+
+def test_where_groups_are_too_few_no_smaller_number_of_pictures_is_named():
+    """Five of six groups agree: the exact test cannot reject, though by its size the difference is plain."""
+    gains = np.repeat([1, -1], [50, 1])
+    groups = np.repeat([f"g{n}" for n in range(6)], [10, 10, 10, 10, 10, 1])
+    answers = {
+        name: differences.Answers(np.arange(51), np.zeros(51, int), right(hits), groups)
+        for name, hits in (("frozen", gains >= 0), ("dense", gains <= 0))
+    }
+    (row,) = differences.paired_differences(answers)
+    assert row["p_value_holm"] > 0.05
+    assert row["pictures_needed"] is None
+    assert differences.in_words([row])[0].endswith("; more groups would be needed")
+
+
+def test_groups_of_either_network_count_whichever_is_named_first():
+    keys, labels = np.arange(100), np.zeros(100, int)
+    tens, pairs = (np.array([f"g{n // size}" for n in keys]) for size in (10, 2))
+    rows = {}
+    for name, groups_of_a, groups_of_b in (
+        ("neither", None, None), ("a", tens, None), ("b", None, tens), ("both", tens, tens), ("finer", tens, pairs),
+    ):  # fmt: skip
+        a, b = (
+            differences.Answers(keys, labels, right(said), groups)
+            for said, groups in ((A, groups_of_a), (B, groups_of_b))
+        )
+        (row,), (swapped,) = (
+            differences.paired_differences(answers) for answers in ({"a": a, "b": b}, {"b": b, "a": a})
+        )
+        assert swapped["p_value"] == row["p_value"]
+        assert np.negative(swapped["ci95"][::-1]) == pytest.approx(row["ci95"], abs=1e-12)
+        rows[name] = row
+    assert rows["a"] == rows["b"] == rows["both"] == rows["finer"]
+    assert rows["a"]["p_value"] > rows["neither"]["p_value"]

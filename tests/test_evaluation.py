@@ -4,7 +4,7 @@ from scipy import special
 from sklearn import metrics
 
 from transfer import settings
-from transfer.statistics import evaluation, intervals
+from transfer.statistics import evaluation, intervals, ranking
 
 RNG = np.random.default_rng(0)
 NAMES = ("a", "b", "c")
@@ -157,3 +157,22 @@ def test_the_area_s_interval_is_as_wide_as_a_bootstrap_of_it(found):
         drawn = rng.integers(0, 200, 200)
         areas.append(metrics.roc_auc_score(LABELS[drawn], PROBABILITIES[drawn], multi_class="ovr"))
     assert np.ptp(found["roc_auc_ci95"]) == pytest.approx(2 * 1.96 * np.std(areas), rel=0.2)
+
+
+@pytest.mark.parametrize(("positives", "share"), [(1, 0.99), (3, 0.85), (5, 0.88), (40, 0.92)])
+def test_the_area_of_a_rare_class_has_an_interval_that_holds(positives, share):
+    """Two normal distributions, 1.4 deviations apart, 80 pictures in all: the area is 0.839."""
+    rng, labels = np.random.default_rng(3), (np.arange(80) < positives).astype(int)
+    truth, held = special.ndtr(1.4 / np.sqrt(2)), 0
+    for _ in range(200):
+        score = rng.normal(size=80) + 1.4 * labels
+        low, high = ranking.roc_auc(labels, np.stack([-score, score], axis=1), np.arange(80))[1]
+        held += low <= truth <= high
+    assert held / 200 >= share
+
+
+def test_one_lone_picture_of_a_class_widens_the_interval_of_the_area_and_no_more():
+    rows = np.concatenate([np.flatnonzero(LABELS < 2), np.flatnonzero(LABELS == 2)[:1]])
+    _, (low, high), _ = ranking.roc_auc(LABELS[rows], PROBABILITIES[rows], np.arange(len(rows)))
+    _, (all_low, all_high), _ = ranking.roc_auc(LABELS, PROBABILITIES, np.arange(len(LABELS)))
+    assert 2 * (all_high - all_low) < high - low < 0.6

@@ -10,7 +10,7 @@ import transfer
 from transfer import quiet
 from transfer.evidence import curve_words
 from transfer.settings import curve_sizes
-from transfer.statistics.power_laws import fit_power_law, pictures_for
+from transfer.statistics.power_laws import PowerLaw, fit_power_law, pictures_for
 
 quiet.import_tensorflow()
 
@@ -91,7 +91,7 @@ def test_in_words():
         for size, images in zip(sizes, np.unique(SIZES))
     ]
     nine_times, never, *gains = curve_words.sentences(means, laws)
-    assert nine_times.startswith("from scratch needs about 9 x the pictures (")
+    assert nine_times.startswith("from scratch needs about 9.0 x the pictures (")
     assert nine_times.endswith("to reach what frozen reaches with 20 a class")
     assert "does not reach what frozen reaches with 20 a class with all 2500 pictures, 25 x as many" in never
     assert never.endswith("its fitted curve never does")
@@ -101,6 +101,30 @@ def test_in_words():
         "reaches what frozen reaches with 20 a class with 25 x the pictures; no curve"
         in (curve_words.sentences(means, laws)[1])
     )
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([0, 0, 0], "no more than 0.25 x the pictures, the fewest that were measured (0.25 or less), to"),
+        ([0.1, 0.01, 2], "no more than 0.25 x the pictures, the fewest that were measured (0.25 or less to 2.0), to"),
+        ([0.8, 0.1, 2], "about 0.80 x the pictures (0.25 or less to 2.0) to"),
+        ([0.8, 0.1, np.inf], "about 0.80 x the pictures (the interval is open) to"),
+        ([0.8, 0.5, np.inf], "about 0.80 x the pictures (0.50 or more) to"),
+        ([0.8, 0.5, 2], "about 0.80 x the pictures (0.50 to 2.0) to"),
+    ],
+)
+def test_nothing_is_said_of_fewer_pictures_than_were_measured(times, said):
+    """Laws 10 / n, and such as reach the same with so many times the pictures, by the law and two draws of it."""
+    frozen = PowerLaw(0.0, 10.0, 1.0, np.repeat([[0.0, 10.0, 1.0]], 2, axis=0))
+    law, *draws = ((1.0, 0.0, 1.0) if np.isinf(t) else (0.0, 10.0 * t, 1.0) for t in times)
+    means = [
+        {"method": name, "per_class": size, "images": images, "accuracy": 0.9}
+        for name in ("frozen", "finetune")
+        for size, images in ((5, 25), (20, 100), ("all", 2500))
+    ]
+    sentence = curve_words.sentences(means, {"frozen": frozen, "finetune": PowerLaw(*law, np.array(draws))})[0]
+    assert sentence == f"fine-tuned needs {said} reach what frozen reaches with 20 a class"
 
 
 def test_sizes_follow_a_series():

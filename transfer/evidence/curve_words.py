@@ -37,7 +37,13 @@ def _times(method: str, rows: list[dict], law: PowerLaw, reference: PowerLaw, go
     targets = error_of(reference.laws(), [goal["images"]])[:, 0]
     needed = pictures_for(law.laws(), targets) / goal["images"]
     low, high = np.quantile(needed[1:], [0.025, 0.975], method="nearest")  # infinite ones cannot be averaged
-    by_law = f"about {_number(needed[0])} x the pictures ({_span(low, high)})"
+    fewest = rows[0]["images"] / goal["images"]
+    span = _span(low, high, fewest)
+    by_law = (
+        f"about {_number(needed[0])} x the pictures ({span})"
+        if needed[0] >= fewest
+        else f"no more than {_number(fewest)} x the pictures, the fewest that were measured ({span}),"
+    )
     name, most = NAMES[method], rows[-1]["images"]
     what = f"what {NAMES[REFERENCE]} reaches with {goal['per_class']} a class"
     first = next((row["images"] for row in rows if row["accuracy"] >= goal["accuracy"]), None)
@@ -61,10 +67,14 @@ def _gain(method: str, law: PowerLaw, most: float) -> str:
     )
 
 
-def _span(low: float, high: float) -> str:
-    if np.isinf(low):
+def _span(low: float, high: float, fewest: float) -> str:
+    """An interval in words; a law says nothing of fewer pictures than were measured."""
+    if np.isinf(low) or (low < fewest and np.isinf(high)):
         return "the interval is open"
-    return f"{_number(low)} to {_number(high)}" if np.isfinite(high) else f"{_number(low)} or more"
+    start = _number(low) if low >= fewest else f"{_number(fewest)} or less"
+    if high < fewest:
+        return start
+    return f"{start} to {_number(high)}" if np.isfinite(high) else f"{start} or more"
 
 
 def _number(times: float) -> str:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from transfer.data.splits import kept_together
+from transfer.statistics.intervals import units
 from transfer.statistics.significance import LEVEL, fewest_units, holm, paired_difference
 
 NAMES_IN_WORDS = {
@@ -35,20 +37,33 @@ def paired_differences(answers: Mapping[str, Answers]) -> list[dict]:
 
     Returns:
         One dict a pair: `a`, `b`, what `significance.paired_difference` gives, and `p_value_holm`,
-        corrected for the number of pairs.
+        corrected for the number of pairs. Pictures that share a group in either network's data count as
+        one group. `pictures_needed` is `None` also where so many were not enough: groups are what is short.
     """
     pairs = list(combinations(answers, 2))
     rows = []
     for a, b in pairs:
         _, in_a, in_b = np.intersect1d(answers[a].keys, answers[b].keys, return_indices=True)
-        groups = None if answers[a].groups is None else answers[a].groups[in_a]
+        groups = _groups_of_both(answers[a].groups, answers[b].groups, in_a, in_b)
         said = answers[a].predicted[in_a], answers[b].predicted[in_b]
         found = paired_difference(answers[a].labels[in_a], *said, groups, len(pairs))
         rows.append({"a": a, "b": b, **found, "p_value_holm": None})
     known = [row for row in rows if row["p_value"] is not None]
     for row, corrected in zip(known, holm([row["p_value"] for row in known])):
         row["p_value_holm"] = corrected
+        if corrected >= LEVEL and (row["pictures_needed"] or 0) <= row["pictures"]:
+            row["pictures_needed"] = None
     return rows
+
+
+def _groups_of_both(a: np.ndarray | None, b: np.ndarray | None, in_a, in_b) -> np.ndarray | None:
+    """What belongs together for either of two networks: a name for each picture, whichever of them is the first."""
+    if a is None and b is None:
+        return None
+    unit_a, unit_b = (units(len(at), None if names is None else names[at]) for names, at in ((a, in_a), (b, in_b)))
+    joined = kept_together(unit_a.astype(str), list(unit_b.astype(str)))
+    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
+    return first[inverse].astype(str)
 
 
 def in_words(differences: list[dict]) -> list[str]:
@@ -68,7 +83,10 @@ def _sentence(row: dict, comparisons: int) -> str:
     low, high = (100 * end for end in row["ci95"])
     if row["p_value_holm"] >= LEVEL:
         needed = row["pictures_needed"]
-        more = f"about {needed:,} would be needed" if needed else "they are right equally often"
+        if needed:
+            more = f"about {needed:,} would be needed"
+        else:
+            more = "more groups would be needed" if gain else "they are right equally often"
         apart = f"{gain:+.1f} points, {low:+.1f} to {high:+.1f}{_why_not(row, comparisons)}"
         return f"{a} and {b} cannot be told apart with {pictures} ({apart}); {more}"
     if gain < 0:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special, stats
+from scipy import sparse, special, stats
 
-from transfer.statistics.intervals import Z, unvaried_interval
+from transfer.statistics.intervals import unvaried_interval
 
 
 def roc_auc(
@@ -26,7 +26,8 @@ def roc_auc(
         (mean area, its 95 % interval, `(C,)` areas); a class without pictures, or of all pictures,
         has none (NaN), and where no class has one the first two are `None`.
     """
-    areas, influence = np.full(probabilities.shape[1], np.nan), np.zeros(len(labels))
+    classes = probabilities.shape[1]
+    areas, pairs, influence = np.full(classes, np.nan), np.full(classes, np.nan), np.zeros(len(labels))
     for c in np.unique(labels):
         mine = labels == c
         if mine.all():
@@ -36,16 +37,41 @@ def roc_auc(
         beaten = (rank[mine] - stats.rankdata(inside)) / len(outside)
         beaten_by = 1 - (rank[~mine] - stats.rankdata(outside)) / len(inside)
         areas[c] = beaten.mean()
+        pairs[c] = min(len(np.unique(unit[side])) for side in (mine, ~mine))
         influence[mine] += (beaten - areas[c]) / len(inside)
         influence[~mine] += (beaten_by - areas[c]) / len(outside)
     known = int((~np.isnan(areas)).sum())
     if not known:
         return None, None, areas
-    mean = float(np.nanmean(areas))
-    of_unit = np.bincount(unit, influence / known)
-    deviation = np.sqrt((of_unit**2).sum() * len(of_unit) / max(len(of_unit) - 1, 1))
-    if deviation < 1e-12:
-        # All ranked rightly (or none): what is left is that so many separate pairs of pictures came out alike.
-        return mean, unvaried_interval(mean, len(of_unit) // 2), areas
-    reach = Z * deviation / (mean * (1 - mean)) * np.array([-1, 1])
+    mean, count = float(np.nanmean(areas)), int(unit.max()) + 1
+    # So many separate pairs of pictures the mean stands on; each serves both of its classes.
+    separate = int(min(known / np.nanmean(1 / pairs), count) / 2)
+    shares = sparse.csr_array((influence / known, (unit, labels)), (count, classes))
+    deviation, freedom = _deviation(shares, mean, known)
+    if separate < 2 or min(deviation, mean, 1 - mean) < 1e-12:
+        return mean, unvaried_interval(mean, separate), areas  # all ranked rightly (or none), or hardly any
+    reach = stats.t.ppf(0.975, freedom) * deviation / (mean * (1 - mean)) * np.array([-1, 1])
     return mean, special.expit(special.logit(mean) + reach).tolist(), areas
+
+
+def _deviation(shares: sparse.csr_array, mean: float, known: int) -> tuple[float, float]:
+    """(standard deviation of a mean area, its degrees of freedom).
+
+    Each class is a sample of its own, as small as it is: its shares are widened by n / (n - 1), and
+    the classes make up the degrees of freedom of Student's t as in the test of Brunner & Munzel (2000).
+    A class of one unit tells nothing of its spread, and the largest that shares with this mean can
+    have stands in.
+
+    Args:
+        shares: `(U, C)` what the pictures of a class in a unit add to the mean, 0 on average.
+        mean: the mean area.
+        known: how many areas it is of.
+    """
+    held = np.bincount(shares.indices, minlength=shares.shape[1])
+    beside = np.maximum(held - 1, 1)
+    shares.data *= np.sqrt(held / beside)[shares.indices]
+    of_class = np.bincount(shares.indices, shares.data**2, minlength=len(held))
+    if not of_class.any():
+        return 0.0, 1.0
+    variance = (shares.sum(axis=1) ** 2).sum() + np.sum(held == 1) * mean * (1 - mean) / known**2
+    return float(np.sqrt(variance)), float(variance**2 / (of_class**2 / beside).sum())
