@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import transfer
 from transfer import cli
 from transfer.cli.places import place_for
-from transfer.errors import OptionError
+from transfer.errors import OptionError, OutputError
 
 
 def run(*words, **environment):
@@ -199,6 +199,27 @@ def test_a_place_is_kept_for_one_command_and_given_back(tmp_path, monkeypatch):
         assert (str(first), str(second)) == ("runs/data-train", "runs/data-train-2")
         (second / "result.json").touch()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["data-train-2"]
+    shutil.rmtree("runs")
+    with pytest.raises(cli.TransferError, match="does not exist"):
+        typed("train", "nowhere")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "."), ("compare", "{data}/"), ("train", "{data}", "--out", "run"), ("train", ".", "--out", "."),
+        ("compare", ".", "--out", "{data}/a/run"), ("check", "{data}", "--out", "page"),
+        ("clean", ".", "--out", "clean.csv"), ("clean", "."),
+    ],
+)  # fmt: skip
+def test_nothing_is_written_into_data(words, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    (data / "a").mkdir(parents=True)
+    monkeypatch.chdir(data)
+    with pytest.raises(OutputError, match="--out elsewhere"):
+        typed(*(word.format(data=data) for word in words))
+    assert [path.name for path in data.rglob("*")] == ["a"]
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(digits_folder, tmp_path, monkeypatch):

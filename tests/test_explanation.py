@@ -283,14 +283,15 @@ def test_explain_a_named_layer_of_a_dense_network(digits, digits_folder, tmp_pat
         (("{run}", "{picture}", "--class", "seven"), UnknownNameError, "expected one of 0, 1, 2"),
         (("{run}", "nowhere.png"), DataError, "no such file"),
         (("{run}", "{broken}"), PictureError, "broken.png is no picture of a known format; expected"),
-        (("{broken}", "{picture}"), ModelFileError, "is no run folder"),
+        (("{broken}", "{picture}"), ModelFileError, "cannot be read"),
+        (("{run}", "{picture}", "--out", "{data}/plates"), OutputError, "lies in"),
         (("{run}", "{picture}", "--out", "{run}"), OutputError, "exists already"),
         (("{run}", "{picture}", "--out", "{run}", "--overwrite"), OutputError, "no explain.html in it"),
     ],
 )
 def test_bad_input(run, digits_folder, tmp_path, words, error, said):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    places = dict(run=run, picture=digits_folder / "0" / "00.png", broken=tmp_path / "broken.png")
+    places = dict(run=run, data=digits_folder, picture=digits_folder / "0" / "00.png", broken=tmp_path / "broken.png")
     words = [word.format(**places) for word in words]
     ended = explain(*words, *(() if "--out" in words else ("--out", tmp_path / "out")))
     assert isinstance(ended.exception, error)

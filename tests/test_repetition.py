@@ -10,8 +10,8 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer.cli.again import data_of  # noqa: E402
 from transfer.errors import DataError, ModelFileError  # noqa: E402
+from transfer.reading import run_config, trained_on  # noqa: E402
 from transfer.runs import records, repetition  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
@@ -69,7 +69,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     config = json.loads((run / "config.json").read_text())
     config["versions"]["keras"] = "2.0"
     config["files"]["0/00.png"]["class"] = "1"
-    said = {"versions": config["versions"], "files": config["files"], "root": str(tmp_path / "nowhere")}
+    said = {"versions": config["versions"], "files": config["files"], "data": str(tmp_path / "nowhere")}
     old = changed(run, tmp_path / "old", **said)
     with pytest.raises(DataError, match="nowhere does not exist"):
         transfer.repeat_run(old)
@@ -109,7 +109,7 @@ def test_a_table_and_a_network_in_files_are_found_from_any_folder_and_a_network_
     run, _ = written((images, transfer.split(images)), tmp_path / "run", dict(backbone="own.keras", epochs=1))
     transfer.convnet(32, LAYERS).save("own.keras")
     monkeypatch.chdir(tmp_path)
-    assert data_of(run) == str(data / "own.csv")
+    assert trained_on(run_config(run)) == str(data / "own.csv")
     again = transfer.repeat_run(run)
     assert again.class_names == ("x", "y", "z")
     assert "own.keras (as given) has changed since the run: figures may differ" in " ".join(again.notes)
@@ -130,7 +130,7 @@ def test_groups_come_from_the_run(digits, run, tmp_path):
         (("--from", "{run}", "--head", "svm", "--seed", "1"), "--head, --seed"),
         ((), "DATA is missing"),
         (("--from", "{run}/result.json"), "expected the config.json"),
-        (("--from", "nowhere"), "cannot be read"),
+        (("--from", "nowhere"), "is no run folder"),
     ],
 )
 def test_what_does_not_go_together_is_refused(words, said, run, tmp_path, monkeypatch):

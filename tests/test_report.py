@@ -14,7 +14,7 @@ quiet.import_tensorflow()
 from transfer.checks.findings import Finding  # noqa: E402
 from transfer.errors import DataError, ModelFileError, OutputError  # noqa: E402
 from transfer.pages import plots, result_plots  # noqa: E402
-from transfer.runs import records, saved_runs, shown_pictures  # noqa: E402
+from transfer.runs import records, report, saved_runs, shown_pictures  # noqa: E402
 from transfer.runs.saving import comparison_figures  # noqa: E402
 from transfer.writing import write_json  # noqa: E402
 
@@ -184,7 +184,17 @@ def test_no_run_and_a_taken_name_are_refused(runs, tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("mine")
     with pytest.raises(OutputError, match="--out"):
         page_of(runs / "linear", runs / "mlp")
+    with pytest.raises(OutputError, match="--overwrite"):
+        page_of(runs / "linear", out="report.html")
     assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_a_run_that_is_named_twice_is_shown_once(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(runs)
+    names = []
+    monkeypatch.setattr(report, "read_runs", lambda folders: names.extend(folders) or saved_runs.read_runs(folders))
+    page_of("linear", "linear/", runs / "linear", out=tmp_path / "page.html")
+    assert len(names) == 1
 
 
 def test_a_run_says_what_the_temperature_did(runs):
@@ -201,7 +211,7 @@ def figures_of(classes):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, 10 * classes)
     probabilities = rng.dirichlet(np.ones(classes), len(labels)) + 0.3 * np.eye(classes)[labels]
-    names = [f"a class with the number {i} <&> $x$" for i in range(classes)]
+    names = [f"a class with the number {i} <&> $x$ 日本" for i in range(classes)]
     return {
         "classes": names,
         **evaluate_probabilities(labels, probabilities / probabilities.sum(axis=1, keepdims=True), names),

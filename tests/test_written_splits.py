@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +5,8 @@ import pytest
 
 import transfer
 from transfer.data.written_splits import read_split
-from transfer.errors import DataError
+from transfer.errors import DataError, ModelFileError
+from transfer.writing import write_json
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +14,18 @@ def written(digits, tmp_path_factory):
     """The `config.json` of a run on the digits, as `records` writes it, without training."""
     images, split = digits
     part = {i: name for name, indices in split.parts().items() for i in indices}
-    files = {name: {"part": part[i], "digest": images.digests[i]} for i, name in enumerate(images.names)}
-    run = tmp_path_factory.mktemp("run")
-    (run / "config.json").write_text(json.dumps({"files": files}))
+    return configured(tmp_path_factory.mktemp("run"), images, [part[i] for i in range(len(images))])
+
+
+def configured(run, images, parts):
+    """A run folder of which there is only its configuration."""
+    options = dict.fromkeys(("backbone", "fit", "image_size", "method", "seed", "weights"))
+    files = {
+        name: {"part": part, "class": "", "digest": digest}
+        for name, part, digest in zip(images.names, parts, images.digests)
+    }
+    said = {"options": options, "classes": [], "versions": {}, "root": "", "files": files}
+    write_json(run / "config.json", said)
     return run
 
 
@@ -44,10 +53,7 @@ def test_the_split_of_a_run_is_used_again_whatever_files_are_called(digits, writ
 def test_the_name_counts_where_one_content_was_in_two_parts(digits, tmp_path):
     images, _ = digits
     twice = replace(images, digests=(*images.digests[:-1], images.digests[0]))
-    files = {name: {"part": "train", "digest": digest} for name, digest in zip(twice.names, twice.digests)}
-    files[twice.names[-1]]["part"] = "test"
-    (tmp_path / "config.json").write_text(json.dumps({"files": files}))
-    split = read_split(twice, tmp_path)
+    split = read_split(twice, configured(tmp_path, twice, ["train"] * (len(images) - 1) + ["test"]))
     assert split.test.tolist() == [len(images) - 1]
     assert "leaks: 1 of 1 test" in split.notes[0]
 
@@ -88,8 +94,8 @@ def test_a_table_that_does_not_fit_is_refused(digits, tmp_path, content, sentenc
         read_split(digits[0], tmp_path / "split.csv")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"files": {"a": 1}}'])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"files": {"a": 1}}', '{"schema_version": 99}'])
 def test_a_file_that_is_no_run_is_refused(digits, tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(DataError, match=r"expected the config\.json of a run"):
+    with pytest.raises(ModelFileError, match=r"run folder|train again"):
         read_split(digits[0], tmp_path)

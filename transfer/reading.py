@@ -36,6 +36,11 @@ def run_config(run: Path) -> dict:
     return config
 
 
+def trained_on(config: dict) -> str:
+    """DATA of a run, as an address or an absolute path; an older run knows no more of it than its root."""
+    return config.get("data") or config["root"]
+
+
 def read_json(path: Path) -> dict:
     """Read one JSON object that `writing.write_json` wrote.
 

@@ -9,7 +9,7 @@ import typer
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.again import data_of, refuse_other_options
+from transfer.cli.again import refuse_other_options
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import layer_rows, load, whole_numbers
 from transfer.cli.places import place_for
@@ -27,6 +27,7 @@ from transfer.cli.show import (
 from transfer.cli.typed import names_in, refuse_idle_options, typed_options
 from transfer.errors import OptionError
 from transfer.method_names import COMPARED, METHODS, check_methods
+from transfer.reading import run_config, trained_on
 
 
 def train(
@@ -65,7 +66,7 @@ def train(
     """Retrain on a folder of pictures and write a run with its SavedModel."""
     if again is not None:
         refuse_other_options(context)
-        place = context.with_resource(place_for(out_folder, data or data_of(again), "again", overwrite))
+        place = context.with_resource(place_for(out_folder, data or trained_on(run_config(again)), "again", overwrite))
         return _finish(transfer.repeat_run(again, data), place, overwrite, as_json)
     if data is None:
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")

@@ -9,9 +9,10 @@ import typer
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.again import data_of
 from transfer.cli.places import place_for
 from transfer.cli.show import print_json, show_line
+from transfer.cli.typed import refuse_idle_options
+from transfer.reading import run_config, trained_on
 
 
 def explain(
@@ -31,8 +32,9 @@ def explain(
     as_json: option.Json = False,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
+    refuse_idle_options(context)
     place = context.with_resource(
-        place_for(out_folder, str(run), "explain", overwrite, known_by=("explain.html",), data=data_of(run))
+        place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(run_config(run)))
     )
     told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
     if as_json:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from transfer.errors import OptionError
 from transfer.writing import RUN, check_apart, check_free, make_numbered
 
 
@@ -32,11 +31,8 @@ def place_for(
         data: DATA, which the folder must not lie in, where `source` is a run.
 
     Raises:
-        OptionError: there is something to overwrite only where a folder is named.
         OutputError: the folder is taken, cannot be written, or lies in DATA.
     """
-    if overwrite and folder is None:
-        raise OptionError("--overwrite without --out; give that too, or leave --overwrite away")
     name = Path(source.rstrip("/")).name.split(".")[0] or "run"
     place = folder or Path("runs", f"{name}-{what}")
     check_apart(place, data or source)

@@ -9,7 +9,7 @@ import typer
 
 import transfer
 from transfer.cli.show import show_line
-from transfer.errors import OutputError
+from transfer.writing import check_unwritten
 
 
 def report(
@@ -17,10 +17,12 @@ def report(
     page: Annotated[
         Path | None, typer.Option("--out", help="page to write [default: RUN/report.html, of several report.html]")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a page that is there")] = False,
 ) -> None:
     """Write the page of a run again, or of several side by side that were tested on the same pictures."""
-    if page is None:
-        page = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
-        if len(runs) > 1 and page.exists():
-            raise OutputError(f"{page} exists already; name the page with --out")
+    if page is None and len(runs) == 1:
+        page = runs[0] / "report.html"  # its own, written again
+    else:
+        page = page or Path("report.html")
+        check_unwritten(page, overwrite)
     show_line(str(transfer.build_report(runs, page)))

@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from transfer.reading import read_json
+
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False)
 
@@ -36,7 +38,7 @@ def millions(number: int) -> str:
 
 def read_result(place: Path) -> dict:
     """The figures of a run."""
-    return json.loads((place / "result.json").read_text(encoding="utf-8"))
+    return read_json(place / "result.json")
 
 
 def read_evidence(place: Path) -> dict[str, dict]:
@@ -44,7 +46,7 @@ def read_evidence(place: Path) -> dict[str, dict]:
     from transfer.runs.report import MORE
 
     files = {name: place / f"{name}.json" for name in MORE}
-    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.is_file()}
+    return {name: read_json(path) for name, path in files.items() if path.is_file()}
 
 
 def show_place(place: Path) -> None:

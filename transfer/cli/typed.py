@@ -45,6 +45,7 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
         ("learning_curve",), f"a method that has one ({', '.join(METHODS)})",
         lambda values, typed: set(_methods(values)) != {"dense"},
     ),
+    (("overwrite",), "--out", lambda values, typed: values.get("out_folder", True)),
     (("sizes", "draws"), "--learning-curve", lambda values, typed: values["learning_curve"]),
     (("repeats",), "--folds", lambda values, typed: values["folds"] is not None),
     (("seed",), "--labels", lambda values, typed: values.get("labels", True)),

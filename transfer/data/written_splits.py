@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import PARTS, Split, as_split, kept_together, leaks, require_training
 from transfer.data.tables import part_named, read_by_name, some
 from transfer.errors import DataError
+from transfer.reading import run_config
 
 
 def read_split(images: LabelledImages, written: str | Path) -> Split:
@@ -26,11 +26,11 @@ def read_split(images: LabelledImages, written: str | Path) -> Split:
             (`train`, `validation` or `test`), files named as below the root of DATA.
 
     Raises:
-        DataError: not such a file, it does not fit DATA, or a class has nothing to train on.
+        ModelFileError: no run.
+        DataError: no such table, it does not fit DATA, or a class has nothing to train on.
     """
     path = Path(written)
-    path = path / "config.json" if path.is_dir() else path
-    if path.suffix == ".json":
+    if path.is_dir() or path.suffix == ".json":
         part, gone = _from_run(images, path)
     else:
         part, gone = _from_table(images, path), 0
@@ -48,11 +48,7 @@ def read_split(images: LabelledImages, written: str | Path) -> Split:
 
 def _from_run(images: LabelledImages, path: Path) -> tuple[np.ndarray, int]:
     """(part of each picture or `""`, number of pictures of the run that are not there)."""
-    try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
-        named = {(name, row["digest"]): row["part"] for name, row in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"--split {path} cannot be read ({error}); expected the config.json of a run") from error
+    named = {(name, row["digest"]): row["part"] for name, row in run_config(path)["files"].items()}
     by_content = {digest: part for (_, digest), part in named.items()}
     # The name counts where one content was in two parts, as in a given split that leaks.
     pictures = zip(images.names, images.digests)

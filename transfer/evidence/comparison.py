@@ -16,6 +16,7 @@ from transfer.method_names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs import records
 from transfer.statistics.differences import Answers, in_words, paired_differences
+from transfer.writing import RUN, whole_folder
 
 
 class Comparison(dict[str, Result]):
@@ -111,7 +112,8 @@ def compare(
         if done is None:
             done = train(images, split, **networks[name], **same)
             if not done.stopped_by_hand:
-                records.write_result(done, place)
+                with whole_folder(place, overwrite=True, known_by=RUN) as partial:
+                    records.write_result(done, partial)
         done.unfinished = place
         comparison[name] = done
     return comparison

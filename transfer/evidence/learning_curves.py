@@ -20,6 +20,7 @@ from transfer.method_names import METHODS, check_methods
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
+from transfer.reading import read_json
 from transfer.runs import records
 from transfer.statistics.power_laws import PowerLaw, fit_power_law
 from transfer.writing import write_json, write_table
@@ -137,7 +138,7 @@ def learning_curve(
     shared = prepare(images, split, backbone, image_size, weights, fit, seed)
     pretrained, own = (shared.network, {"labels": shared.labels}), (None, {"image_size": shared.size, "layers": layers})
     place = records.unfinished("learning curve", *shared.asked, layers, options)
-    done = records.read_json(place / "points.json") if (place / "points.json").is_file() else {}
+    done = read_json(place / "points.json") if (place / "points.json").is_file() else {}
     points, stopped = [], []
     for method in methods:
         given = own if method == "scratch" else pretrained

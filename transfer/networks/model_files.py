@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -26,7 +27,9 @@ def load_model(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever the file makes Keras, zipfile or h5py raise
         reason = first_line(error)
-        if "unsafe" in str(error).lower() or "lambda" in str(error).lower():
+        if not zipfile.is_zipfile(path):
+            reason = "it is cut off, or no .keras file"
+        elif "unsafe" in str(error).lower() or "lambda" in str(error).lower():
             reason = "it holds a Lambda layer, which would run code of the file's author"
         raise ModelFileError(f"{path} cannot be loaded safely as a Keras model: {reason}") from error
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from transfer.data.folders import load_images
 from transfer.errors import DataError
+from transfer.reading import run_config
 from transfer.runs.prediction import answers, load_network
-from transfer.runs.records import read_json
 from transfer.statistics.evaluation import evaluate_probabilities
 
 NOT_KNOWN = (
@@ -69,5 +69,5 @@ def _seen_in_training(model: Path) -> set[str] | None:
     config = (place.parent if place.name == "saved_model" else place) / "config.json"
     if not config.is_file():
         return None
-    files = read_json(config)["files"]
+    files = run_config(config)["files"]
     return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}

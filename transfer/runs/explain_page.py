@@ -18,13 +18,14 @@ from transfer.networks.model_files import load_model
 from transfer.networks.taps import open_network
 from transfer.pages import drawing
 from transfer.pages.rendering import render
+from transfer.reading import run_config
 from transfer.runs import explain_sections
 from transfer.runs.explain_sections import Section
 from transfer.runs.prediction import list_files
-from transfer.runs.records import run_config
 from transfer.writing import whole_folder
 
 PAGE = "explain.html"
+QUALITY = 90  # of the plates on the page, 0..100; as files they are exact
 MOST_EXAMPLES = 400
 
 
@@ -170,9 +171,8 @@ def _write(folder: Path, overwrite: bool, sections: Sequence[Section], title: st
     with whole_folder(folder, overwrite, (PAGE,)) as partial:
         addresses = {}
         for plate in (plate for section in sections for plate in section.plates):
-            data = drawing.png(plate.image)
-            (partial / f"{plate.name}.png").write_bytes(data)
-            addresses[plate.name] = drawing.data_address(data)
+            drawing.write_png(plate.image, partial / f"{plate.name}.png")
+            addresses[plate.name] = drawing.data_address(plate.image, QUALITY)
         page = render(PAGE, title=title, about=about, sections=sections, addresses=addresses)
         (partial / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
         return sorted(path.name for path in partial.iterdir())

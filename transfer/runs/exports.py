@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import ExportError, PictureError, unknown_name
+from transfer.errors import ExportError, PictureError, first_line, unknown_name
 from transfer.progress import console
 from transfer.runs import graph_images
 from transfer.runs.records import exportable
@@ -69,6 +69,7 @@ def export_saved_model(
 
     Raises:
         ExportError: the answers differ by more than 1e-5 from pixels or 1e-3 from bytes.
+        OutputError: it cannot be written.
     """
     size = model.input_shape[1]
     with whole_folder(target) as partial:
@@ -87,7 +88,10 @@ def export_saved_model(
         archive.add_endpoint("serving_default", answer, input_signature=[pictures])
         files = tf.TensorSpec((None,), tf.string, name="files")
         archive.add_endpoint("predict_bytes", from_bytes, input_signature=[files])
-        archive.write_out(str(partial), verbose=False)
+        try:
+            archive.write_out(str(partial), verbose=False)
+        except tf.errors.OpError as error:  # what TensorFlow says of a full disk
+            raise OSError(first_line(error)) from error
         sidecar = partial / SIDECAR
         sidecar.parent.mkdir()
         sidecar.write_text(json.dumps({"class_names": list(class_names), "image_size": size, "fit": fit}))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from transfer.data.images import SUFFIXES, fit_picture, read_picture
 from transfer.data.pipeline import BATCH
-from transfer.errors import DataError, ModelFileError, PictureError
+from transfer.errors import DataError, ModelFileError, PictureError, first_line
 from transfer.progress import bar
 from transfer.runs.exports import SIDECAR
 from transfer.writing import write_rows
@@ -102,10 +102,9 @@ def load_network(model: str | Path) -> SavedNetwork:
         loaded = tf.saved_model.load(str(place))
         classify = loaded.signatures["serving_default"]
         return SavedNetwork(_Keep(loaded, classify), tuple(about["class_names"]), about["image_size"], about["fit"])
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # whatever damaged files make TensorFlow raise
         raise ModelFileError(
-            f"{place} was not written by transfer, or is damaged ({reason}); export it again"
+            f"{place} was not written by transfer, or is damaged ({first_line(error)}); export it again"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import platform
@@ -17,13 +16,12 @@ from transfer.cache import cache_folder
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
-from transfer.errors import ModelFileError
 from transfer.learning.results import Predictions, Result
 from transfer.networks.model_files import load_model
+from transfer.reading import read_json, read_rows, run_config
 from transfer.statistics.evaluation import FIGURES
-from transfer.writing import write_json, write_rows, write_table
+from transfer.writing import SCHEMA_VERSION, write_json, write_rows, write_table
 
-SCHEMA_VERSION = 2  # 1 had no intervals but those of accuracy
 LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
 SAMPLES = 16
 
@@ -41,14 +39,13 @@ def write_result(result: Result, folder: Path, command: str = "") -> None:
 def write_findings(findings: Sequence[Finding], folder: Path) -> None:
     """Write what a check found as `check.json`, without the names of single files."""
     rows = [{name: getattr(row, name) for name in ("kind", "severity", "message", "advice")} for row in findings]
-    write_json(folder / "check.json", {"schema_version": SCHEMA_VERSION, "findings": rows})
+    write_json(folder / "check.json", {"findings": rows})
 
 
 def figures(result: Result, command: str = "") -> dict:
     """What `result.json` says of one method."""
     parts = result.split.parts()
     return {
-        "schema_version": SCHEMA_VERSION,
         "command": command,
         "classes": list(result.class_names),
         **{name: result.options[name] for name in ("method", "backbone", "weights", "image_size", "seed")},
@@ -66,7 +63,6 @@ def configuration(result: Result, command: str = "") -> dict:
     images = result.images
     part_of = {int(i): part for part, indices in result.split.parts().items() for i in indices}
     return {
-        "schema_version": SCHEMA_VERSION,
         "command": command,
         "options": result.options,
         "classes": list(images.class_names),
@@ -95,8 +91,8 @@ def unfinished(*asked: object) -> Path:
 
 
 def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | None:
-    """Read back what `write_result` wrote for the same pictures; `None` where there is nothing whole."""
-    if not (folder / "result.json").is_file():
+    """Read back what `write_result` wrote for the same pictures; `None` where there is nothing."""
+    if not folder.is_dir():
         return None
     config, said = read_json(folder / "config.json"), read_json(folder / "result.json")
     position = {name: i for i, name in enumerate(images.names)}
@@ -117,59 +113,10 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
     )  # fmt: skip
 
 
-def run_config(folder: Path) -> dict:
-    """What `config.json` of a run folder says.
-
-    Raises:
-        ModelFileError: no run there, or see `read_json`.
-    """
-    if not (folder / "config.json").is_file():
-        raise ModelFileError(f"{folder} is no run folder; expected one that transfer train or compare wrote")
-    return read_json(folder / "config.json")
-
-
-def trained_on(config: dict) -> str:
-    """DATA of a run, as an address or an absolute path; an older run knows no more of it than its root."""
-    return config.get("data") or config["root"]
-
-
-def read_rows(path: Path) -> list[list[str]]:
-    """The rows of a CSV of a run, with its header.
-
-    Raises:
-        ModelFileError: it cannot be read.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return list(csv.reader(file))
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read ({error.strerror}); expected a whole run folder") from error
-
-
-def read_json(path: Path) -> dict:
-    """Read one JSON object of a run.
-
-    Raises:
-        ModelFileError: it cannot be read, or another version of this package wrote it in another way.
-    """
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        version = said.get("schema_version", SCHEMA_VERSION)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path} cannot be read ({error}); expected a whole run folder") from error
-    if version != SCHEMA_VERSION:
-        raise ModelFileError(
-            f"{path} has schema version {version}; this version of transfer reads {SCHEMA_VERSION}: "
-            "use the one that wrote it, or train again"
-        )
-    return said
-
-
 def sample_paths(result: Result) -> list[Path]:
     """Some pictures of the test part, else of training, to check an export with."""
     indices = result.split.test if len(result.split.test) else result.split.train
-    steps = np.linspace(0, len(indices) - 1, min(SAMPLES, len(indices))).astype(int)
-    return [result.images.paths[indices[i]] for i in steps]
+    return _spread([result.images.paths[i] for i in indices])
 
 
 def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
@@ -187,7 +134,13 @@ def _samples_again(config: dict) -> list[Path]:
     """Test pictures of an earlier run, else those of training, that are still where they were."""
     root, files = Path(config["root"]), config["files"]
     parts = [[root / name for name, file in files.items() if file["part"] == part] for part in ("test", "train")]
-    return [path for path in parts[0] or parts[1] if path.is_file()][:SAMPLES]
+    return _spread([path for path in parts[0] or parts[1] if path.is_file()])
+
+
+def _spread(paths: Sequence[Path]) -> list[Path]:
+    """Some of them, from the first to the last: in order of names, neighbours are of one class."""
+    steps = np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)
+    return [paths[i] for i in steps]
 
 
 def _typed(row: dict[str, str]) -> dict[str, float | str]:

@@ -12,7 +12,8 @@ from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
 from transfer.learning.methods import train
 from transfer.learning.results import Result
-from transfer.runs.records import read_json, trained_on, versions
+from transfer.reading import run_config, trained_on
+from transfer.runs.records import versions
 
 
 def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
@@ -30,8 +31,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         ModelFileError: no run, or one whose network was given in Python.
     """
     path = Path(run)
-    path = path / "config.json" if path.is_dir() else path
-    config = read_config(path)
+    config = run_config(path)
     options = config["options"]
     layers = options.get("layers")
     if options["weights"] == "as given" and not options["backbone"].endswith(".keras"):
@@ -59,15 +59,6 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         *_relabelled(images, config), *_other_backbone(options, result.options), *other_versions(config["versions"]),
     ]  # fmt: skip
     return result
-
-
-def read_config(path: Path) -> dict:
-    """Read the `config.json` of a run that can be repeated."""
-    config = read_json(path)
-    missing = [name for name in ("options", "root", "classes", "files", "versions") if name not in config]
-    if missing:
-        raise ModelFileError(f"{path} has no {', '.join(missing)}; expected the config.json of a run folder")
-    return config
 
 
 def other_versions(then: dict[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
 from transfer.pages.plots import svg
 from transfer.pages.rendering import render
-from transfer.runs.records import read_json, trained_on
+from transfer.reading import read_json, trained_on
 from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures
 from transfer.runs.shown_pictures import describe_pictures, explain_pictures, least_certain, worst_mistakes
 from transfer.statistics.differences import in_words, paired_differences
@@ -58,7 +58,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
         ModelFileError: no run, not whole, or of another schema version.
         DataError: the runs were tested on different pictures.
     """
-    folders = list(dict.fromkeys(Path(folder) for folder in folders))
+    folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     saved = read_runs(folders)
     best = max(saved, key=lambda name: saved[name].figures["validation"]["accuracy"] or 0.0)
     chosen = saved[best]

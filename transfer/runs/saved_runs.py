@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.tables import some
-from transfer.errors import DataError
-from transfer.runs.records import read_json, read_rows, run_config
+from transfer.errors import DataError, ModelFileError, first_line
+from transfer.reading import read_json, read_rows, run_config
 from transfer.statistics.differences import Answers
 
 
@@ -42,9 +42,14 @@ class SavedResult:
     def tested(self) -> Tested:
         """The test part of `predictions.csv`."""
         index = {name: c for c, name in enumerate(self.figures["classes"])}
-        rows = [row for row in read_rows(self.folder / "predictions.csv") if row[1] == "test"]
-        probabilities = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), len(index))
-        return Tested([row[0] for row in rows], np.array([index[row[2]] for row in rows], int), probabilities)
+        path = self.folder / "predictions.csv"
+        rows = [row for row in read_rows(path) if row[1] == "test"]
+        try:
+            probabilities = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), len(index))
+            labels = np.array([index[row[2]] for row in rows], int)
+        except (ValueError, KeyError) as error:
+            raise ModelFileError(f"{path} is damaged ({first_line(error)}); expected a whole run folder") from error
+        return Tested([row[0] for row in rows], labels, probabilities)
 
     def history(self) -> list[dict[str, float]]:
         """One row an epoch, from `history.csv`."""
