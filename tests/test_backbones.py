@@ -1,5 +1,6 @@
 import inspect
 import urllib.error
+import warnings
 
 import keras
 import numpy as np
@@ -178,19 +179,25 @@ def test_bad_input(arguments, error, said):
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "bundled"])
-@pytest.mark.parametrize("file", ["other.weights.h5", "garbage.h5", "garbage.npz", "empty.npz", "array.npz"])
+@pytest.mark.parametrize(
+    "file", ["other.weights.h5", "other.keras", "garbage.h5", "garbage.npz", "empty.npz", "array.npz"]
+)
 def test_weights_of_another_architecture(tmp_path, name, file):
     path = tmp_path / file
-    if file.startswith("other"):
+    if file == "other.keras":
+        scratch.convnet(32, [{"conv": 4}]).save(path)
+    elif file.startswith("other"):
         scratch.convnet(32, [{"conv": 4}]).save_weights(path)
     elif file.startswith("array"):
         with path.open("wb") as stream:
             np.save(stream, np.zeros(3))
     else:
         path.write_bytes(b"" if file.startswith("empty") else b"garbage " * 50)
-    with pytest.raises(WeightsError, match=file) as caught:
+    with warnings.catch_warnings(record=True) as warned, pytest.raises(WeightsError, match=file) as caught:
+        warnings.simplefilter("always")
         backbones.load_backbone(name, 32, str(path))
     assert "\n" not in str(caught.value)
+    assert not warned
 
 
 @pytest.fixture

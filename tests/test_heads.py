@@ -57,6 +57,7 @@ def test_join(kind):
         ({"dropout": 1.0}, OptionError, "below 1"),
         ({"dropout": -0.1}, OptionError, "below 1"),
         ({"kind": "mlp", "hidden": (8, 0)}, OptionError, "from 1 up"),
+        ({"kind": "mlp", "hidden": ()}, OptionError, "or the head linear"),
     ],
 )
 def test_wrong_options(options, error, said):

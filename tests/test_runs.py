@@ -127,6 +127,12 @@ def test_an_export_that_answers_wrongly_is_deleted(result, tmp_path, monkeypatch
     assert not any((tmp_path / "digits").iterdir())
 
 
+def test_a_run_is_checked_with_the_pictures_that_its_result_was_checked_with(run, result):
+    *_, samples = records.exportable(result)
+    assert records.exportable(run)[-1] == samples
+    assert {path.parent.name for path in samples} == set(result.class_names)
+
+
 def test_export_of_unknown_format(result, tmp_path):
     with pytest.raises(UnknownNameError, match="savedmodel"):
         transfer.export(result, tmp_path / "x", format="saved_model")

@@ -195,7 +195,9 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
 
 def _load_weights(model: keras.Model, path: Path) -> None:
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():  # Keras names layer after layer that does not fit before it raises
+            warnings.simplefilter("ignore", UserWarning)
+            model.load_weights(path)
     except Exception as error:  # Keras and h5py raise ValueError, OSError, KeyError and more
         raise WeightsError(
             f"{path} holds no weights of {model.name} without its classifier ({first_line(error)}); "

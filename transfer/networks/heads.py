@@ -76,6 +76,8 @@ def check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str
         raise unknown_name("activation", activation, ACTIVATIONS)
     if any(units < 1 for units in hidden):
         raise OptionError(f"hidden layers of {tuple(hidden)} units; expected numbers from 1 up")
+    if kind == "mlp" and not hidden:
+        raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
 
 
 def join(backbone: keras.Model, head: keras.Model) -> keras.Model:

@@ -153,6 +153,8 @@ def _apply(x, row: LayerRow, position: int):
 def _reason(error: BaseException) -> str:
     """What Keras says, without the frame it puts around what TensorFlow says."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    if "zero or negative" in plain:
+        return "the pictures are too small for these layers; give a larger --image-size, or layers that shrink less"
     lines = [line for line in plain.splitlines() if line and not line.startswith("Exception encountered")]
     return next(iter(lines), type(error).__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 
 import matplotlib
@@ -22,7 +23,9 @@ def svg(plot: Callable[[Figure, object], None], data: object, height: float = 3.
         data: whatever `plot` takes.
         height, width: in inches of 72 points.
     """
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Matplotlib has no Chinese letters to measure; who looks at the page has letters to show.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure = Figure((width, height), layout="constrained")
         plot(figure, data)
         for axes in figure.axes:
