@@ -79,6 +79,8 @@ def test_predict_evaluate_and_export_from_the_run(trained, digits_folder, tmp_pa
     code, out, _ = typed("export", folder, "--out", tmp_path / "models")
     assert code == 0
     assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
+    with pytest.raises(OutputError, match="lies in DATA"):
+        typed("export", folder, "--out", digits_folder / "models")
 
 
 def test_backbones_lists_all():

@@ -12,6 +12,8 @@ from rich.table import Table
 import transfer
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
+from transfer.reading import run_config, trained_on
+from transfer.writing import check_apart
 
 
 def evaluate(
@@ -71,7 +73,9 @@ def export(
     out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
-    target = transfer.export(run, out_folder or Path("saved_models", run.resolve().name), format)
+    place = out_folder or Path("saved_models", run.resolve().name)
+    check_apart(place, trained_on(run_config(run)))
+    target = transfer.export(run, place, format)
     show_line(str(target))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import ExportError, PictureError, first_line, unknown_name
+from transfer.errors import ExportError, PictureError, unknown_name
 from transfer.progress import console
 from transfer.runs import graph_images
 from transfer.runs.records import exportable
@@ -90,8 +90,8 @@ def export_saved_model(
         archive.add_endpoint("predict_bytes", from_bytes, input_signature=[files])
         try:
             archive.write_out(str(partial), verbose=False)
-        except tf.errors.OpError as error:  # what TensorFlow says of a full disk
-            raise OSError(first_line(error)) from error
+        except tf.errors.OpError as error:  # such as "{{node}} PATH; No space left on device [Op:SaveV2]"
+            raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
         sidecar = partial / SIDECAR
         sidecar.parent.mkdir()
         sidecar.write_text(json.dumps({"class_names": list(class_names), "image_size": size, "fit": fit}))
