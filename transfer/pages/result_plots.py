@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from rich.cells import cell_len
 from transfer.pages.plots import COLOURS, INK
 
 MOST_NAMES = 30  # more names than that cannot be read beside each other
@@ -61,7 +62,7 @@ def draw_confusion(figure: Figure, method: dict) -> None:
     if len(names) > MOST_NAMES:
         axes.set(xticks=[], yticks=[])
         return
-    long = len(names) > 6 or max(map(len, names)) > 10
+    long = len(names) > 6 or max(map(cell_len, names)) > 10  # a Chinese letter is as wide as two
     axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=90 if long else 0)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     for (row, column), count in np.ndenumerate(counts):
