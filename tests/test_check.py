@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
-from transfer.checks import alignment, inspection, quality
+from transfer.checks import alignment, check_page, inspection, quality
 from transfer.checks.check_page import write_check_page
 from transfer.checks.checking import quick_findings
 from transfer.checks.duplicates import near_pairs
@@ -462,6 +462,21 @@ def test_the_command_shows_a_table_writes_the_page_and_gives_json(parted, tmp_pa
     assert said["counts"]["problem"] == 3
     kinds = {finding["kind"]: finding for finding in said["findings"]}
     assert kinds["exact across parts"]["sets"] == [["test/cat/a.png", "train/cat/a.png"]]
+
+
+def test_thumbnails_of_many_pictures_are_small_and_no_pictures_need_no_table(parted, clean, tmp_path, monkeypatch):
+    check, sides = transfer.check(parted[0]), []
+    monkeypatch.setattr(check_page, "thumbnail", lambda picture, side, quality: sides.append(side) or "")
+    for most in (800, 1):
+        monkeypatch.setattr(check_page, "MANY", most)
+        write_check_page(check, tmp_path)
+    assert sides == sorted(sides, reverse=True)
+    assert set(sides) == {check_page.SIDE, check_page.SIDE // 2}
+    check = transfer.check(clean)
+    page = write_check_page(replace(check, findings=check["counts"]), tmp_path).read_text()
+    assert "24 pictures of 2 classes" in page
+    assert "<script" not in page
+    assert "clean.csv" not in page
 
 
 def test_strict_refuses_problems_only(parted, clean):

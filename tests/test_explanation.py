@@ -13,7 +13,7 @@ from transfer.data.pipeline import BATCH
 from transfer.errors import DataError, LayerError, ModelFileError, OutputError, PictureError, UnknownNameError
 from transfer.networks import backbones, explanation, features, heads, inner_images, scratch, taps
 from transfer.networks.architectures import ARCHITECTURES
-from transfer.runs import explain_page, records
+from transfer.runs import explain_page, explain_sections, records
 
 RNG = np.random.default_rng(0)
 PATCHES = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "known_patch.py"))
@@ -232,11 +232,29 @@ def test_explain_writes_one_page_and_its_plates(page, digits_folder):
     assert told["files"] == sorted(path.name for path in folder.iterdir())
     assert len(told["pictures"]) == 4
     assert {row["explained"] for row in told["pictures"]} == {"1"}
-    assert text.count("data:image/png") == len(told["files"]) - 1
+    assert text.count("data:image/webp") == len(told["files"]) - 1
     assert "src=" not in text.replace('src="data:', "")
     assert "http" not in text
     for said in ("Grad-CAM", "before training, made again", "the bundled backbone", "Sobel", "neuron of class 2"):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("units", "side", "said"), [(8, 3, "8 units"), (200, 3, "128 of 200 units"), (9, 400, "2 of 9 units")]
+)
+def test_first_layers_say_how_many_units_are_shown(units, side, said):
+    (plate,) = explain_sections.first_layer(np.zeros((units, side, side, 3)), {}, is_dense=True).plates
+    assert plate.caption == f"this network: {said}"
+    assert plate.image.max() == 255  # the paper between units is not the grey of no weight, here all are 0
+    assert plate.image.shape[0] * plate.image.shape[1] < 500_000
+
+
+def test_of_many_classes_some_are_shown_and_the_page_says_so():
+    model, shown, names = with_head(scratch.convnet(32, LAYERS), 25), pictures(number=9), [str(n) for n in range(25)]
+    layer = explain_sections.exciting_layer(taps.open_network(model))
+    section = explain_sections.exciting(model, shown[0], shown, layer, names, "pictures")
+    assert section.text.endswith("at the end (the first 20 of 25 classes).")
+    assert sum("neuron of class" in plate.caption for plate in section.plates) == 20
 
 
 def test_no_batch_is_larger_than_in_training(run, digits_folder, tmp_path, monkeypatch):

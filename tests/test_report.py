@@ -66,6 +66,12 @@ def test_the_page_is_self_contained(page):
     assert not re.findall(r"url\((?!#)", page)
 
 
+def test_every_picture_and_plot_has_words_for_those_who_do_not_see_it(page):
+    assert not re.findall(r"<img(?![^>]* alt=.[^\"])[^>]*>", page)
+    named = re.findall(r'<figure[^>]* role="img" aria-label="\w', page)
+    assert len(named) == page.count("<figure") == page.count("<svg")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -19,6 +19,7 @@ PAGE = "check.html"
 SHOWN = 60  # sets of a finding on the page
 SHOWN_OF_SET = 6  # pictures of a set
 SIDE = 112  # pixels of a thumbnail
+MANY = 800  # pictures on a page: with more of them thumbnails are half as wide, so that it stays below 5 MB
 
 
 def write_check_page(check: Check, folder: str | Path) -> Path:
@@ -36,14 +37,15 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
     """
     sections = [_section(check, finding) for finding in check.findings]
     shown = sorted({index for section in sections for row in section["rows"] for index in row["indices"]})
+    figures = sum(len(row["indices"]) for section in sections for row in section["rows"])
+    side = SIDE // 2 if figures > MANY else SIDE
     with ThreadPoolExecutor() as pool:
-        thumbnails = dict(zip(shown, pool.map(_thumbnail, (check.images.paths[i] for i in shown))))
+        thumbnails = dict(zip(shown, pool.map(lambda i: _thumbnail(check.images.paths[i], side), shown)))
     target, rows = Path(folder) / PAGE, _rows(check, shown)
     with whole_file(target) as partial:
         page = render(
             PAGE,
             title=f"What is in {check.images.root.name}",
-            count=len(check.images),
             classes=check.images.counts(),
             sections=sections,
             thumbnails=thumbnails,
@@ -61,9 +63,10 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
 
 def _section(check: Check, finding: Finding) -> dict:
     details = finding.details or ("",) * len(finding.sets)
+    suggested = (finding.figures or {}).get("suggested", ("",) * len(finding.sets))
     rows = [
-        {"indices": indices[:SHOWN_OF_SET], "more": max(0, len(indices) - SHOWN_OF_SET), "detail": detail}
-        for indices, detail in zip(finding.sets[:SHOWN], details)
+        {"indices": indices[:SHOWN_OF_SET], "more": max(0, len(indices) - SHOWN_OF_SET), "detail": detail, "suggested": to}
+        for indices, detail, to in zip(finding.sets[:SHOWN], details, suggested)
     ]
     files = list(zip(finding.files, finding.details or ("",) * len(finding.files)))
     hidden = max(0, max(len(finding.sets), len(files)) - SHOWN)
@@ -80,8 +83,8 @@ def _rows(check: Check, shown: Iterable[int]) -> list[Action]:
     return [rows[name] for name in sorted(rows)]
 
 
-def _thumbnail(path: Path) -> str:
+def _thumbnail(path: Path, side: int) -> str:
     try:
-        return thumbnail(read_picture(path), SIDE, quality=70)
+        return thumbnail(read_picture(path), side, quality=70)
     except PictureError:  # gone since it was looked at
         return ""

@@ -41,7 +41,9 @@ def coloured(maps: np.ndarray, colours: str = "viridis") -> np.ndarray:
     return (255 * matplotlib.colormaps[colours]((maps - low) / spread)[..., :3]).round().astype(np.uint8)
 
 
-def tiles(images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int | None = None) -> np.ndarray:
+def tiles(
+    images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int | None = None, paper: int = PAPER
+) -> np.ndarray:
     """Lay images out in rows.
 
     Args:
@@ -49,6 +51,7 @@ def tiles(images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int
         columns: images in a row.
         side: the least height of an image in pixels: smaller ones are enlarged by a whole number, so that
             every pixel stays a square.
+        paper: the grey between images, 0..255.
 
     Returns:
         `(height, width, 3)` uint8.
@@ -59,7 +62,7 @@ def tiles(images: np.ndarray | Sequence[np.ndarray], columns: int = 8, side: int
     number, height, width, _ = images.shape
     columns = min(columns, number)
     rows = -(-number // columns)
-    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), PAPER, np.uint8)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), paper, np.uint8)
     for position, image in enumerate(images):
         top, left = position // columns * (height + GAP), position % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = image
@@ -71,31 +74,24 @@ def enlarged(image: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(_in_bytes(image)).resize((side, side), Image.Resampling.NEAREST))
 
 
-def png(image: np.ndarray) -> bytes:
-    """The bytes of a PNG file of `(H, W, 3)` uint8."""
+def data_address(image: np.ndarray, quality: int) -> str:
+    """An image `(H, W, 3)` uint8 as a WebP of some quality 0..100 in an address that a page can hold in itself."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def data_address(data: bytes, kind: str = "image/png") -> str:
-    """A file as an address that a page can hold in itself."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def thumbnail(picture: np.ndarray, side: int, quality: int) -> str:
-    """A picture `(H, W, 3)` uint8, no wider or higher than `side` pixels, as the address of a small WebP."""
+    """The same of a picture that is made no wider or higher than `side` pixels."""
     image = Image.fromarray(picture)
     image.thumbnail((side, side))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality)
-    return data_address(buffer.getvalue(), "image/webp")
+    return data_address(np.asarray(image), quality)
 
 
 def write_png(image: np.ndarray, path: Path) -> None:
     """Write `(H, W, 3)` uint8 as a PNG file."""
     with whole_file(path) as partial:
-        partial.write_bytes(png(image))
+        Image.fromarray(image).save(partial, "PNG", optimize=True)
 
 
 def _in_bytes(images: np.ndarray) -> np.ndarray:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
-
 from rich.cells import cell_len
+
 from transfer.pages.plots import COLOURS, INK
 
 MOST_NAMES = 30  # more names than that cannot be read beside each other
@@ -57,7 +58,9 @@ def draw_confusion(figure: Figure, method: dict) -> None:
     counts, names = np.array(method["confusion"]), method["classes"]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    colours = np.full((*shares.shape, 4), to_rgba(COLOURS[0]))
+    colours[..., 3] = shares  # clear where there is nothing, on a light page and on a dark one
+    axes.imshow(colours, interpolation="none")
     axes.set(xlabel="predicted", ylabel="true class")
     if len(names) > MOST_NAMES:
         axes.set(xticks=[], yticks=[])
@@ -66,8 +69,7 @@ def draw_confusion(figure: Figure, method: dict) -> None:
     axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=90 if long else 0)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, count, ha="center", va="center", fontsize=9 if len(names) < 16 else 6, color=colour)
+        axes.text(column, row, count, ha="center", va="center", fontsize=9 if len(names) < 16 else 6, color=INK)
 
 
 def confusion_side(classes: int) -> float:

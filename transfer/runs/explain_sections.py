@@ -16,6 +16,7 @@ from transfer.pages import drawing
 
 SIDE = 96  # pixels: smaller pictures are enlarged to at least so many
 MOST_TILES, MOST_UNITS, MOST_CLASSES, EXAMPLES = 32, 6, 20, 8
+MOST_WEIGHTS = 400_000  # positions on one plate of first-layer weights: noise, as in a dense network, packs badly
 
 
 class Plate(NamedTuple):
@@ -112,8 +113,8 @@ def first_layer(now: np.ndarray, others: dict[str, np.ndarray], is_dense: bool) 
     """
     rows = {"this network": now, **others}
     plates = [
-        Plate(f"filters-{number}", f"{name}: {len(images)} units", drawing.tiles(images[:128], 16, side=24))
-        for number, (name, images) in enumerate(rows.items(), 1)
+        Plate(f"filters-{number}", f"{name}: {said}", drawing.tiles(shown, 8, SIDE // 2, paper=255))
+        for number, (name, (said, shown)) in enumerate(zip(rows, map(_first_units, rows.values())), 1)
     ]
     kind = (
         "A dense network has no filters: each unit has a weight for every pixel, drawn here where the pixel is."
@@ -158,8 +159,9 @@ def exciting(
         plates.append(Plate(f"class-{number}", caption, drawing.tiles(examples[order[number]], EXAMPLES, SIDE // 2)))
     text = (
         f"Of {len(examples)} {source}, those that excite a unit most, strongest first: the units of {layer} that the "
-        "first picture excites most, then the neuron that each class has at the end."
+        "first picture excites most, then the neuron that each class has at the end"
     )
+    text += f" (the first {MOST_CLASSES} of {len(class_names)} classes)." if len(class_names) > MOST_CLASSES else "."
     return Section("What units answer to", text, plates)
 
 
@@ -171,6 +173,13 @@ def exciting_layer(network: OpenNetwork) -> str:
 def is_dense(first: Tap) -> bool:
     """Whether a network begins with a fully-connected layer."""
     return not is_convolution(first.layer)
+
+
+def _first_units(images: np.ndarray) -> tuple[str, np.ndarray]:
+    """(how many units there are, as many of them as can be shown) of `(units, height, width, 3)`."""
+    shown = images[: max(1, min(128, MOST_WEIGHTS // (images.shape[1] * images.shape[2])))]
+    units = f"{len(images)} units" if len(images) > 1 else "1 unit"
+    return (units if len(shown) == len(images) else f"{len(shown)} of {units}"), shown
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:
