@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import transfer
 from transfer import cli
 from transfer.checks import checking
+from transfer.checks.check_page import write_check_page
 from transfer.checks.cleaning import Action, propose_actions
 from transfer.checks.findings import Finding
 from transfer.errors import DataError, OutputError, TransferError
@@ -358,6 +359,13 @@ def test_a_move_gives_way_to_a_drop_and_keeps_the_group(data, tmp_path):
     assert {row.action for row in propose_actions(found)} == {"drop", "group", "keep"}
     for bounds in ({"given_below": 0.01}, {"suggested_above": 0.99}):
         assert "move" not in {row.action for row in propose_actions(found, True, **bounds)}
+
+
+def test_the_page_knows_the_class_that_a_suspect_is_to_be_moved_to(data, tmp_path):
+    found = transfer.check(data)
+    page = write_check_page(replace(found, findings=(sure(found.images, "cat/04.png"),)), tmp_path).read_text()
+    assert page.count('data-suggested="dog"') == 1
+    assert "data-suggested" not in write_check_page(found, tmp_path).read_text().partition("<script>")[0]
 
 
 def test_the_command_line_moves_sure_suspects_where_that_is_asked_for(data, tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
     with whole_file(target) as partial:
         page = render(
             PAGE,
-            title=f"What is in {check.images.root.name}",
+            title=f"What is in {Path(check.images.data).name}",
             classes=check.images.counts(),
             sections=sections,
             thumbnails=thumbnails,
@@ -56,6 +56,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
             class_names=check.images.class_names,
             actions=ACTIONS,
             columns=COLUMNS,
+            grouped=check.images.groups is not None,
         )
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
     return target
@@ -63,10 +64,10 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
 
 def _section(check: Check, finding: Finding) -> dict:
     details = finding.details or ("",) * len(finding.sets)
-    suggested = (finding.figures or {}).get("suggested", ("",) * len(finding.sets))
+    classes = finding.figures["suggested"] if finding.kind == "suspected labels" else ("",) * len(finding.sets)
     rows = [
-        {"indices": indices[:SHOWN_OF_SET], "more": max(0, len(indices) - SHOWN_OF_SET), "detail": detail, "suggested": to}
-        for indices, detail, to in zip(finding.sets[:SHOWN], details, suggested)
+        {"indices": indices[:SHOWN_OF_SET], "more": max(0, len(indices) - SHOWN_OF_SET), "detail": detail, "to": label}
+        for indices, detail, label in zip(finding.sets[:SHOWN], details, classes)
     ]
     files = list(zip(finding.files, finding.details or ("",) * len(finding.files)))
     hidden = max(0, max(len(finding.sets), len(files)) - SHOWN)
