@@ -12,7 +12,7 @@ from transfer import cli, quiet
 quiet.import_tensorflow()
 
 from transfer.data import pipeline  # noqa: E402
-from transfer.errors import ModelFileError, OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.errors import DataError, ModelFileError, OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
 from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.learning.backbone_argument import name_and_weights  # noqa: E402
@@ -100,6 +100,20 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_for_all_of_them(digits, mo
     assert choice.notes[0].endswith("they are left out")
 
 
+def test_few_pictures_are_divided_into_fewer_folds(digits, tmp_path):
+    images, split = digits
+    transfer.convnet(32, [{"conv": 4, "stride": 4}]).save(tmp_path / "tiny.keras")
+    mine = [split.train[images.labels[split.train] == label] for label in range(3)]
+    asked = str(tmp_path / "tiny.keras")
+    few = transfer.Split(np.concatenate([rows[:3] for rows in mine]), split.validation[:0], split.test)
+    choice = transfer.choose_backbone(images, few, asked)
+    assert (choice.folds, choice.pictures) == (3, 9)
+    assert "of 9 pictures in 3-fold cross-validation" in choice.in_words()[0]
+    alone = transfer.Split(np.concatenate([mine[0][:1], *mine[1:]]), split.validation[:0], split.test)
+    with pytest.raises(DataError, match=r"class '0' is a single picture or group, .* or name one with --backbone"):
+        transfer.choose_backbone(images, alone, asked)
+
+
 @pytest.mark.parametrize(("names", "error"), [([], OptionError), (["bundeld"], UnknownNameError)])
 def test_wrong_names(digits, names, error):
     with pytest.raises(error):
@@ -137,8 +151,9 @@ def test_it_is_written_with_its_plot(choice, tmp_path):
 
 
 def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
-    answer = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5}, stopped_by_hand=False)
-    monkeypatch.setattr(learning_curves, "train", lambda *_, **__: answer)
+    answer, drawn = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5}), []
+    answer.stopped_by_hand = False
+    monkeypatch.setattr(learning_curves, "train", lambda images, part, *_, **__: drawn.append(part) or answer)
     for name, stride in (("narrow", 4), ("wide", 2)):
         transfer.convnet(32, [{"conv": 4, "stride": stride}]).save(tmp_path / f"{name}.keras")
     names = ",".join(str(tmp_path / f"{name}.keras") for name in ("narrow", "wide"))
@@ -149,6 +164,9 @@ def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
     assert "pictures a class" in ended.stdout
     assert "recommended: " in ended.stdout
     assert "compared with the recommended backbone, " in ended.stderr
+    assert len(drawn) == 1  # all pictures are trained on by the comparison, not once more
+    said, curve = (json.loads((tmp_path / "run" / f"{name}.json").read_text()) for name in ("result", "learning_curve"))
+    assert curve["points"][-1]["accuracy"] == said["methods"]["frozen"]["accuracy"]
     for name in ("learning_curve", "backbones"):
         assert all((tmp_path / "run" / f"{name}.{kind}").is_file() for kind in ("csv", "json", "svg"))
 

@@ -1,6 +1,7 @@
 """What a comparison that was broken off takes up again, and what it does not."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from transfer import quiet
 quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
-from transfer.evidence import comparison  # noqa: E402
+from transfer.evidence import comparison, learning_curves  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"pool": 4}]
 
@@ -67,3 +68,23 @@ def test_a_training_that_was_stopped_by_hand_is_made_again(digits, backbone, tra
     assert not compare(*digits, backbone, learning_rate=0.1)["frozen"].stopped_by_hand
     compare(*digits, backbone, learning_rate=0.1)
     assert len(trainings) == 2
+
+
+def test_its_networks_are_the_last_points_of_a_learning_curve(digits, backbone, trainings, monkeypatch):
+    drawn = []
+
+    def train(images, part, *given, **options):
+        drawn.append(len(part.train))
+        return SimpleNamespace(split=part, metrics={"accuracy": 0.5}, stopped_by_hand=False)
+
+    monkeypatch.setattr(learning_curves, "train", train)
+    asked = dict(epochs=1, learning_rate=None)
+    compared = transfer.compare(*digits, backbone, ["frozen", "scratch"], **asked)
+    curve = transfer.learning_curve(*digits, backbone, ["frozen", "scratch"], [4], 1, **asked)
+    assert drawn == [12, 12]
+    last = {point["method"]: point for point in curve.points if point["per_class"] == "all"}
+    for name, result in compared.items():
+        assert last[name]["accuracy"] == result.metrics["accuracy"]
+        assert last[name]["images"] == len(digits[1].train)
+    transfer.learning_curve(*digits, backbone, ["frozen"], [4], 1, **asked | {"epochs": 2})
+    assert drawn[2:] == [12, len(digits[1].train)]

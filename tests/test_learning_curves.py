@@ -17,6 +17,7 @@ quiet.import_tensorflow()
 from transfer.errors import DataError, OptionError, UnknownNameError  # noqa: E402
 from transfer.evidence import learning_curves  # noqa: E402
 from transfer.networks import features  # noqa: E402
+from transfer.runs import records  # noqa: E402
 
 SIZES = np.repeat([25, 50, 100, 250, 500, 2500], 3)
 LAYERS = [{"conv": 4}, {"pool": 4}]
@@ -91,7 +92,7 @@ def test_in_words():
         for size, images in zip(sizes, np.unique(SIZES))
     ]
     nine_times, never, *gains = curve_words.sentences(means, laws)
-    assert nine_times.startswith("from scratch needs about 9.0 x the pictures (")
+    assert nine_times.startswith("from scratch needs about 9 x the pictures (")
     assert nine_times.endswith("to reach what frozen reaches with 20 a class")
     assert "does not reach what frozen reaches with 20 a class with all 2500 pictures, 25 x as many" in never
     assert never.endswith("its fitted curve never does")
@@ -107,11 +108,12 @@ def test_in_words():
     ("times", "said"),
     [
         ([0, 0, 0], "no more than 0.25 x the pictures, the fewest that were measured (0.25 or less), to"),
-        ([0.1, 0.01, 2], "no more than 0.25 x the pictures, the fewest that were measured (0.25 or less to 2.0), to"),
-        ([0.8, 0.1, 2], "about 0.80 x the pictures (0.25 or less to 2.0) to"),
-        ([0.8, 0.1, np.inf], "about 0.80 x the pictures (the interval is open) to"),
-        ([0.8, 0.5, np.inf], "about 0.80 x the pictures (0.50 or more) to"),
-        ([0.8, 0.5, 2], "about 0.80 x the pictures (0.50 to 2.0) to"),
+        ([0.1, 0.01, 2], "no more than 0.25 x the pictures, the fewest that were measured (0.25 or less to 2), to"),
+        ([0.8, 0.1, 2], "about 0.8 x the pictures (0.25 or less to 2) to"),
+        ([0.8, 0.1, np.inf], "about 0.8 x the pictures (the interval is open) to"),
+        ([0.8, 0.5, np.inf], "about 0.8 x the pictures (0.5 or more) to"),
+        ([0.8, 0.5, 2], "about 0.8 x the pictures (0.5 to 2) to"),
+        ([9.97, 5, 20], "about 10 x the pictures (5 to 20) to"),
     ],
 )
 def test_nothing_is_said_of_fewer_pictures_than_were_measured(times, said):
@@ -194,6 +196,18 @@ def test_a_broken_curve_goes_on_where_it_stopped(digits, backbone, trainings, mo
     transfer.learning_curve(replace(images, groups=images.names), *asked[1:])
     transfer.learning_curve(replace(images, names=images.names[::-1]), *asked[1:])
     assert len(trainings) == 9
+
+
+def test_the_largest_seed_has_draws_too(digits, backbone, trainings):
+    transfer.learning_curve(*digits, backbone, ["frozen"], [2], draws=3, seed=2**32 - 1)
+    assert [options["seed"] for *_, options in trainings] == [2**32 - 1, 0, 1, 2**32 - 1]
+
+
+def test_points_of_other_versions_are_measured_again(digits, backbone, trainings, monkeypatch):
+    transfer.learning_curve(*digits, backbone, ["frozen"], [2], draws=1)
+    monkeypatch.setattr(records, "versions", lambda: {"keras": "99"})
+    transfer.learning_curve(*digits, backbone, ["frozen"], [2], draws=1)
+    assert len(trainings) == 4
 
 
 def test_a_point_that_was_stopped_by_hand_is_noted_and_measured_again(digits, backbone, trainings):

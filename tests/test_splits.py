@@ -276,9 +276,9 @@ def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
     [
         ({"k": 1}, None, OptionError, "1 folds"),
         ({"repeats": 0}, None, OptionError, "0 times"),
-        ({"k": 60}, None, OptionError, "more than 50 groups"),
-        ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 groups"),
-        ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single group"),
+        ({"k": 60}, None, OptionError, "more than 50 pictures or groups"),
+        ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 pictures or groups"),
+        ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single picture or group"),
     ],
 )
 def test_impossible_folds_are_refused(options, groups, error, sentence):

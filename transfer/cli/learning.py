@@ -140,11 +140,11 @@ def compare(
     if backbones is not None:
         choice, backbone, weights = chosen_backbone(images, split, backbones, backbone, weights, **shared)
         also.append(choice)
-    if learning_curve:
+    comparison = transfer.compare(images, split, backbone, names, weights=weights, **options)
+    if learning_curve:  # the points of all pictures are those of the comparison
         curved = [name for name in names if name in METHODS]
         curve = transfer.learning_curve(images, split, backbone, curved, per_draw, draws, weights=weights, **options)
         also.append(curve)
-    comparison = transfer.compare(images, split, backbone, names, weights=weights, **options)
     transfer.save_run(comparison, place, command_line(), overwrite, also, findings)
     figures = read_result(place)
     if as_json:

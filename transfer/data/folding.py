@@ -50,10 +50,11 @@ def folds_by_content(
     for name, count in zip(class_names, each):
         if count < 2:
             raise DataError(
-                f"class {name!r} is a single group, which cannot be trained and tested in turn; add others or remove it"
+                f"class {name!r} is a single picture or group, which cannot be trained and tested in turn; "
+                "add others or remove it"
             )
     if k > max(each):
-        raise OptionError(f"{k} folds, but no class has more than {max(each)} groups of pictures; give fewer folds")
+        raise OptionError(f"{k} folds, but no class has more than {max(each)} pictures or groups; give fewer folds")
     splits = []
     for repeat in range(repeats):
         place = Places(units, labels, f"{seed}.{repeat}")

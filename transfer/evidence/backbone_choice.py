@@ -17,7 +17,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.folding import folds_by_content
 from transfer.data.pipeline import BATCH, Pictures
 from transfer.data.splits import Split
-from transfer.errors import OptionError, UnreadablePictures, WeightsError
+from transfer.errors import DataError, OptionError, UnreadablePictures, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
 from transfer.learning.backbone_argument import name_and_weights, resolve_backbone
 from transfer.learning.option_checks import check_options
@@ -72,6 +72,7 @@ def choose_backbone(
     Raises:
         UnknownNameError, ImageSizeError, WeightsError: a backbone that cannot be loaded.
         OptionError: no backbone.
+        DataError: a class has no two pictures or groups beside the test part.
     """
     optional = isinstance(backbones, str) and backbones in SETS
     names = backbone_set(backbones) if optional else [backbones] if isinstance(backbones, str) else backbones
@@ -86,18 +87,20 @@ def choose_backbone(
     while True:
         indices = np.sort(np.concatenate([split.train, split.validation]))
         try:
-            ranked, missing = _ranked(names, optional, images, split, indices, image_size, fit, seed)
+            folds = _folds(images, indices, seed)
+            ranked, missing = _ranked(names, optional, images, split, indices, folds, image_size, fit, seed)
         except UnreadablePictures as error:
             # None of them may see what another cannot; the features of all others are kept.
             split = split.without(error.positions)
             notes.append(error.note)
         else:
-            return BackboneChoice(tuple(ranked), len(indices), FOLDS, (*notes, *missing))
+            return BackboneChoice(tuple(ranked), len(indices), len(folds), (*notes, *missing))
 
 
-def _ranked(names, optional: bool, images: LabelledImages, split: Split, indices, image_size, fit: str, seed: int):
+def _ranked(
+    names, optional: bool, images: LabelledImages, split: Split, indices, folds, image_size, fit: str, seed: int
+):
     """(candidates, best first; a sentence for each that is left out)."""
-    folds = _folds(images, indices, seed)
     measured, answers, notes = [], [], []
     for entry in dict.fromkeys(names):
         name, weights = name_and_weights(entry)
@@ -118,12 +121,21 @@ def _ranked(names, optional: bool, images: LabelledImages, split: Split, indices
 
 
 def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(positions to learn from, positions to answer) below `indices`."""
+    """(positions to learn from, positions to answer) below `indices`: `FOLDS` of them, or as many as the data has."""
     labels = images.labels[indices]
     digests = [images.digests[i] for i in indices]
     groups = images.groups and [images.groups[i] for i in indices]
-    divided = folds_by_content(digests, labels, images.class_names, groups, FOLDS, seed)
-    return [(np.concatenate([part.train, part.validation]), part.test) for part in divided]
+    for k in range(FOLDS, 1, -1):
+        try:
+            divided = folds_by_content(digests, labels, images.class_names, groups, k, seed)
+        except (DataError, OptionError) as error:
+            reason = str(error).partition(";")[0]
+        else:
+            return [(np.concatenate([part.train, part.validation]), part.test) for part in divided]
+    raise DataError(
+        f"too few pictures beside the test part to rank backbones by cross-validation: {reason}; "
+        "add pictures, or name one with --backbone"
+    )
 
 
 def _predicted(features: np.ndarray, labels: np.ndarray, folds) -> np.ndarray:

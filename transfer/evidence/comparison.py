@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import keras
 
-from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
@@ -92,8 +91,7 @@ def compare(
     check_methods(methods, COMPARED)
     shared = prepare(images, split, backbone, image_size, weights, fit, seed)
     size = shared.size
-    layers = layers or settings.scratch_layers(len(split.train), size)
-    if "scratch" in methods:
+    if layers and "scratch" in methods:
         scratch.convnet(size, layers)  # a layer that cannot be is refused before the other methods are trained
     pretrained = {"backbone": shared.network, "labels": shared.labels}
     dense = scratch.dense_layers()
@@ -107,7 +105,7 @@ def compare(
     same = dict(fit=fit, seed=seed, pictures=shared.pictures, refit=False, **options)
     comparison = Comparison()
     for name in methods:
-        place = records.unfinished(name, *shared.asked, layers, options)
+        place = shared.unfinished(name, layers, options)
         done = records.load_result(place, images, split)
         if done is None:
             done = train(images, split, **networks[name], **same)

@@ -78,4 +78,4 @@ def _span(low: float, high: float, fewest: float) -> str:
 
 
 def _number(times: float) -> str:
-    return f"{times:.0f}" if times >= 10 else f"{times:.2g}"
+    return f"{times:.0f}" if times >= 9.95 else f"{times:.2g}"

@@ -21,7 +21,6 @@ from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
 from transfer.reading import read_json
-from transfer.runs import records
 from transfer.statistics.power_laws import PowerLaw, fit_power_law
 from transfer.writing import write_json, write_table
 
@@ -110,7 +109,8 @@ def learning_curve(
     A smaller draw is part of the larger one with the same number. The validation part shrinks with
     the training part, as it would in a smaller collection. The frozen backbone sees each picture
     once in all. Points are kept in the cache until `save_run` writes the curve, so that one that
-    was broken off goes on where it stopped.
+    was broken off goes on where it stopped. A `Comparison` of the same pictures that waits there gives
+    the points of all pictures.
 
     Args:
         images: from `load_images`.
@@ -137,7 +137,7 @@ def learning_curve(
         raise OptionError(f"--draws {draws}; expected 1 or more")
     shared = prepare(images, split, backbone, image_size, weights, fit, seed)
     pretrained, own = (shared.network, {"labels": shared.labels}), (None, {"image_size": shared.size, "layers": layers})
-    place = records.unfinished("learning curve", *shared.asked, layers, options)
+    place = shared.unfinished("learning curve", layers, options)
     done = read_json(place / "points.json") if (place / "points.json").is_file() else {}
     points, stopped = [], []
     for method in methods:
@@ -145,10 +145,13 @@ def learning_curve(
         for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
             key = f"{method} {per_class} {draw}"
             point = done.get(key)
+            if point is None and per_class == ALL:
+                point = _compared(shared.unfinished(method, layers, options))
             if point is None:
-                part = split if per_class == ALL else _draw(split, images.labels, per_class, seed + draw)
+                drawn = (seed + draw) % 2**32  # where the seeds of Keras end
+                part = split if per_class == ALL else _draw(split, images.labels, per_class, drawn)
                 result = train(
-                    images, part, given[0], method, fit=fit, seed=seed + draw, pictures=shared.pictures, refit=False,
+                    images, part, given[0], method, fit=fit, seed=drawn, pictures=shared.pictures, refit=False,
                     **given[1], **options,
                 )  # fmt: skip
                 point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
@@ -198,6 +201,14 @@ def _draw(split: Split, labels: np.ndarray, per_class: int, seed: int) -> Split:
         nothing = split.test[:0]
         validation = limit_training(Split(validation, nothing, nothing), labels, fewer, seed).train
     return Split(part.train, validation, split.test, split.notes)
+
+
+def _compared(place: Path) -> dict | None:
+    """The point of all pictures, where `compare` has made the same training."""
+    if not place.is_dir():
+        return None
+    said = read_json(place / "result.json")
+    return {"images": said["images"]["train"], "accuracy": said["accuracy"]}
 
 
 def _fitted(points: list[dict]) -> PowerLaw | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -12,6 +13,7 @@ from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.option_checks import check_options
 from transfer.networks.features import fingerprint
+from transfer.runs import records
 
 
 class Prepared(NamedTuple):
@@ -21,7 +23,7 @@ class Prepared(NamedTuple):
         network: pictures `(B, S, S, 3)` 0..255 to features.
         labels: its `backbone` and `weights` as they are written down.
         pictures: decoded once, for all trainings.
-        asked: all that their figures depend on but method and layers, for `records.unfinished`.
+        asked: all that figures depend on but the method and its options.
     """
 
     network: keras.Model
@@ -33,6 +35,10 @@ class Prepared(NamedTuple):
     def size(self) -> int:
         """Side S of the pictures in pixels."""
         return self.pictures.size
+
+    def unfinished(self, name: str, *options: object) -> Path:
+        """Where the figures of a method, or of a learning curve, wait until a run is saved."""
+        return records.unfinished(name, *self.asked, *options)
 
 
 def prepare(

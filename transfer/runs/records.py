@@ -85,8 +85,8 @@ def versions() -> dict[str, str]:
 
 
 def unfinished(*asked: object) -> Path:
-    """Where a part of something long waits for the others: one place for each thing asked for."""
-    text = json.dumps([SCHEMA_VERSION, *asked], sort_keys=True, default=str)
+    """Where a part of something long waits for the others: one place for each thing asked for of these versions."""
+    text = json.dumps([SCHEMA_VERSION, versions(), *asked], sort_keys=True, default=str)
     return cache_folder("unfinished") / hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
