@@ -163,6 +163,18 @@ def test_runs_with_other_test_pictures_are_refused(runs, tmp_path):
     assert not page.exists()
 
 
+def test_runs_with_other_labels_are_refused(runs, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(runs / "linear", changed)
+    config, said = json.loads((changed / "config.json").read_text()), (changed / "predictions.csv").read_text()
+    name = next(name for name, file in config["files"].items() if (file["part"], file["class"]) == ("test", "0"))
+    config["files"][name]["class"] = "2"
+    (changed / "config.json").write_text(json.dumps(config))
+    (changed / "predictions.csv").write_text(said.replace(f'"{name}","test","0"', f'"{name}","test","2"'))
+    with pytest.raises(DataError, match=rf"different classes: {name} \(0 and 2\); train both on the same labels"):
+        page_of(runs / "linear", changed, out=tmp_path / "page.html")
+
+
 def test_runs_with_other_classes_are_refused(runs, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(runs / "linear", changed)

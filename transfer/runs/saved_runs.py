@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +107,7 @@ def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:
     """The answers of networks that were tested on the same pictures.
 
     Raises:
-        DataError: their classes or test pictures differ; the message names them.
+        DataError: their classes, labels or test pictures differ; the message names them.
     """
     first, *others = saved
     answers = {name: each.answers() for name, each in saved.items()}
@@ -116,6 +116,11 @@ def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:
         if known != here:
             odd = sorted(set(known) ^ set(here))
             raise DataError(f"{first} and {name} know different classes ({some(odd)}); compare runs on the same data")
+        if relabelled := _relabelled(saved[first], saved[name]):
+            raise DataError(
+                f"{first} and {name} know test pictures in different classes: {some(relabelled)}; "
+                "train both on the same labels"
+            )
         only = [_only(saved, answers, a, b) for a, b in ((first, name), (name, first))]
         if any(only):
             raise DataError(
@@ -123,6 +128,19 @@ def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:
                 "train both on the same data with the same --seed"
             )
     return answers
+
+
+def _relabelled(a: SavedResult, b: SavedResult) -> list[str]:
+    """Test pictures that are in another class for B, with both classes."""
+    files_of_a, files_of_b = ([run.config["files"][name] for name in run.tested.files] for run in (a, b))
+    known = defaultdict(set)
+    for file in files_of_b:
+        known[file["digest"]].add(file["class"])
+    return [
+        f"{name} ({file['class']} and {', '.join(sorted(known[file['digest']]))})"
+        for name, file in zip(a.tested.files, files_of_a)
+        if file["digest"] in known and file["class"] not in known[file["digest"]]
+    ]
 
 
 def _only(saved: Mapping[str, SavedResult], answers: Mapping[str, Answers], a: str, b: str) -> str:
