@@ -176,3 +176,18 @@ def test_one_lone_picture_of_a_class_widens_the_interval_of_the_area_and_no_more
     _, (low, high), _ = ranking.roc_auc(LABELS[rows], PROBABILITIES[rows], np.arange(len(rows)))
     _, (all_low, all_high), _ = ranking.roc_auc(LABELS, PROBABILITIES, np.arange(len(LABELS)))
     assert 2 * (all_high - all_low) < high - low < 0.6
+
+
+def test_groups_that_hold_both_classes_leave_the_area_sure():
+    """What a whole group shares cancels within it: the interval is narrower than that of separate pictures."""
+    rng, labels = np.random.default_rng(4), np.arange(60) % 2
+    pairs, truth, held, narrower = np.arange(60) // 2, special.ndtr(1 / np.sqrt(2 * (1 + 9))), 0, 0
+    for _ in range(150):
+        score = 3 * rng.normal(size=30)[pairs] + rng.normal(size=60) + labels
+        probabilities = np.stack([-score, score], axis=1)
+        low, high = ranking.roc_auc(labels, probabilities, pairs)[1]
+        apart = ranking.roc_auc(labels, probabilities, np.arange(60))[1]
+        held += low <= truth <= high
+        narrower += high - low < 0.75 * np.ptp(apart)
+    assert held / 150 > 0.9
+    assert narrower / 150 > 0.9

@@ -46,32 +46,33 @@ def roc_auc(
     mean, count = float(np.nanmean(areas)), int(unit.max()) + 1
     # So many separate pairs of pictures the mean stands on; each serves both of its classes.
     separate = int(min(known / np.nanmean(1 / pairs), count) / 2)
-    shares = sparse.csr_array((influence / known, (unit, labels)), (count, classes))
-    deviation, freedom = _deviation(shares, mean, known)
+    lone = mean * (1 - mean) / known**2
+    deviation, freedom = _deviation(influence / known, labels, unit, lone)
     if separate < 2 or min(deviation, mean, 1 - mean) < 1e-12:
         return mean, unvaried_interval(mean, separate), areas  # all ranked rightly (or none), or hardly any
     reach = stats.t.ppf(0.975, freedom) * deviation / (mean * (1 - mean)) * np.array([-1, 1])
     return mean, special.expit(special.logit(mean) + reach).tolist(), areas
 
 
-def _deviation(shares: sparse.csr_array, mean: float, known: int) -> tuple[float, float]:
+def _deviation(shares: np.ndarray, labels: np.ndarray, unit: np.ndarray, lone: float) -> tuple[float, float]:
     """(standard deviation of a mean area, its degrees of freedom).
 
     Each class is a sample of its own, as small as it is: its shares are widened by n / (n - 1), and
     the classes make up the degrees of freedom of Student's t as in the test of Brunner & Munzel (2000).
-    A class of one unit tells nothing of its spread, and the largest that shares with this mean can
-    have stands in.
 
     Args:
-        shares: `(U, C)` what the pictures of a class in a unit add to the mean, 0 on average.
-        mean: the mean area.
-        known: how many areas it is of.
+        shares: `(N,)` what each picture adds to the mean, 0 on average.
+        labels, unit: see `roc_auc`.
+        lone: the variance of a class of one unit, which tells nothing of its spread: the largest that
+            shares with this mean can have.
     """
-    held = np.bincount(shares.indices, minlength=shares.shape[1])
+    of_class = sparse.csr_array((shares, (unit, labels)))
+    held = np.bincount(of_class.indices)
     beside = np.maximum(held - 1, 1)
-    shares.data *= np.sqrt(held / beside)[shares.indices]
-    of_class = np.bincount(shares.indices, shares.data**2, minlength=len(held))
-    if not of_class.any():
+    of_class.data *= np.sqrt(held / beside)[of_class.indices]
+    parts = np.bincount(of_class.indices, of_class.data**2)
+    if not parts.any():
         return 0.0, 1.0
-    variance = (shares.sum(axis=1) ** 2).sum() + np.sum(held == 1) * mean * (1 - mean) / known**2
-    return float(np.sqrt(variance)), float(variance**2 / (of_class**2 / beside).sum())
+    alone = lone * np.sum(held == 1)
+    variance = (of_class.sum(axis=1) ** 2).sum() + alone
+    return float(np.sqrt(variance)), float((parts.sum() + alone) ** 2 / (parts**2 / beside).sum())
