@@ -31,14 +31,23 @@ def plant(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
     return np.where(wrong, (labels + rng.integers(1, classes, len(labels))) % classes, labels), wrong
 
 
+def confident_learning(beliefs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Indices of those that reach another class's mean probability, the least believed first."""
+    thresholds = np.array([beliefs[labels == label, label].mean() for label in range(beliefs.shape[1])])
+    confident = np.where(beliefs >= thresholds, beliefs, 0.0)
+    rows, best = np.arange(len(labels)), confident.argmax(axis=1)
+    suspect = np.flatnonzero((confident[rows, best] > 0) & (best != labels))
+    return suspect[np.argsort(beliefs[suspect, labels[suspect]])]
+
+
 def precisions(features: np.ndarray, labels: np.ndarray, seed: int, share: float = 0.02) -> dict[str, float]:
     noisy, wrong = plant(labels, share, seed)
     most = int(wrong.sum())
     started = time.perf_counter()
-    found = {"confident learning, here": [suspect.index for suspect in suspected_labels(features, noisy, seed=seed)]}
+    found = {"as here": [suspect.index for suspect in suspected_labels(features, noisy, seed=seed)]}
     seconds = time.perf_counter() - started
     beliefs = out_of_fold_probabilities(features, noisy, seed=seed)
-    found["lowest probability alone"] = np.argsort(beliefs[np.arange(len(noisy)), noisy])[:most]
+    found["confident learning"] = confident_learning(beliefs, noisy)[:most]
     if find_label_issues:
         for ranked_by in ("self_confidence", "normalized_margin"):
             found[f"cleanlab, {ranked_by}"] = find_label_issues(noisy, beliefs, return_indices_ranked_by=ranked_by)[
