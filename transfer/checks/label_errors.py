@@ -48,7 +48,7 @@ def suspected_labels(
 
     A picture is suspect if the head thinks another class more probable than its own. Ordered by the
     probability of its own class, the self-confidence of Northcutt et al. (2021, arXiv:1911.00068).
-    Their thresholds by class are left away: planted errors rank lower with them (docs/clean.md).
+    Thresholds by class, as there, are left away: with them fewer planted errors came first (docs/clean.md).
 
     Args:
         features: `(N, D)` float32, of a frozen backbone.
