@@ -175,7 +175,7 @@ def _group(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
 
 
 def _doubt(images: LabelledImages, finding: Finding) -> Iterator[tuple]:
-    # More than half of the suspects on flowers are labelled rightly (docs/clean.md): a person decides.
+    # About half of the suspects on flowers are labelled rightly (docs/clean.md): a person decides.
     for (index,), said in zip(finding.sets, finding.details):
         yield index, "keep", f"look at it: {said}"
 

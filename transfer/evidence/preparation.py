@@ -55,8 +55,8 @@ def prepare(
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
     pictures = Pictures(images, network.input_shape[1], fit, keep=True)
+    computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [
-        images.digest(), images.names, images.groups, split.digest(images.digests), fingerprint(network),
-        pictures.size, fit, seed,
+        images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size, fit, seed,
     ]  # fmt: skip
     return Prepared(network, labels, pictures, asked)
