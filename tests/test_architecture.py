@@ -25,8 +25,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
-        "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "picture_checks",
-        "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
+        "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "marks",
+        "picture_checks", "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
         "option_checks", "training", "results", "tasks", "backbone_argument", "methods", "cross_validation",

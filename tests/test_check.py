@@ -248,6 +248,40 @@ def test_shortcuts_are_found_and_chance_is_not(tmp_path):
     assert transfer.check(write(tmp_path / "b", plain(40)), near="none")["shortcuts"] == ()
 
 
+def stamped(image, corner=(48, 0)):
+    image.paste((255, 0, 255), (*corner, corner[0] + 16, corner[1] + 16))
+    return image
+
+
+def test_a_stamp_in_most_pictures_of_a_class_is_a_mark(tmp_path):
+    files = plain(40)
+    width, _ = files["cat/0.png"].size
+    for i in range(30):
+        stamped(files[f"cat/{i}.png"], (width - 16, 0))
+    (finding,) = transfer.check(write(tmp_path, files), near="none")["marks"]
+    assert finding.severity == "warning"
+    assert set(finding.figures) == {"cat"}
+    assert finding.figures["cat"]["share"] == pytest.approx(0.75, abs=0.1)
+    assert "top right" in finding.message
+
+
+def test_what_all_classes_share_is_no_mark(tmp_path):
+    files = {name: stamped(image) for name, image in plain(40).items()}
+    assert transfer.check(write(tmp_path, files), near="none")["marks"] == ()
+
+
+def test_what_one_film_shows_is_no_mark(tmp_path):
+    files = plain(50)
+    film = [f"cat/{i}.png" for i in range(25)]
+    for name in film:
+        stamped(files[name])
+    data = write(tmp_path / "data", files)
+    assert transfer.check(data, near="none")["marks"]
+    rows = [f"{name},{'film' if name in film else ''}" for name in files]
+    (tmp_path / "groups.csv").write_text("\n".join(["file,group", *rows]))
+    assert transfer.check(data, tmp_path / "groups.csv", near="none")["marks"] == ()
+
+
 def test_names_of_another_source_are_a_shortcut(tmp_path):
     files = {f"cat/IMG_{i}.png": picture(i) for i in range(30)}
     files |= {f"dog/scan-{i}.png": picture(100 + i) for i in range(30)}

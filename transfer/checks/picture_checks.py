@@ -6,12 +6,15 @@ Each function takes `Facts` with inspections and yields `Found`s; `quality.KINDS
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from transfer.checks.findings import Facts, Found
+from transfer.checks.marks import find_marks
+from transfer.checks.measures import MINIATURE
 from transfer.checks.shortcuts import find_shortcuts
+from transfer.data.splits import kept_together
 from transfer.data.tables import some
 
 RARE = 0.1  # what more pictures than this share have in common is their nature, no fault
@@ -124,12 +127,30 @@ def turned(facts: Facts) -> Iterator[Found]:
 
 def shortcuts(facts: Facts) -> Iterator[Found]:
     """Properties that alone tell a class from the others."""
-    images = facts.images
-    groups = images.groups or (facts.name_groups and facts.name_groups.groups)
+    images, groups = facts.images, _groups(facts)
     for shortcut in find_shortcuts(facts.inspections, images.names, images.labels, images.class_names, groups):
         listed = some(f"{images.class_names[label]} {value:.0%}" for label, value in shortcut.classes)
         figures = {images.class_names[label]: value for label, value in shortcut.classes}
-        yield Found(f"{shortcut.name} alone tells classes from the others (50 % is chance): {listed}", figures=figures)
+        yield Found(f"{shortcut.name} alone tells classes from the others (50% is chance): {listed}", figures=figures)
+
+
+def marks(facts: Facts) -> Iterator[Found]:
+    """Spots that look alike in many pictures of one class and in few of the others."""
+    images, names = facts.images, facts.images.class_names
+    miniatures = np.frombuffer(b"".join(file.miniature for file in facts.inspections), np.uint8)
+    units = kept_together(images.digests, _groups(facts))
+    found = find_marks(miniatures.reshape(-1, MINIATURE, MINIATURE), images.labels, len(names), units.tolist())
+    if found:
+        listed = some(f"{names[mark.label]} {mark.share:.0%} ({mark.place})" for mark in found)
+        figures = {names[mark.label]: mark._asdict() | {"label": names[mark.label]} for mark in found}
+        yield Found(
+            f"a spot of one grey level in many pictures of a class and in few others: {listed}", figures=figures
+        )
+
+
+def _groups(facts: Facts) -> Sequence[str] | None:
+    """The groups that are known, or else those that file names show."""
+    return facts.images.groups or (facts.name_groups and facts.name_groups.groups)
 
 
 def _grey(facts: Facts) -> np.ndarray:

@@ -43,6 +43,7 @@ KINDS = (
     Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
     Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
+    Kind("marks", "warning", "pixels", picture_checks.marks, "a stamp or frame that a network may learn"),
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
     Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
     Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),

@@ -47,7 +47,7 @@ def show_evidence(also: list) -> None:
 
 
 def _backbones(choice) -> Table:
-    table = Table("backbone", "px", "accuracy", "95 % interval", "ms a picture", "parameters")
+    table = Table("backbone", "px", "accuracy", "95% interval", "ms a picture", "parameters")
     for row in choice.candidates:
         interval = "{:.1%} to {:.1%}".format(*row.ci95)
         cells = [f"{row.accuracy:.1%}", interval, f"{row.milliseconds:.2f}", millions(row.parameters)]

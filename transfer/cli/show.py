@@ -18,7 +18,7 @@ out = Console(highlight=False)
 
 def methods_table(methods: dict[str, dict]) -> Table:
     """The figures of several methods, one row each."""
-    table = Table("method", "accuracy", "95 % interval", "parameters", "trained", "seconds")
+    table = Table("method", "accuracy", "95% interval", "parameters", "trained", "seconds")
     for name, row in methods.items():
         if row["accuracy"] is None:
             accuracy, interval = "-", "no test pictures"
