@@ -270,6 +270,13 @@ def test_what_all_classes_share_is_no_mark(tmp_path):
     assert transfer.check(write(tmp_path, files), near="none")["marks"] == ()
 
 
+def test_a_class_is_not_told_by_chance_from_three_pictures(tmp_path):
+    files = plain(40, ("cat",)) | {f"dog/{i}.png": picture(900 + i) for i in range(3)}
+    for i in range(24):
+        stamped(files[f"cat/{i}.png"])
+    assert transfer.check(write(tmp_path, files), near="none")["marks"] == ()
+
+
 def test_what_one_film_shows_is_no_mark(tmp_path):
     files = plain(50)
     film = [f"cat/{i}.png" for i in range(25)]
