@@ -1,8 +1,10 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -12,6 +14,9 @@ import transfer
 from transfer import cli
 from transfer.cli.places import place_for
 from transfer.errors import OptionError, OutputError
+from transfer.method_names import METHODS
+
+ROOT = Path(__file__).parent.parent
 
 
 def run(*words, **environment):
@@ -252,3 +257,11 @@ def test_help_is_quick_to_read():
     code, out, _ = run("--help")
     assert code == 0
     assert all(verb in out for verb in ("train", "compare", "evaluate", "predict", "export", "backbones", "demo"))
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_documents_name_run_folders_as_the_commands_do(document):
+    kinds = re.findall(r"\bruns/\w+-(\w+)", document.read_text(encoding="utf-8"))
+    assert set(kinds) <= {*METHODS, "METHOD", "compare", "again", "explain"}

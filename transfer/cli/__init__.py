@@ -9,6 +9,7 @@ import typer
 
 import transfer
 from transfer.cli.data import check, clean
+from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
 from transfer.cli.reporting import report
@@ -43,7 +44,7 @@ def root(
     """What stands before the command."""
 
 
-for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, demo):
+for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, cache, demo):
     app.command()(command)
 
 
