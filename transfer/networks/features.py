@@ -20,6 +20,7 @@ from transfer.errors import UnreadablePictures
 from transfer.progress import bar
 
 WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
+ASKED = 500  # digests in one question to SQLite: older versions of it take no more than 999
 
 
 def extract_features(
@@ -142,9 +143,13 @@ class _Store:
             self._connection.execute("CREATE TABLE IF NOT EXISTS features (digest TEXT PRIMARY KEY, value BLOB)")
 
     def read(self, digests: set[str]) -> dict[str, np.ndarray]:
+        sought, known = list(digests), {}
         with self._reported():
-            rows = self._connection.execute("SELECT digest, value FROM features")
-            return {digest: np.frombuffer(value, np.float32) for digest, value in rows if digest in digests}
+            for some in (sought[start : start + ASKED] for start in range(0, len(sought), ASKED)):
+                marks = ", ".join("?" * len(some))
+                rows = self._connection.execute(f"SELECT digest, value FROM features WHERE digest IN ({marks})", some)
+                known |= {digest: np.frombuffer(value, np.float32) for digest, value in rows}
+        return known
 
     def write(self, rows: dict[str, np.ndarray]) -> None:
         with self._reported(), self._connection:
