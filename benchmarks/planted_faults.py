@@ -6,8 +6,10 @@ python benchmarks/planted_faults.py flowers
 import csv
 import shutil
 import tempfile
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -18,17 +20,27 @@ import transfer
 KINDS = ("re-encoded", "resized", "cropped", "mirrored")
 
 
-def main(folder: Path, count: int = 20, wrong: float = 0.02, seeds: int = 3, keep: Path | None = None) -> None:
+def main(
+    folder: Path,
+    count: int = 20,
+    wrong: float = 0.02,
+    seeds: int = 3,
+    near: str = "hash",
+    crop: Annotated[float, typer.Option(help="of a side, at most")] = 0.05,
+    keep: Path | None = None,
+) -> None:
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as place:
-            data, faults = plant(folder, Path(place, "data"), count, wrong, seed)
+            data, faults = plant(folder, Path(place, "data"), count, wrong, crop, seed)
             if keep is not None and seed == 0:
                 shutil.copytree(data, keep)
                 write_truth(faults, keep.with_suffix(".csv"))
-            report(transfer.check(data, labels=True, seed=seed), faults, seed)
+            report(transfer.check(data, near=near, labels=wrong > 0, seed=seed), faults, seed)
 
 
-def plant(source: Path, target: Path, count: int, wrong: float, seed: int) -> tuple[Path, dict[str, set]]:
+def plant(
+    source: Path, target: Path, count: int, wrong: float, crop: float, seed: int
+) -> tuple[Path, dict[str, set | dict]]:
     """Copy the pictures in which check finds no duplicates as train/ and test/, and plant faults there."""
     rng = np.random.default_rng(seed)
     clean = transfer.check(source)
@@ -36,7 +48,7 @@ def plant(source: Path, target: Path, count: int, wrong: float, seed: int) -> tu
     copies |= {i for finding in clean.findings if finding.kind.startswith("exact") for s in finding.sets for i in s}
     images, names = clean.images, clean.images.class_names
     good = rng.permutation([i for i in range(len(images)) if i not in copies])
-    faults = {"exact": set(), "near": set(), "labels": set()}
+    faults = {"exact": set(), "near": {}, "labels": set()}  # of near pairs, what was done
     mislabelled = set(good[: round(wrong * len(good))].tolist())
     doubled = good[-2 * count :].tolist()
     for i in good.tolist():
@@ -57,15 +69,14 @@ def plant(source: Path, target: Path, count: int, wrong: float, seed: int) -> tu
         elif i in doubled:
             copy = f"test/{label}/{i:06}y.jpg"
             Path(target / copy).parent.mkdir(parents=True, exist_ok=True)
-            changed(images.paths[i], KINDS[len(faults["near"]) % len(KINDS)], rng).save(
-                target / copy, quality=int(rng.integers(50, 90))
-            )
-            faults["near"].add(frozenset((name, copy)))
+            kind = KINDS[len(faults["near"]) % len(KINDS)]
+            changed(images.paths[i], kind, crop, rng).save(target / copy, quality=int(rng.integers(50, 90)))
+            faults["near"][frozenset((name, copy))] = kind
     return target, faults
 
 
-def changed(path: Path, kind: str, rng: np.random.Generator) -> Image.Image:
-    """A version of a picture: cropped by up to 5 % a side, resized to 50 to 150 %, mirrored, or just re-encoded."""
+def changed(path: Path, kind: str, crop: float, rng: np.random.Generator) -> Image.Image:
+    """A version of a picture: cropped (`crop / 5` to `crop` a side), resized (50 to 150 %), mirrored, or not."""
     with Image.open(path) as image:
         image = image.convert("RGB")
     width, height = image.size
@@ -73,7 +84,7 @@ def changed(path: Path, kind: str, rng: np.random.Generator) -> Image.Image:
         scale = rng.uniform(0.5, 1.5)
         return image.resize((round(scale * width), round(scale * height)), Image.Resampling.BICUBIC)
     if kind == "cropped":
-        left, top, right, bottom = rng.uniform(0.01, 0.05, 4) * (width, height, width, height)
+        left, top, right, bottom = rng.uniform(crop / 5, crop, 4) * (width, height, width, height)
         return image.crop((round(left), round(top), round(width - right), round(height - bottom)))
     return ImageOps.mirror(image) if kind == "mirrored" else image
 
@@ -90,12 +101,15 @@ def report(check: transfer.Check, faults: dict[str, set], seed: int) -> None:
     ranked = [names[indices[0]] for finding in check["suspected labels"] for indices in finding.sets]
     top = set(ranked[: round(0.02 * len(names))])
     for kind, found in (("exact", exact), ("near", near), ("labels", top)):
-        right = len(found & faults[kind])
+        right, planted = len(found & set(faults[kind])), len(faults[kind])
+        precision, recall = right / max(1, len(found)), right / max(1, planted)
         print(
-            f"seed {seed} {kind:7} precision {right / max(1, len(found)):.3f} recall {right / len(faults[kind]):.3f} "
-            f"({right} of {len(faults[kind])} planted, {len(found)} found)",
+            f"seed {seed} {kind:7} precision {precision:.3f} recall {recall:.3f} "
+            f"({right} of {planted} planted, {len(found)} found)",
             flush=True,
         )
+    missed = Counter(kind for pair, kind in faults["near"].items() if pair not in near)
+    print(f"seed {seed} missed  {dict(missed)}", flush=True)
 
 
 def write_truth(faults: dict[str, set], path: Path) -> None:
