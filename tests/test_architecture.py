@@ -19,6 +19,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
         "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
+        "linear_probe",
     ],
     "networks": [
         "architectures", "scratch", "freezing", "copies", "taps", "model_files", "backbones", "heads", "features",

@@ -17,6 +17,8 @@ from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.learning.backbone_argument import name_and_weights  # noqa: E402
 from transfer.networks import architectures  # noqa: E402
+from transfer.statistics.linear_probe import out_of_fold  # noqa: E402
+from transfer.statistics.significance import holm, sign_flip_test  # noqa: E402
 
 
 def candidate(name, milliseconds, accuracy, p_value=None):
@@ -48,11 +50,21 @@ def test_backbones_are_ranked_by_what_a_linear_head_reaches(choice, digits):
 def test_every_answer_comes_from_a_head_that_never_saw_the_picture(digits):
     images, split = digits
     noise = np.random.default_rng(0).normal(size=(len(split.train), 20))
-    folds = backbone_choice._folds(images, split.train, 0)
-    predicted = backbone_choice._predicted(noise, images.labels[split.train], folds)
-    assert (predicted == images.labels[split.train]).mean() < 0.6
-    assert np.array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(split.train)))
-    assert not any(set(train) & set(test) for train, test in folds)
+    tested = backbone_choice._folds(images, split.train, 0)
+    probabilities = out_of_fold(noise, images.labels[split.train], tested)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert (probabilities.argmax(axis=1) == images.labels[split.train]).mean() < 0.6
+    assert np.array_equal(np.sort(np.concatenate(tested)), np.arange(len(split.train)))
+
+
+def test_the_best_of_several_is_compared_as_one_of_all_pairs(digits):
+    images, split = digits
+    labels, rng = images.labels[split.train], np.random.default_rng(0)
+    answers = [np.where(rng.random(len(labels)) < wrong, (labels + 1) % 3, labels) for wrong in (0.02, 0.2, 0.3)]
+    rows = backbone_choice._against_best([candidate("net", 9.0, 0.9)] * 3, answers, images, split.train)
+    alone = [sign_flip_test(1 * (answers[i] == labels) - (answers[0] == labels)) for i in (1, 2)]
+    third = sign_flip_test(1 * (answers[1] == labels) - (answers[2] == labels))
+    assert [row.p_value for row in rows] == [None, *holm([*alone, third])[:2]]
 
 
 def test_the_cheapest_that_cannot_be_told_from_the_best_is_recommended():
@@ -63,6 +75,7 @@ def test_the_cheapest_that_cannot_be_told_from_the_best_is_recommended():
     assert [row.backbone for row in choice.front] == ["tiny", "small", "large"]
     assert "recommended: small at 96 px, 89.0%: it cannot be told from the best" in choice.in_words()[1]
     assert BackboneChoice((best, worse), 500, 5).in_words()[1] == "recommended: large; every cheaper one is worse"
+    assert BackboneChoice((alike, best), 500, 5).in_words()[1] == "recommended: small; it is the cheapest, too"
 
 
 def test_sets(tmp_path, monkeypatch):

@@ -24,8 +24,6 @@ def test_figures_against_scikit_learn(found):
     assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(LABELS, predicted))
     assert found["log_loss"] == pytest.approx(metrics.log_loss(LABELS, PROBABILITIES))
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr"))
-    assert found["top_k"]["k"] == 2
-    assert found["top_k"]["accuracy"] == pytest.approx(metrics.top_k_accuracy_score(LABELS, PROBABILITIES, k=2))
     assert found["confusion"] == metrics.confusion_matrix(LABELS, predicted).tolist()
     report = metrics.classification_report(LABELS, predicted, target_names=NAMES, output_dict=True)
     for c, name in enumerate(NAMES):
@@ -40,7 +38,7 @@ def test_every_figure_lies_in_its_interval(found):
     names = [name for name in evaluation.FIGURES if name.endswith("_ci95")]
     rows = [(found[name.removesuffix("_ci95")], found[name]) for name in names]
     rows += [(row[key], row[f"{key}_ci95"]) for row in found["per_class"].values() for key in ("precision", "f1")]
-    rows.append((found["top_k"]["accuracy"], found["top_k"]["ci95"]))
+    rows += [(row["accuracy"], row["ci95"]) for row in found["reliability"] if row["pictures"] > 40]
     for value, (low, high) in rows:
         assert low <= value <= high
         assert high - low < 0.3
@@ -50,14 +48,28 @@ def test_the_same_pictures_give_the_same_intervals(found):
     assert evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES) == found
 
 
-def test_two_classes_have_no_top_k():
-    two = evaluation.evaluate_probabilities(LABELS[LABELS < 2], PROBABILITIES[LABELS < 2][:, :2], NAMES[:2])
-    assert two["top_k"] is None
+def test_among_the_k_most_probable(found):
+    assert found["top_k"] is None  # two guesses are most of three classes
+    labels = np.arange(200) % 8
+    probabilities = special.softmax(np.random.default_rng(1).normal(size=(200, 8)) + np.eye(8)[labels], axis=1)
+    top = evaluation.evaluate_probabilities(labels, probabilities, "abcdefgh")["top_k"]
+    assert top["k"] == 2
+    assert top["accuracy"] == pytest.approx(metrics.top_k_accuracy_score(labels, probabilities, k=2))
+    assert top["ci95"][0] < top["accuracy"] < top["ci95"][1]
 
 
-@pytest.mark.parametrize(("classes", "k"), [(2, None), (3, 2), (8, 2), (12, 3), (20, 5), (200, 5)])
-def test_top_k(classes, k):
+@pytest.mark.parametrize(("classes", "k"), [(2, None), (3, None), (7, None), (8, 2), (12, 3), (20, 5), (200, 5)])
+def test_chance_finds_a_quarter_at_most_among_the_k_most_probable(classes, k):
     assert settings.top_k(classes) == k
+
+
+def test_groups_widen_the_intervals_of_the_reliability_curve_too():
+    labels, groups = np.repeat(np.arange(12) % 2, 20), [str(i // 20) for i in range(240)]
+    probabilities = np.tile([0.45, 0.55], (240, 1))  # always the second class: half of the groups are all wrong
+    (alone,) = evaluation.evaluate_probabilities(labels, probabilities, NAMES[:2])["reliability"]
+    (grouped,) = evaluation.evaluate_probabilities(labels, probabilities, NAMES[:2], groups)["reliability"]
+    assert alone["accuracy"] == grouped["accuracy"] == 0.5
+    assert np.ptp(grouped["ci95"]) > 3 * np.ptp(alone["ci95"])
 
 
 def test_a_class_without_pictures():
@@ -99,7 +111,7 @@ def test_a_single_group_tells_nothing_of_others():
     found = evaluation.evaluate_probabilities(LABELS, PROBABILITIES, NAMES, ["one"] * 200)
     for name in ("accuracy", "balanced_accuracy", "roc_auc", "calibration_error"):
         assert found[f"{name}_ci95"] == [0, 1]
-    assert found["top_k"]["ci95"] == found["per_class"]["a"]["f1_ci95"] == [0, 1]
+    assert found["per_class"]["a"]["f1_ci95"] == found["reliability"][0]["ci95"] == [0, 1]
     assert found["log_loss_ci95"] is None
 
 

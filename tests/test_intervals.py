@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from transfer.statistics import calibration, intervals
+from transfer.statistics import calibration, evaluation, intervals
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_calibration_error():
     both = np.concatenate([np.tile([0.9, 0.1], (50, 1)), np.tile([0.6, 0.4], (50, 1))])
     labels = np.concatenate([np.zeros(45), np.ones(5), np.zeros(20), np.ones(30)])
     assert calibration.calibration_error(labels, both) == pytest.approx(0.5 * 0 + 0.5 * 0.2)
-    low, high = calibration.reliability_curve(labels, both)
+    low, high = evaluation.evaluate_probabilities(labels.astype(int), both, ("a", "b"))["reliability"]
     assert (low["confidence"], low["accuracy"], low["pictures"]) == pytest.approx((0.6, 0.4, 50))
     assert (high["confidence"], high["accuracy"], high["pictures"]) == pytest.approx((0.9, 0.9, 50))
     assert low["ci95"][0] < 0.4 < low["ci95"][1]

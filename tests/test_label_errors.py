@@ -65,6 +65,25 @@ def test_probabilities_are_of_heads_that_did_not_see_the_picture():
     assert (beliefs.argmax(axis=1) == labels).mean() > 0.9
 
 
+@pytest.mark.parametrize("rare", [6, 1])
+def test_a_class_that_is_a_single_group_is_not_judged(rare):
+    features, labels = clusters(each=30)
+    noisy, wrong = planted(labels, 0.05)
+    features = np.concatenate([features, features[:rare] + 9])
+    noisy = np.append(noisy, [4] * rare)
+    groups = [""] * 120 + ["one video"] * rare
+    assert not out_of_fold_probabilities(features, noisy, groups)[120:].any()
+    suspects = {suspect.index for suspect in suspected_labels(features, noisy, groups, most=0.05)}
+    assert suspects <= set(range(120))
+    assert suspects & wrong
+
+
+def test_of_few_pictures_one_may_be_named():
+    features, labels = clusters(each=6, classes=3, spread=0.3)
+    labels[4] = 2
+    assert [suspect.index for suspect in suspected_labels(features, labels)] == [4]
+
+
 def test_a_rare_class_inside_groups_is_known_to_every_head():
     features, labels = clusters(each=40, classes=2)
     features, labels = np.concatenate([features, features[:2] + 9]), np.append(labels, [2, 2])

@@ -23,10 +23,10 @@ SIZES = np.repeat([25, 50, 100, 250, 500, 2500], 3)
 LAYERS = [{"conv": 4}, {"pool": 4}]
 
 
-def measured(law, seed, spread=0.15):
+def measured(law, seed, spread=0.15, sizes=SIZES):
     """Errors of a known power law, with a spread that falls as draws of pictures do."""
     a, b, c = law
-    return a + b * SIZES**-c + np.random.default_rng(seed).normal(0, spread, len(SIZES)) / SIZES**0.5
+    return a + b * sizes**-c + np.random.default_rng(seed).normal(0, spread, len(sizes)) / sizes**0.5
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,16 @@ def test_the_interval_of_a_power_law_holds_the_truth_about_as_often_as_it_says()
     assert held >= 21
 
 
+def test_so_does_that_of_one_point_a_size():
+    truth, sizes, at = (0.15, 1.2, 0.4), np.unique(SIZES), np.array([100, 2500, 5000])
+    errors = truth[0] + truth[1] * at ** -truth[2]
+    held = []
+    for seed in range(40):
+        low, high = fit_power_law(sizes, measured(truth, seed, sizes=sizes)).interval(at)
+        held.append((low <= errors) & (errors <= high))
+    assert np.mean(held) >= 0.9  # 0.83 with draws from a normal distribution
+
+
 def test_a_law_stays_within_its_bounds():
     for errors in (np.full(len(SIZES), 0.5), 0.2 + 0.1 * SIZES / SIZES.max()):
         law = fit_power_law(SIZES, errors)
@@ -77,6 +87,7 @@ def test_a_law_stays_within_its_bounds():
         assert law.error(10**6)[0] == pytest.approx(law.a)
     assert fit_power_law(SIZES, 30.0 / SIZES).a == pytest.approx(0, abs=1e-3)
     assert fit_power_law(SIZES[:9], np.ones(9)) is None
+    assert fit_power_law(np.unique(SIZES)[:5], np.linspace(1, 0, 5)) is None
 
 
 def test_in_words():

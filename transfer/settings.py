@@ -111,12 +111,12 @@ def image_size(typical_side: int, default: int, smallest: int) -> int:
 
 
 def top_k(classes: int) -> int | None:
-    """How many guesses a network gets beside its first: 5 of 20 classes or more, as for ImageNet, fewer of fewer.
+    """How many guesses a network gets, its first among them: 5 of 20 classes or more, as for ImageNet, fewer of fewer.
 
-    A quarter of the classes at most, so that chance finds few of them; `None` for two classes, where two
-    guesses are always right.
+    A quarter of the classes at most, so that chance finds few of them; `None` below eight classes, where
+    that would be a single guess.
     """
-    return min(5, max(2, classes // 4)) if classes > 2 else None
+    return min(5, classes // 4) if classes >= 8 else None
 
 
 def curve_sizes(largest: int) -> list[int]:

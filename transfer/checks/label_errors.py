@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from transfer.data.splits import kept_together
-from transfer.settings import HEAD_C
+from transfer.statistics.linear_probe import out_of_fold
 
 FOLDS = 5
 
@@ -49,6 +45,7 @@ def suspected_labels(
     A picture is suspect if the head thinks another class more probable than its own. Ordered by the
     probability of its own class, the self-confidence of Northcutt et al. (2021, arXiv:1911.00068).
     Thresholds by class, as there, are left away: with them fewer planted errors came first (docs/clean.md).
+    A class that is a single group is not judged: no head that knows the class has not seen the group.
 
     Args:
         features: `(N, D)` float32, of a frozen backbone.
@@ -56,7 +53,7 @@ def suspected_labels(
         groups: one name a picture; a group is judged by a head that has seen none of it. Equal
             features count as one group always.
         seed: of the folds.
-        most: how many to return at most, as a share of the pictures, 0..1.
+        most: how many to return at most, as a share of the pictures, 0..1; one at least.
     """
     classes, own = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -74,7 +71,7 @@ def suspected_labels(
             float(given[i]),
             float(beliefs[i, suggested[i]]),
         )
-        for i in order[: round(most * len(own))]
+        for i in order[: max(1, round(most * len(own)))]
     ]
 
 
@@ -89,29 +86,26 @@ def out_of_fold_probabilities(
         groups, seed: see `suspected_labels`.
 
     Returns:
-        `(N, C)` probabilities, rows that sum to 1; all 0 where too few groups leave nothing to learn from.
+        `(N, C)` probabilities, rows that sum to 1; all 0 where the head knows nothing of the picture's class,
+        since all others of it are in the same group.
     """
     contents = [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in np.ascontiguousarray(features)]
     units = np.unique(kept_together(contents, groups), return_inverse=True)[1]
-    beliefs = np.zeros((len(labels), labels.max() + 1))
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=HEAD_C, max_iter=100, tol=1e-3))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for test in _folds(labels, units, seed):
-            train = np.setdiff1d(np.arange(len(labels)), test)
-            if len(set(labels[train])) < 2:
-                continue
-            head.fit(features[train], labels[train])
-            beliefs[np.ix_(test, head.classes_)] = head.predict_proba(features[test])
+    tested = _folds(labels, units, seed)
+    beliefs = out_of_fold(features, labels, tested)
+    for test in tested:
+        beliefs[test[~np.isin(labels[test], np.delete(labels, test))]] = 0
     return beliefs
 
 
-def _folds(labels: np.ndarray, units: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+def _folds(labels: np.ndarray, units: np.ndarray, seed: int) -> list[np.ndarray]:
     """Indices of each fold; a unit, which is in one of them, counts as of the rarest of its classes."""
     rarest_first = np.argsort(np.bincount(labels)[labels], kind="stable")
     of_unit = labels[rarest_first[np.unique(units[rarest_first], return_index=True)[1]]]
     folds = min(FOLDS, int(np.bincount(of_unit).max()))
-    if folds > 1:
-        for _, held_out in StratifiedKFold(folds, shuffle=True, random_state=seed).split(of_unit, of_unit):
-            yield np.flatnonzero(np.isin(units, held_out))
+    if folds < 2:
+        return []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(of_unit, of_unit)
+        return [np.flatnonzero(np.isin(units, held_out)) for _, held_out in divided]

@@ -8,11 +8,7 @@ from dataclasses import replace
 
 import keras
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.folding import folds_by_content
 from transfer.data.pipeline import BATCH, Pictures
@@ -24,8 +20,9 @@ from transfer.learning.option_checks import check_options
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
 from transfer.networks.backbones import check_name
 from transfer.networks.features import extract_features, forward
+from transfer.statistics.differences import Answers, paired_differences
 from transfer.statistics.intervals import resampled_sums, share_interval, units
-from transfer.statistics.significance import holm, paired_difference
+from transfer.statistics.linear_probe import out_of_fold
 
 FOLDS = 5
 TIMED = 5  # batches, after one that compiles; their median counts
@@ -87,18 +84,18 @@ def choose_backbone(
     while True:
         indices = np.sort(np.concatenate([split.train, split.validation]))
         try:
-            folds = _folds(images, indices, seed)
-            ranked, missing = _ranked(names, optional, images, split, indices, folds, image_size, fit, seed)
+            tested = _folds(images, indices, seed)
+            ranked, missing = _ranked(names, optional, images, split, indices, tested, image_size, fit, seed)
         except UnreadablePictures as error:
             # None of them may see what another cannot; the features of all others are kept.
             split = split.without(error.positions)
             notes.append(error.note)
         else:
-            return BackboneChoice(tuple(ranked), len(indices), len(folds), (*notes, *missing))
+            return BackboneChoice(tuple(ranked), len(indices), len(tested), (*notes, *missing))
 
 
 def _ranked(
-    names, optional: bool, images: LabelledImages, split: Split, indices, folds, image_size, fit: str, seed: int
+    names, optional: bool, images: LabelledImages, split: Split, indices, tested, image_size, fit: str, seed: int
 ):
     """(candidates, best first; a sentence for each that is left out)."""
     measured, answers, notes = [], [], []
@@ -113,15 +110,15 @@ def _ranked(
             notes.append(f"{name} is left out: {error}")
             continue
         features = extract_features(network, images, indices, fit)
-        answers.append(_predicted(features, images.labels[indices], folds))
+        answers.append(out_of_fold(features, images.labels[indices], tested).argmax(axis=1))
         pixels = Pictures(images, network.input_shape[1], fit).array(indices[:BATCH])
         measured.append(_measured(network, labels, pixels, images, indices, answers[-1]))
     order = sorted(range(len(measured)), key=lambda i: (-measured[i].accuracy, measured[i].milliseconds))
     return _against_best([measured[i] for i in order], [answers[i] for i in order], images, indices), notes
 
 
-def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(positions to learn from, positions to answer) below `indices`: `FOLDS` of them, or as many as the data has."""
+def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Positions below `indices` to answer for, fold by fold: `FOLDS` of them, or as many as the data has."""
     labels = images.labels[indices]
     digests = [images.digests[i] for i in indices]
     groups = images.groups and [images.groups[i] for i in indices]
@@ -131,20 +128,11 @@ def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[tuple
         except (DataError, OptionError) as error:
             reason = str(error).partition(";")[0]
         else:
-            return [(np.concatenate([part.train, part.validation]), part.test) for part in divided]
+            return [part.test for part in divided]
     raise DataError(
         f"too few pictures beside the test part to rank backbones by cross-validation: {reason}; "
         "add pictures, or name one with --backbone"
     )
-
-
-def _predicted(features: np.ndarray, labels: np.ndarray, folds) -> np.ndarray:
-    """`(N,)` class indices, each from a head that never saw the picture: the optimum of the toolkit's linear head."""
-    predicted = np.zeros_like(labels)
-    for train, test in folds:
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=settings.HEAD_C, max_iter=1000))
-        predicted[test] = head.fit(features[train], labels[train]).predict(features[test])
-    return predicted
 
 
 def _measured(network: keras.Model, labels: dict, pixels, images: LabelledImages, indices, predicted) -> Candidate:
@@ -174,12 +162,16 @@ def _milliseconds(network: keras.Model, pixels: np.ndarray) -> float:
 
 
 def _against_best(ranked: list[Candidate], answers, images: LabelledImages, indices) -> list[Candidate]:
+    """With the difference of each from the best.
+
+    Which one is the best is seen in the same answers, so that any pair could have been the one that is
+    looked at: the correction is for all pairs, not for those with the best alone (Hsu 1996, Multiple Comparisons).
+    """
     labels, groups = images.labels[indices], images.groups_of(indices)
-    found = [paired_difference(labels, said, answers[0], groups, len(answers) - 1) for said in answers[1:]]
-    known = [row["p_value"] for row in found if row["p_value"] is not None]
-    corrected = iter(holm(known))
-    rows = ranked[:1]
-    for candidate, row in zip(ranked[1:], found):
-        p_value = next(corrected) if row["p_value"] is not None else None
-        rows.append(replace(candidate, difference=row["accuracy_difference"], p_value=p_value))
-    return rows
+    said = {str(rank): Answers(indices, labels, predicted, groups) for rank, predicted in enumerate(answers)}
+    others = [row for row in paired_differences(said) if row["a"] == "0"]
+    differences = [candidate.accuracy - ranked[0].accuracy for candidate in ranked[1:]]
+    return ranked[:1] + [
+        replace(candidate, difference=difference, p_value=row["p_value_holm"])
+        for candidate, difference, row in zip(ranked[1:], differences, others)
+    ]

@@ -20,7 +20,7 @@ class Candidate:
         milliseconds: one forward pass of one picture, in batches of 32, decoding not counted.
         accuracy, ci95: cross-validated, 0..1; over groups where the data has groups.
         difference, p_value: accuracy minus that of the best, and the paired test of it, corrected for
-            their number (Holm); `None` for the best, p-value also where there are too few pictures.
+            the number of pairs (Holm); `None` for the best, p-value also where there are too few pictures.
     """
 
     backbone: str
@@ -84,7 +84,9 @@ class BackboneChoice:
         if len(self.candidates) == 1:
             return said
         if chosen is best:
-            return [*said, f"recommended: {best.label}; every cheaper one is worse"]
+            cheapest = all(best.milliseconds <= candidate.milliseconds for candidate in self.candidates)
+            why = "it is the cheapest, too" if cheapest else "every cheaper one is worse"
+            return [*said, f"recommended: {best.label}; {why}"]
         return [
             *said,
             f"recommended: {chosen.label} at {chosen.image_size} px, {chosen.accuracy:.1%}: it cannot be told from the "

@@ -21,7 +21,7 @@ from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
 from transfer.reading import read_json
-from transfer.statistics.power_laws import PowerLaw, fit_power_law
+from transfer.statistics.power_laws import LEAST_POINTS, LEAST_SIZES, PowerLaw, fit_power_law
 from transfer.writing import write_json, write_table
 
 ALL = "all"
@@ -35,7 +35,7 @@ class LearningCurve:
     Attributes:
         points: one dict a training: `method`, `per_class` (pictures a class, or `all`), `draw`,
             `images` (training pictures in all) and `accuracy` (0..1).
-        laws: by method, error against the number of training pictures; `None` for fewer than four sizes.
+        laws: by method, error against the number of training pictures; `None` where there are too few points.
         classes: how many there are.
         tested: number of test pictures, the same for every point.
         notes: what the user should know, one sentence each.
@@ -235,5 +235,8 @@ def _notes(images: LabelledImages, split: Split, sizes: list[int], laws: dict) -
             "more pictures seem to bring is that"
         )
     if None in laws.values():
-        notes.append("no curve is fitted: that needs four sizes or more, all pictures among them")
+        notes.append(
+            f"no curve is fitted: that needs {LEAST_SIZES} sizes or more, all pictures among them, and "
+            f"{LEAST_POINTS} points"
+        )
     return tuple(notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, sparse, special, stats
 
-from transfer.statistics.intervals import units, wilson_interval
+from transfer.statistics.intervals import share_interval, units
 
 BINS = 15
 
@@ -24,23 +24,28 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
     return float(np.abs(columns["confidence"].sum(axis=0) - columns["right"].sum(axis=0)).sum() / len(labels))
 
 
-def reliability_curve(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> list[dict]:
+def reliability_curve(columns: dict[str, sparse.csr_array], unit: np.ndarray, draws: np.ndarray) -> list[dict]:
     """Confidence and accuracy bin by bin (Niculescu-Mizil & Caruana 2005).
+
+    Args:
+        columns: from `bin_columns`.
+        unit: `(N,)` from `intervals.units`.
+        draws: `(draws, bins)` accuracy of each bin in bootstrap draws.
 
     Returns:
         One dict for each bin that holds pictures: mean `confidence`, `accuracy` with its `ci95`
-        (Wilson), all 0..1, and the number of `pictures`.
+        (see `intervals.share_interval`), all 0..1, and the number of `pictures`.
     """
-    columns = bin_columns(labels, probabilities, bins)
-    inside, confidence, right = (columns[name].sum(axis=0) for name in ("inside", "confidence", "right"))
+    counts, confidence, hits = (columns[name].sum(axis=0) for name in ("inside", "confidence", "right"))
+    inside, right = columns["inside"].toarray() > 0, columns["right"].sum(axis=1) > 0
     return [
         {
-            "confidence": float(confidence[b] / inside[b]),
-            "accuracy": float(right[b] / inside[b]),
-            "ci95": wilson_interval(right[b], inside[b]),
-            "pictures": int(inside[b]),
+            "confidence": float(confidence[b] / counts[b]),
+            "accuracy": float(hits[b] / counts[b]),
+            "ci95": share_interval(right, inside[:, b], unit, draws[:, b]),
+            "pictures": int(counts[b]),
         }
-        for b in np.flatnonzero(inside)
+        for b in np.flatnonzero(counts)
     ]
 
 

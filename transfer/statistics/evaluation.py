@@ -49,7 +49,7 @@ def evaluate_probabilities(
 
         - `accuracy`, `balanced_accuracy`
         - `top_k`: `k`, `accuracy` and `ci95` of the true class being among the k most probable;
-          `None` for two classes
+          `None` for fewer than eight classes
         - `log_loss`: nats
         - `roc_auc`: one class against the rest, mean over classes
         - `calibration_error`, and `reliability`: see `calibration`
@@ -72,6 +72,8 @@ def evaluate_probabilities(
             "right": right.astype(float),
             "among": np.zeros(len(labels)) if among is None else among.astype(float),
             "loss": loss,
+            "inside": bins["inside"],
+            "inside_right": bins["right"],
             "gap": bins["confidence"] - bins["right"],
             "true": _one_hot(labels, classes),
             "predicted": _one_hot(predicted, classes),
@@ -106,7 +108,7 @@ def evaluate_probabilities(
         "roc_auc_ci95": auc_ci95,
         "calibration_error": error,
         "calibration_error_ci95": _calibration_interval(error, error_draws, accuracy_ci95),
-        "reliability": reliability_curve(labels, probabilities),
+        "reliability": reliability_curve(bins, unit, _share(draws["inside_right"], draws["inside"])),
         "per_class": per_class,
         "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
         "intervals_over": "pictures" if groups is None else "groups",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from transfer.settings import bootstrap_draws
+from transfer.statistics.intervals import Z
 
 # From hardly falling to faster than any rate that was measured or proved (Viering & Loog 2021).
 EXPONENTS = np.geomspace(0.05, 2.0, 150)
-LEAST_SIZES = 4  # three numbers are fitted
+NUMBERS = 3  # that are fitted
+LEAST_SIZES, LEAST_POINTS = NUMBERS + 1, 2 * NUMBERS
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def fit_power_law(pictures: np.ndarray, errors: np.ndarray, seed: int = 0) -> Po
     For a given c the law is linear in a and b (variable projection, Golub & Pereyra 1973), so that
     a row of exponents finds the best within the bounds, with nothing that could fail to converge.
     The spread between draws falls about as n^-1/2, which gives the weights; new errors with that
-    spread around the curve give the bootstrap draws.
+    spread around the curve give the bootstrap draws (Efron & Tibshirani 1993, section 6.5). It is known
+    from P - 3 degrees of freedom only and is widened as Student's t is wider than the normal distribution:
+    for linear least squares, the middle 95 % of the draws are then the exact interval.
 
     Args:
         pictures: `(P,)` numbers of training pictures.
@@ -56,14 +61,16 @@ def fit_power_law(pictures: np.ndarray, errors: np.ndarray, seed: int = 0) -> Po
         seed: of the bootstrap draws.
 
     Returns:
-        The law; `None` with fewer than four different numbers of pictures.
+        The law; `None` with fewer than four different numbers of pictures, or six points.
     """
     pictures, errors = np.asarray(pictures, float), np.asarray(errors, float)
-    if len(np.unique(pictures)) < LEAST_SIZES:
+    if len(np.unique(pictures)) < LEAST_SIZES or len(pictures) < LEAST_POINTS:
         return None
     law = _best(pictures, errors[None])
     expected = error_of(law, pictures)[0]
-    spread = np.sqrt(np.sum(pictures * (errors - expected) ** 2) / (len(pictures) - 3)) / np.sqrt(pictures)
+    freedom = len(pictures) - NUMBERS
+    spread = np.sqrt(np.sum(pictures * (errors - expected) ** 2) / freedom / pictures)
+    spread *= stats.t.ppf(0.975, freedom) / Z
     noise = np.random.default_rng(seed).normal(0, spread, (bootstrap_draws(), len(pictures)))
     return PowerLaw(*map(float, law[0]), draws=_best(pictures, expected + noise))
 
