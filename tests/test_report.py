@@ -130,7 +130,30 @@ def test_a_report_without_test_pictures(digits, tmp_path):
     page_of(tmp_path / "run")
     text = (tmp_path / "run" / "report.html").read_text()
     assert "There were no test pictures" in text
+    assert "The parts are those that were written down before" in text
     assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({}, "The part of a picture follows from its content."),
+        ({"division": "given"}, "The parts are those that the data names"),
+        ({"division": None}, "looked at once. </p>"),  # as in runs of earlier versions
+    ],
+)
+def test_the_page_says_how_the_parts_came_about_and_what_was_trained_on(runs, tmp_path, written, said):
+    copy = shutil.copytree(runs / "linear", tmp_path / "run")
+    config = json.loads((copy / "config.json").read_text()) | written
+    if written:
+        config["options"]["method"] = "frozen"
+    (copy / "config.json").write_text(json.dumps(config))
+    page_of(copy)
+    text = (copy / "report.html").read_text()
+    assert said in text
+    assert ("follows from its content" in text) == (not written)
+    assert ("at the end the head was trained on them, too" in text) == bool(written)
+    assert ("before the head was trained on them" in text) == bool(written)
 
 
 def test_a_run_that_is_not_whole_is_refused(runs, tmp_path):

@@ -120,8 +120,10 @@ def given_parts(**counts):
 
 def test_given_parts_are_kept():
     given = given_parts(train=60, validation=20, test=20)
-    parts = part_of(split_by_content(digests_of(100), alternating(100), CLASSES, given=given))
+    split = split_by_content(digests_of(100), alternating(100), CLASSES, given=given)
+    parts = part_of(split)
     assert [parts[i] for i in range(100)] == given
+    assert split.division == "given"
 
 
 def test_without_a_test_part_the_validation_part_is_the_test():
@@ -166,6 +168,7 @@ def test_limit_training_keeps_so_many_of_each_class_and_larger_draws_hold_smalle
     assert set(five.train) < set(ten.train) < set(split.train)
     assert np.array_equal(five.test, split.test)
     assert len(limit_training(split, labels, 10**6).train) == len(split.train)
+    assert split.division == five.division == split.without([0]).division == "content"
     assert not np.array_equal(limit_training(split, labels, 5, seed=4).train, five.train)
     with pytest.raises(OptionError, match="1 or more"):
         limit_training(split, labels, 0)

@@ -63,7 +63,7 @@ def folds_by_content(
             part[tested] = "test"
             notes = place.rescue(part, class_names, ("train", "validation"), kept=("test",))
             require_training(labels, part, class_names, f"give other than {k} folds, or add pictures or groups")
-            splits.append(as_split(part, notes))
+            splits.append(as_split(part, notes, "folds"))
     return splits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -22,12 +22,15 @@ class Split:
     Attributes:
         train, validation, test: int64 arrays of indices into the `LabelledImages`.
         notes: one sentence for each thing that did not go by the plain rule.
+        division: what the parts follow from: `content`, `given` (DATA names them), `written` (`read_split`),
+            `folds`; or `""`, nobody knows.
     """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     notes: tuple[str, ...] = ()
+    division: str = ""
 
     def parts(self) -> dict[str, np.ndarray]:
         """The three index arrays by name."""
@@ -41,7 +44,7 @@ class Split:
     def without(self, positions: Sequence[int]) -> Split:
         """The same split with some pictures left out."""
         kept = {part: indices[~np.isin(indices, positions)] for part, indices in self.parts().items()}
-        return Split(**kept, notes=self.notes)
+        return replace(self, **kept)
 
 
 def split_by_content(
@@ -80,15 +83,16 @@ def split_by_content(
             "expected two numbers above 0 with a sum below 1"
         )
     place = Places(kept_together(digests, groups), labels, seed)
-    if given and {"validation", "test"} & set(given):
+    named = {"validation", "test"} & set(given or ())
+    if named:
         part = _follow_given(np.array(given), place, validation)
-        notes = place.rescue(part, class_names, () if {"validation", "test"} <= set(given) else ("validation",))
+        notes = place.rescue(part, class_names, () if len(named) == 2 else ("validation",))
         notes += leaks(place.units, part)
     else:
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
         notes = place.rescue(part, class_names, ("train", "test", "validation"))
     require_training(labels, part, class_names)
-    return as_split(part, notes)
+    return as_split(part, notes, "given" if named else "content")
 
 
 def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
@@ -149,12 +153,12 @@ def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int =
         raise OptionError(f"--per-class {per_class}; expected 1 or more pictures a class")
     order = np.random.default_rng(seed).permutation(split.train)
     kept = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
-    return Split(np.sort(np.concatenate(kept)), split.validation, split.test, split.notes)
+    return replace(split, train=np.sort(np.concatenate(kept)))
 
 
-def as_split(part: np.ndarray, notes: Sequence[str] = ()) -> Split:
+def as_split(part: np.ndarray, notes: Sequence[str] = (), division: str = "") -> Split:
     """The `Split` of `(N,)` names of parts; other names than those of `PARTS` are left out."""
-    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes))
+    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes), division=division)
 
 
 class Places:

@@ -43,7 +43,7 @@ def read_split(images: LabelledImages, written: str | Path) -> Split:
     if gone:
         notes.append(f"{gone} picture(s) of {written} are not in DATA any more, or have changed")
     require_training(images.labels, part, images.class_names)
-    return as_split(part, notes)
+    return as_split(part, notes, "written")
 
 
 def _from_run(images: LabelledImages, path: Path) -> tuple[np.ndarray, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -200,7 +200,7 @@ def _draw(split: Split, labels: np.ndarray, per_class: int, seed: int) -> Split:
         fewer = max(1, round(per_class * len(validation) / len(split.train)))
         nothing = split.test[:0]
         validation = limit_training(Split(validation, nothing, nothing), labels, fewer, seed).train
-    return Split(part.train, validation, split.test, split.notes)
+    return replace(part, validation=validation)
 
 
 def _compared(place: Path) -> dict | None:

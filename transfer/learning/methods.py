@@ -16,7 +16,7 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.option_checks import check_options
-from transfer.learning.results import Predictions, Result
+from transfer.learning.results import Predictions, Result, refitted
 from transfer.learning.tasks import Task
 from transfer.method_names import check_methods
 from transfer.networks import freezing, heads
@@ -120,7 +120,7 @@ def _frozen(network: keras.Model, task: Task) -> Result:
     freezing.freeze(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
-    if task.options["refit"] and task.options["head"] != "mlp" and len(task.split.validation):
+    if refitted(task.options, len(task.split.validation)):
         _fit_again(head, task, features)
         logits["test"] = _answers(head, features["test"])
     return _result(heads.join(network, head), task, logits, history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,16 @@ import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+
+
+def refitted(options: Mapping, validation: int) -> bool:
+    """Whether `train` fitted the head once more at the end, on training and validation pictures together.
+
+    Args:
+        options: of the `Result`.
+        validation: how many validation pictures there are.
+    """
+    return options["method"] == "frozen" and options["refit"] and options["head"] != "mlp" and validation > 0
 
 
 @dataclass

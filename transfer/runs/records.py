@@ -75,6 +75,7 @@ def configuration(result: Result, command: str = "") -> dict:
             | ({} if images.groups is None else {"group": images.groups[i]})
             for i, (name, digest) in enumerate(zip(images.names, images.digests))
         },
+        "division": result.split.division,
         "unreadable": [list(row) for row in images.unreadable],
     }
 

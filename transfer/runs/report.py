@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from transfer.data.splits import PARTS
+from transfer.learning.results import refitted
 from transfer.networks.model_files import load_model
 from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
@@ -64,12 +65,16 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
+    methods = {
+        name: each.figures | {"refitted": refitted(each.config["options"], each.figures["images"]["validation"])}
+        for name, each in saved.items()
+    }
     context = {
         "title": f"{Path(trained_on(chosen.config)).name}: {', '.join(saved)}",
         "data": trained_on(chosen.config),
-        "methods": {name: each.figures for name, each in saved.items()},
+        "methods": methods,
         "best": best,
-        "chosen": chosen.figures,
+        "chosen": methods[best],
         "config": chosen.config,
         "commands": list(dict.fromkeys(each.figures["command"] for each in saved.values() if each.figures["command"])),
         "differences": differences,
