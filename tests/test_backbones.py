@@ -8,7 +8,7 @@ import pytest
 from keras import layers as kl
 
 from transfer.errors import ImageSizeError, ModelFileError, UnknownNameError, WeightsError
-from transfer.networks import architectures, backbones, freezing, heads, model_files, scratch
+from transfer.networks import architectures, backbones, features, freezing, heads, model_files, scratch
 from transfer.networks.architectures import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
@@ -90,7 +90,7 @@ def test_preprocessing_is_that_of_the_network(name):
 
 @pytest.mark.parametrize(
     ("name", "share", "opened"),
-    [("mobilenet_v2", 0.0, 0), ("mobilenet_v2", 0.5, 26), ("mobilenet_v2", 1.0, 52)],
+    [("mobilenet_v2", 0.0, 0), ("mobilenet_v2", 0.001, 1), ("mobilenet_v2", 0.5, 26), ("mobilenet_v2", 1.0, 52)],
 )
 def test_a_share_is_opened_from_the_top(name, share, opened):
     model = backbones.load_backbone(name, 32, "none")
@@ -166,8 +166,9 @@ def test_weights_file_of_a_user_for_the_bundled_network(tmp_path):
         (("xception", 70, "none"), ImageSizeError, "from 71 pixels up"),
         (("bundled", 16, "none"), ImageSizeError, "from 32 pixels up"),
         (("bundled", None, "imagenet"), WeightsError, "no ImageNet weights"),
-        (("mobilenet_v2", 32, "missing.h5"), WeightsError, "no such file"),
-        (("bundled", 32, "missing.npz"), WeightsError, "no such file"),
+        (("mobilenet_v2", 32, "missing.h5"), WeightsError, "no such file; expected imagenet, none or a weights file"),
+        (("mobilenet_v2", 32, "bundled"), WeightsError, "expected imagenet, none"),
+        (("bundled", 32, "missing.npz"), WeightsError, "no such file; expected bundled, none or a weights file"),
         (("missing.keras",), ModelFileError, "does not exist"),
     ],
     ids=str,
@@ -344,10 +345,11 @@ def test_a_convolution_of_one_position_is_a_classifier(tmp_path):
     np.testing.assert_allclose(backbone(raw), np.reshape(keras.Model(inputs, pooled)(raw), (2, 4)), rtol=1e-5)
 
 
-def test_a_network_of_this_toolkit_becomes_a_backbone_again(tmp_path):
+@pytest.mark.parametrize("name", ["run (1)", "_größe", "日本"])
+def test_a_network_of_this_toolkit_becomes_a_backbone_again(tmp_path, name):
     first = heads.join(scratch.convnet(16, [{"conv": 4}, {"residual": 4}]), heads.head(4, 3))
-    backbone = backbones.load_backbone(save(first, tmp_path / "run 1.keras"))
-    assert backbone.output_shape == (None, 4)
+    backbone = backbones.load_backbone(save(first, tmp_path / f"{name}.keras"))
+    assert next(features.forward(backbone, [pictures(16).astype(np.uint8)])).shape == (2, 4)
     again = heads.join(backbone, heads.head(4, 5, kind="mlp", hidden=(3,)))
     again.save(tmp_path / "again.keras")
     raw = pictures(16)

@@ -164,6 +164,16 @@ def test_a_wrong_row(rows, said):
     assert "\n" not in message
 
 
+def test_no_layers_at_all():
+    with pytest.raises(LayerError, match="no layers; expected rows such as"):
+        scratch.convnet(8, [])
+
+
+@pytest.mark.parametrize("name", scratch.ACTIVATIONS)
+def test_every_activation_keeps_the_shape(name):
+    assert scratch.convnet(4, [{"activation": name}])(PICTURES[:, :4, :4]).shape == (4, 3)
+
+
 def test_flattening_needs_a_size():
     with pytest.raises(LayerError):
         scratch.convnet(None, [{"flatten": True}, {"dense": 3}])

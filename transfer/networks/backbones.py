@@ -141,7 +141,7 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
     elif weights == "imagenet":
         raise WeightsError("the bundled backbone has no ImageNet weights; give --weights bundled, none or a file")
     elif weights != "none":
-        path = _existing(weights)
+        path = _existing(weights, "bundled")
         if path.suffix == ".npz":
             _set_half_precision(model, path)
         else:
@@ -169,7 +169,7 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
     if weights not in (None, "imagenet"):
         model = constructor(weights=None, **options)
         if weights != "none":
-            _load_weights(model, _existing(weights))
+            _load_weights(model, _existing(weights, "imagenet"))
         return keras.Model(inputs, model.output, name=name)
     folder = imagenet_folder()
     try:
@@ -205,10 +205,10 @@ def _load_weights(model: keras.Model, path: Path) -> None:
         ) from error
 
 
-def _existing(weights: str) -> Path:
+def _existing(weights: str, usual: str) -> Path:
     path = Path(weights)
     if not path.is_file():
-        raise WeightsError(f"--weights {weights}: no such file; expected bundled, imagenet, none or a weights file")
+        raise WeightsError(f"--weights {weights}: no such file; expected {usual}, none or a weights file")
     return path
 
 

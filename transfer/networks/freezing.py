@@ -29,12 +29,13 @@ def unfreeze(model: keras.Model, share: float = 1.0, batch_norm: bool = False) -
     `trainable = False` on the layer itself keeps them still.
 
     Args:
-        share: of the layers with weights, from the output down, 0..1.
+        share: of the layers with weights, from the output down, 0..1; above 0, at least one of them.
         batch_norm: whether BatchNormalization is changed as well.
     """
     layers = list(every_layer(model))
     weighted = [layer for layer in layers if layer.weights and not _is_batch_norm(layer)]
-    opened = {id(layer) for layer in weighted[len(weighted) - round(share * len(weighted)) :]}
+    count = max(1, round(share * len(weighted))) if share else 0
+    opened = {id(layer) for layer in weighted[len(weighted) - count :]}
     first = next((i for i, layer in enumerate(layers) if id(layer) in opened), len(layers))
     model.trainable = True
     for position, layer in enumerate(layers):

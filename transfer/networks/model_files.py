@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -51,21 +52,20 @@ def load_feature_network(path: Path, image_size: int | None, default_size: int) 
         raise ModelFileError(f"{path} takes input {shape}; expected one input of pictures (B, S, S, 3)")
     output = _before_last_dense(model)
     size = image_size or shape[1] or default_size
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "_", path.stem).lstrip("_-") or "own"  # TensorFlow takes no other names
     features = keras.Model(model.inputs[0], output)
     try:
         # New names, so that a head of this toolkit can follow a network that had one already.
         copy = copy_network(
             features,
             input_tensors=keras.Input((size, size, 3), name="pictures"),
-            clone_function=lambda layer: type(layer).from_config(
-                layer.get_config() | {"name": f"{path.stem}_{layer.name}"}
-            ),
+            clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"name": f"{stem}_{layer.name}"}),
         )
     except ValueError as error:
         raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({first_line(error)})") from error
     if len(copy.output.shape) == 4:
         copy = keras.Model(copy.input, kl.GlobalAveragePooling2D()(copy.output))
-    copy.name = path.stem
+    copy.name = stem
     return copy
 
 

@@ -19,9 +19,9 @@ from keras import layers as kl
 from transfer.errors import LayerError, unknown_name
 
 LayerRow = Mapping[str, object]
-ACTIVATIONS = tuple(
-    name for name in dir(keras.activations) if name[0] != "_" and name not in ("deserialize", "get", "serialize")
-)
+# All of Keras but one that halves the width and one that needs two more numbers.
+_NO_ACTIVATIONS = ("deserialize", "get", "glu", "serialize", "threshold")
+ACTIVATIONS = tuple(name for name in dir(keras.activations) if name[0] != "_" and name not in _NO_ACTIVATIONS)
 
 
 def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):
@@ -106,9 +106,11 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
         scaled to -1..1 inside.
 
     Raises:
-        LayerError: a row of an unknown kind, an option the kind does not have, or a layer that does
+        LayerError: no row, one of an unknown kind, an option the kind does not have, or a layer that does
             not fit behind the one before.
     """
+    if not layers:
+        raise LayerError('no layers; expected rows such as {"conv": 32}')
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
     x = kl.Rescaling(1 / 127.5, offset=-1.0, name="to_minus_one_to_one")(inputs)
     taps = []
