@@ -257,6 +257,15 @@ def test_of_many_classes_some_are_shown_and_the_page_says_so():
     assert sum("neuron of class" in plate.caption for plate in section.plates) == 20
 
 
+def test_filters_before_fine_tuning_are_shown_where_they_can_be_had_again(tmp_path):
+    model, path = with_head(scratch.convnet(32, LAYERS)), str(tmp_path / "own.keras")
+    model.save(path)
+    options = {"method": "finetune", "weights": "as given", "image_size": 32}
+    for backbone, shown in ((path, ["before fine-tuning"]), ("bundled", []), ("no such network", [])):
+        config = {"options": options | {"backbone": backbone}}
+        assert list(explain_page._other_filters(model, config)) == shown
+
+
 def test_no_batch_is_larger_than_in_training(run, digits_folder, tmp_path, monkeypatch):
     sizes = []
     forward = features.forward

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,21 @@ from transfer import method_names, quiet
 quiet.import_tensorflow()
 
 import keras  # noqa: E402
+from keras import layers as kl  # noqa: E402
+from scipy.special import log_softmax  # noqa: E402
 
-from transfer.errors import OptionError, TrainingError, UnknownNameError, WeightsError  # noqa: E402
+from transfer.data import pipeline  # noqa: E402
+from transfer.errors import (  # noqa: E402
+    DataError,
+    ModelFileError,
+    OptionError,
+    PictureError,
+    TrainingError,
+    UnknownNameError,
+    WeightsError,
+)
 from transfer.learning import methods, training  # noqa: E402
-from transfer.learning.backbone_argument import resolve_backbone  # noqa: E402
+from transfer.learning.backbone_argument import asked_for, resolve_backbone  # noqa: E402
 from transfer.networks.features import fingerprint  # noqa: E402
 from transfer.runs import records  # noqa: E402
 
@@ -92,23 +105,82 @@ def test_class_weights_and_smoothing_change_the_training(digits, backbone):
     assert balanced.metrics["accuracy"] > 0.8
 
 
-def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone, monkeypatch):
-    from transfer.data import pipeline
-    from transfer.errors import PictureError
+def balanced_loss_of_validation(result):
+    """What the network, before its temperature, gives on average more than without weights."""
+    indices, probabilities = result.predictions.of("validation")
+    labels, temperature = result.images.labels[indices], result.metrics["calibration"]["temperature"]
+    before = log_softmax(temperature * np.log(probabilities), axis=1)
+    losses = -before[np.arange(len(labels)), labels]
+    return np.mean([losses[labels == label].mean() for label in np.unique(labels)]) - losses.mean()
 
+
+@pytest.mark.parametrize("method", ["frozen", "scratch"])
+def test_class_weights_hold_for_the_loss_that_chooses_the_epoch_and_not_for_the_temperature(digits, method):
     images, split = digits
-    bad = images.paths[split.train[0]]
+    rare = split.validation[images.labels[split.validation] == 0]
+    split = transfer.limit_training(split.without(rare[1:]), images.labels, 6)
+    options = dict(epochs=1, label_smoothing=0.0, refit=False)
+    network = transfer.convnet(32, SMALL)
+    plain, balanced = (
+        transfer.train(images, split, network, method, class_weights=weights, **options)
+        for weights in (None, "balanced")
+    )
+    (row,), (weighed,) = plain.history, balanced.history
+    assert weighed["loss"] == row["loss"]  # as many training pictures of each class
+    assert weighed["val_loss"] - row["val_loss"] == pytest.approx(balanced_loss_of_validation(balanced), rel=1e-3)
+    assert balanced.metrics["calibration"] == plain.metrics["calibration"]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """`files` that were decoded, and `damaged` ones that cannot be."""
     read = pipeline.read_picture
 
-    def fails(path):
-        if path == bad:
+    decoded = SimpleNamespace(files=[], damaged=set())
+
+    def reads(path):
+        decoded.files.append(path)
+        if path in decoded.damaged:
             raise PictureError("is cut short or damaged")
         return read(path)
 
-    monkeypatch.setattr(pipeline, "read_picture", fails)
+    monkeypatch.setattr(pipeline, "read_picture", reads)
+    return decoded
+
+
+def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone, decoded):
+    images, split = digits
+    decoded.damaged = {images.paths[split.train[0]]}
     result = transfer.train(images, split, backbone)
     assert split.train[0] not in result.split.train
     assert any(images.names[split.train[0]] in note for note in result.notes)
+
+
+def test_one_of_the_test_part_is_as_if_left_out_from_the_start(digits, decoded, monkeypatch):
+    images, split = digits
+    decoded.damaged = {images.paths[split.test[0]]}
+    fitted, fit = [], training.fit_network
+    monkeypatch.setattr(training, "fit_network", lambda *given: fitted.append(1) or fit(*given))
+    network, parts = transfer.convnet(32, SMALL), (split, split.without(split.test[:1]))
+    found, known = (transfer.train(images, part, network, "scratch", epochs=1) for part in parts)
+    assert found.metrics == known.metrics
+    assert len(fitted) == 2
+
+
+def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, backbone, decoded):
+    images, split = digits
+    split = transfer.limit_training(split, images.labels, 1)
+    decoded.damaged = {images.paths[split.train[1]]}
+    with pytest.raises(DataError, match=r"could not be decoded.* no other training picture of class '1'"):
+        transfer.train(images, split, backbone)
+
+
+def test_folds_decode_each_picture_once(digits, decoded):
+    images, split = digits
+    splits = [transfer.limit_training(split, images.labels, 4, seed) for seed in (0, 1)]
+    options = dict(layers=SMALL, image_size=32, epochs=1, fit="pad")
+    transfer.cross_validate(images, splits, None, "scratch", **options)
+    assert len(decoded.files) == len(set(decoded.files)) > 0
 
 
 def test_a_training_that_was_stopped_by_hand_says_so(digits, monkeypatch):
@@ -144,6 +216,64 @@ def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
         network, said = resolve_backbone("own.keras", method, *digits)
         assert said == {"backbone": path, "weights": "as given", "fingerprint": fingerprint(network)}
     assert resolve_backbone("bundled", "scratch", *digits)[1]["weights"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weights", "asked"),
+    [
+        ("bundled", "bundled", ("bundled", "bundled")),
+        ("mobilenet_v2", "/w.h5", ("mobilenet_v2", "/w.h5")),
+        ("/own.keras", "as given", ("/own.keras", None)),
+        ("bundled", "as given", None),  # a network of Python, whatever its name
+    ],
+)
+def test_what_a_run_asked_for(backbone, weights, asked):
+    assert asked_for({"backbone": backbone, "weights": weights}) == asked
+    assert asked_for({"backbone": backbone, "weights": weights, "layers": SMALL}) is None
+
+
+def network(outputs, shape=(32, 32, 3)):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, outputs(inputs))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda: network(kl.GlobalMaxPooling2D(), (None, None, 3)), r"None, None, 3\).*input_shape=\(S, S, 3\)"),
+        (lambda: network(kl.GlobalMaxPooling2D(), (32, 16, 3)), r"\(None, 32, 16, 3\)"),
+        (lambda: network(kl.GlobalMaxPooling2D(), (32, 32, 1)), r"\(None, 32, 32, 1\)"),
+        (lambda: network(kl.Conv2D(2, 3)), r'\(None, 30, 30, 2\).*pooling="avg"'),
+        (lambda: network(lambda x: [kl.Flatten()(x), kl.Flatten()(x)]), r"gives \[\(None"),
+        (lambda: keras.Sequential([kl.Flatten()]), "takes None"),
+    ],
+)  # fmt: skip
+def test_a_network_that_is_no_backbone_is_refused(digits, given, said):
+    with pytest.raises(ModelFileError, match=said) as raised:
+        transfer.train(*digits, given())
+    assert "\n" not in str(raised.value)
+
+
+def test_a_network_whose_layers_have_the_names_of_a_head_gets_one(digits):
+    x = inputs = keras.Input((32, 32, 3), name="pictures")
+    for layer in (kl.AveragePooling2D(8), kl.Flatten(name="standardise"), kl.Dense(4, name="logits")):
+        x = layer(x)
+    result = transfer.train(*digits, keras.Model(inputs, x), epochs=1)
+    assert [layer.name for layer in result.model.layers][-2:] == ["head_standardise", "head_logits"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weights": "none"}, "weights none beside a network"),
+        ({"image_size": 64}, "image_size of 64 .* 32 pixels"),
+        ({"layers": SMALL, "method": "scratch"}, "layers beside a backbone"),
+        ({"backbone": None, "layers": SMALL}, "layers beside a backbone"),
+    ],
+)
+def test_what_would_be_ignored_beside_a_network_is_refused(digits, options, said):
+    with pytest.raises(OptionError, match=said):
+        transfer.train(*digits, **{"backbone": transfer.convnet(32, SMALL)} | options)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ def test_the_best_epoch_is_kept():
     assert kept == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_validation_pictures_count_as_much_as_they_are_told():
+    short = Schedule(2, 5, 16, 1e-2, 3)
+    (_, once), (_, thrice) = (fit(short, (*VALIDATION, np.full(40, times, np.float32))) for times in (1, 3))
+    assert [row["val_loss"] for row in thrice] == pytest.approx([3 * row["val_loss"] for row in once])
+
+
 def test_without_validation_pictures():
     _, history = fit(validation=())
     assert len(history) > 1
@@ -111,9 +117,6 @@ class Held:
 
     def __init__(self, pixels):
         self.held, self.size = pixels, pixels.shape[1]
-
-    def load(self, indices):
-        pass
 
     def pixels(self, index):
         return self.held[index]

@@ -11,6 +11,7 @@ import keras
 from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+from transfer.errors import ModelFileError, OptionError
 from transfer.networks import backbones, scratch
 from transfer.networks.features import fingerprint
 
@@ -43,12 +44,19 @@ def resolve_backbone(
     Returns:
         (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` as they are written down, files with
         their absolute path; beside them `layers`, or the `fingerprint` of what was loaded).
+
+    Raises:
+        ModelFileError: a network that takes or gives something else.
+        OptionError: an option that would be ignored.
     """
+    if layers is not None and (backbone is not None or method != "scratch"):
+        raise OptionError("layers beside a backbone; they are of the convnet that scratch builds without one")
     if isinstance(backbone, keras.Model):
+        _check_network(backbone, image_size, weights)
         return backbone, {"backbone": backbone.name, "weights": "as given"}
     if method == "scratch" and backbone is None:
         size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
-        layers = layers or settings.scratch_layers(len(split.train), size)
+        layers = settings.scratch_layers(len(split.train), size) if layers is None else layers
         network = scratch.convnet(size, layers)
         return network, {"backbone": network.name, "weights": "none", "layers": layers}
     name = str(backbone or "bundled")
@@ -64,6 +72,38 @@ def resolve_backbone(
         "weights": weights if weights in NAMED_WEIGHTS else _absolute(weights),
         "fingerprint": fingerprint(network),
     }
+
+
+def asked_for(options: dict) -> tuple[str, str | None] | None:
+    """Name and weights for `load_backbone` of what a run started from.
+
+    Args:
+        options: of its configuration.
+
+    Returns:
+        `None` for a list of layers, and for a network given in Python, which cannot be had again.
+    """
+    name, weights = options["backbone"], options["weights"]
+    if "layers" in options or (weights == "as given" and not name.endswith(".keras")):
+        return None
+    return name, None if weights == "as given" else weights
+
+
+def _check_network(network: keras.Model, image_size: int | None, weights: str | None) -> None:
+    """Refuse a network given in Python that is no backbone, and options that it has no use for."""
+    takes, gives = (getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    if not (isinstance(takes, tuple) and len(takes) == 4 and takes[1] and takes[1:] == (takes[1], takes[1], 3)):
+        raise ModelFileError(
+            f"{network.name} takes {takes}; expected pictures (B, S, S, 3) of one size: give it input_shape=(S, S, 3)"
+        )
+    if not (isinstance(gives, tuple) and len(gives) == 2):
+        raise ModelFileError(
+            f'{network.name} gives {gives}; expected features (B, D): give it pooling="avg", or a pooling layer'
+        )
+    if weights is not None:
+        raise OptionError(f"weights {weights} beside a network; it has its own, leave them away")
+    if image_size not in (None, takes[1]):
+        raise OptionError(f"image_size of {image_size} beside a network for {takes[1]} pixels; leave it away")
 
 
 def _absolute(file: str) -> str:

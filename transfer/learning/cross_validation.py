@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from transfer.data.folders import LabelledImages
+from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.methods import train
@@ -77,7 +78,7 @@ def cross_validate(
     seed: int = 0,
     **options,
 ) -> CrossValidation:
-    """Train and evaluate on each of several splits; a frozen backbone sees every picture once for all of them.
+    """Train and evaluate on each of several splits; every picture is decoded once for all of them.
 
     Args:
         images: from `load_images`.
@@ -88,10 +89,11 @@ def cross_validate(
     check_options(seed=seed, image_size=image_size)
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, method, images, splits[0], image_size, weights, layers)
+    pictures = Pictures(images, network.input_shape[1], options.get("fit", "crop"), keep=method != "frozen")
     rows, notes = [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
-            result = train(images, split, network, method, head, labels=labels, seed=seed, **options)
+            result = train(images, split, network, method, head, labels=labels, seed=seed, pictures=pictures, **options)
             counts = {part: len(indices) for part, indices in result.split.parts().items()}
             rows.append({"fold": number, **counts, **{name: result.metrics[name] for name in FIGURES}})
             notes |= dict.fromkeys(result.notes)

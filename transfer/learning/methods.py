@@ -70,7 +70,8 @@ def train(
         seed: of every random choice but the split's.
         epochs, learning_rate, label_smoothing: instead of those that `settings` derives from the
             data; for `finetune` they are those of the second step.
-        class_weights: `balanced` gives rare classes the weight of frequent ones.
+        class_weights: `balanced` gives rare classes the weight of frequent ones, in the loss that is trained and
+            in the validation loss that chooses the epoch.
         flip: whether training pictures are mirrored at random.
         share: of the backbone's layers that fine-tuning changes, from the top, 0..1.
         train_batch_norm: let fine-tuning change BatchNormalization as well.
@@ -96,7 +97,6 @@ def train(
     )  # fmt: skip
     keras.utils.set_random_seed(seed)
     network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
-    keras.utils.set_random_seed(seed)  # the head starts the same, whether the network was built here or given
     size = network.input_shape[1]
     options = dict(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
@@ -109,10 +109,12 @@ def train(
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
     task = Task(images, split, pictures, options)
     while True:
+        # The head starts the same, whether the network was built here or given, and whatever was left out.
+        keras.utils.set_random_seed(seed)
         try:
             return _METHODS[method](network, task)
         except UnreadablePictures as error:
-            # The features of all others are kept, so that starting again costs next to nothing.
+            # Every method decodes all pictures before it fits, and keeps what the others gave.
             task.leave_out(error)
 
 
@@ -182,7 +184,7 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
             features["train"],
             task.targets("train"),
             task.weights(parts["train"]),
-            (features["validation"], task.targets("validation")),
+            (features["validation"], task.targets("validation"), task.weights(parts["validation"])),
             schedule(settings.head_schedule(len(parts["train"]))),
             task.loss(0.0),
             task.options["seed"],
@@ -197,6 +199,7 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
     o, split = task.options, task.split
     schedule = task.schedule(schedule)
     with task.clock(phase):
+        task.pictures.load(np.concatenate(list(split.parts().values())))
         batches = training.TrainingBatches(
             task.pictures,
             split.train,
@@ -206,7 +209,9 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
             o["seed"],
             o["flip"],
         )
-        validation = training.Batches(task.pictures, split.validation, task.targets("validation"))
+        validation = training.Batches(
+            task.pictures, split.validation, task.targets("validation"), task.weights(split.validation)
+        )
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
     with task.clock("evaluate"):

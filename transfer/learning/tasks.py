@@ -29,8 +29,16 @@ class Task:
             raise DataError("the split leaves no training pictures; add pictures")
 
     def leave_out(self, error: UnreadablePictures) -> None:
-        """Take pictures that cannot be decoded out of the split, and note it."""
-        self.split = self.split.without(error.positions)
+        """Take pictures that cannot be decoded out of the split, and note it.
+
+        Raises:
+            DataError: a class has no other training picture.
+        """
+        labels, before = self.images.labels, self.split
+        self.split = before.without(error.positions)
+        for label in np.setdiff1d(labels[before.train], labels[self.split.train]):
+            name = self.images.class_names[label]
+            raise DataError(f"{error.note}, and there is no other training picture of class {name!r}; add pictures")
         self.notes.append(error.note)
 
     def targets(self, part: str) -> np.ndarray:
@@ -38,7 +46,10 @@ class Task:
         return self.one_hot[self.images.labels[getattr(self.split, part)]]
 
     def weights(self, indices: np.ndarray) -> np.ndarray:
-        """What each picture counts in the loss, `(N,)`, with a mean of 1."""
+        """What each picture of one part counts in the loss, `(N,)`, with a mean of 1.
+
+        Balanced, each class counts as much as any other in this part, however the classes of other parts are mixed.
+        """
         labels = self.images.labels[indices]
         if self.options["class_weights"] is None:
             return np.ones(len(labels), np.float32)

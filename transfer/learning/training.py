@@ -46,34 +46,35 @@ class Batches(keras.utils.PyDataset):
         pictures: where pixels come from.
         indices: which pictures.
         targets: `(N, C)` one-hot labels of those pictures.
+        weights: `(N,)` what each of them counts in the loss.
     """
 
-    def __init__(self, pictures: Pictures, indices: np.ndarray, targets: np.ndarray, batch_size: int = 64):
+    def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int = 64):
         super().__init__()
-        pictures.load(indices)
-        self.pictures, self.indices, self.targets, self.batch_size = pictures, indices, targets, batch_size
+        self.pictures, self.indices, self.targets = pictures, indices, targets
+        self.weights, self.batch_size = weights, batch_size
 
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
     def __getitem__(self, number: int):
-        rows = range(len(self.targets))[number * self.batch_size : (number + 1) * self.batch_size]
-        pixels = np.stack([self.pictures.pixels(self.indices[row]) for row in rows])
-        return pixels.astype(np.float32), self.targets[rows.start : rows.stop]
+        rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
+        pixels = np.stack([self.pictures.pixels(index) for index in self.indices[rows]])
+        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
 
 
 class TrainingBatches(Batches):
     """Shuffled batches of augmented pictures; the same seed gives the same batches.
 
     Args:
-        weights: `(N,)` what each picture counts in the loss.
+        pictures, indices, targets, weights: see `Batches`.
         seed: of the order and of the changes.
         flip: whether mirror images mean the same.
     """
 
     def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
-        super().__init__(pictures, indices, targets, batch_size)
-        self.weights, self.seed, self.flip = weights, seed, flip
+        super().__init__(pictures, indices, targets, weights, batch_size)
+        self.seed, self.flip = seed, flip
         self.epoch = 0
 
     def __getitem__(self, number: int):
@@ -104,7 +105,7 @@ def fit_head(
     Args:
         head: from `heads.head`.
         features: `(N, D)` float32; `targets`: `(N, C)` one-hot; `weights`: `(N,)`.
-        validation: features and targets of the validation pictures, or `()`.
+        validation: features, targets and weights of the validation pictures, or `()`.
 
     Returns:
         One row an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `stops`.

@@ -81,9 +81,14 @@ def check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str
 
 
 def join(backbone: keras.Model, head: keras.Model) -> keras.Model:
-    """Put a head on a backbone: one flat network, pictures to logits, sharing both their weights."""
-    x = backbone.output
+    """Put a head on a backbone: one flat network, pictures to logits, sharing both their weights.
+
+    Layers of the head whose name the backbone has already are called `head_` and that name from then on.
+    """
+    x, taken = backbone.output, {layer.name for layer in backbone.layers}
     for layer in head.layers[1:]:
+        while layer.name in taken:
+            layer.name = f"head_{layer.name}"
         x = layer(x)
     return keras.Model(backbone.input, x, name=f"{backbone.name}_with_head")
 

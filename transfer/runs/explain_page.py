@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from transfer.data.images import fit_picture, read_picture
 from transfer.errors import PictureError, TransferError, unknown_name
+from transfer.learning.backbone_argument import asked_for
 from transfer.networks import backbones
 from transfer.networks.features import batches_of, forward
 from transfer.networks.inner_images import first_layer_before_training, first_layer_images
@@ -131,10 +132,10 @@ def _other_filters(model: keras.Model, config: dict) -> dict[str, np.ndarray]:
         if options["weights"] == "none":
             others["before training, made again from the seed"] = first_layer_before_training(model, options["seed"])
         others["the bundled backbone, pretrained"] = first_layer_images(backbones.load_backbone("bundled"))
-    elif options["method"] == "finetune":
-        given = None if options["weights"] == "as given" else options["weights"]
+    elif options["method"] == "finetune" and (asked := asked_for(options)):
+        name, weights = asked
         try:
-            before = backbones.load_backbone(options["backbone"], options["image_size"], given)
+            before = backbones.load_backbone(name, options["image_size"], weights)
         except TransferError:
             return {}  # its weights are no longer on this machine
         others["before fine-tuning"] = first_layer_images(before)

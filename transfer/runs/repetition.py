@@ -10,6 +10,7 @@ from transfer.data.folders import LabelledImages, load_images
 from transfer.data.tables import some
 from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
+from transfer.learning.backbone_argument import asked_for
 from transfer.learning.methods import train
 from transfer.learning.results import Result
 from transfer.reading import run_config, trained_on
@@ -33,8 +34,8 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
     path = Path(run)
     config = run_config(path)
     options = config["options"]
-    layers = options.get("layers")
-    if options["weights"] == "as given" and not options["backbone"].endswith(".keras"):
+    layers, asked = options.get("layers"), asked_for(options)
+    if asked is None and layers is None:
         raise ModelFileError(
             f"{path} tells of the network {options['backbone']!r}, which was given in Python and cannot be made again; "
             "expected a run with a backbone that has a name or a file, or a list of layers"
@@ -46,12 +47,13 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
             f"{', '.join(config['classes'])}"
         )
     known = set(inspect.signature(train).parameters) - {"backbone", "weights", "layers"}
+    backbone, weights = asked or (None, None)
     result = train(
         images,
         read_split(images, path),
-        None if layers else options["backbone"],
+        backbone,
         layers=layers,
-        weights=None if options["weights"] == "as given" else options["weights"],
+        weights=weights,
         labels={name: options[name] for name in ("backbone", "weights", "layers")} if layers else None,
         **{name: value for name, value in options.items() if name in known},
     )
