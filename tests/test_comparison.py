@@ -12,6 +12,7 @@ quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
 from transfer.evidence import comparison, learning_curves  # noqa: E402
+from transfer.runs import records  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"pool": 4}]
 
@@ -61,6 +62,25 @@ def test_it_goes_on_with_the_same_pictures_under_the_same_names_and_groups_only(
     for others in (renamed, grouped):
         assert compare(others, split, backbone)["frozen"].images is others
     assert len(trainings) == 3
+
+
+def test_what_is_taken_up_again_has_the_split_that_it_was_trained_on(digits, backbone, result, monkeypatch):
+    images, split = digits
+    readable = replace(result, split=split.without(split.test[:1]))
+    monkeypatch.setattr(comparison, "train", lambda *given, **options: readable)
+    first, again = (compare(images, split, backbone)["frozen"] for _ in range(2))
+    assert again is not first
+    assert records.figures(again)["images"] == records.figures(first)["images"]
+    assert records.configuration(again) == records.configuration(first)
+
+
+def test_without_validation_pictures_the_best_is_the_first_and_the_comparison_says_so(result):
+    unknown = replace(result, validation=dict.fromkeys(result.validation))
+    said = transfer.Comparison(dense=result, frozen=result).in_words()
+    assert not any("validation" in sentence for sentence in said)
+    both = transfer.Comparison(dense=unknown, frozen=unknown)
+    assert both.best == "dense"
+    assert "no validation pictures to choose by: dense, the first method, stands for the others" in both.in_words()
 
 
 def test_a_training_that_was_stopped_by_hand_is_made_again(digits, backbone, trainings):

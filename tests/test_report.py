@@ -156,6 +156,19 @@ def test_the_page_says_how_the_parts_came_about_and_what_was_trained_on(runs, tm
     assert ("before the head was trained on them" in text) == bool(written)
 
 
+def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(runs, page, tmp_path):
+    copy = shutil.copytree(runs / "both", tmp_path / "both")
+    said = json.loads((copy / "result.json").read_text())
+    for figures in said["methods"].values():
+        figures["validation"]["accuracy"], figures["images"]["validation"] = None, 0
+    (copy / "result.json").write_text(json.dumps(said))
+    page_of(copy)
+    page, text = (" ".join(words.split()) for words in (page, (copy / "report.html").read_text()))
+    assert "had the highest accuracy on the validation pictures" in page
+    assert "had the highest accuracy on the validation pictures" not in text
+    assert "no validation pictures to choose by" in text
+
+
 def test_a_run_that_is_not_whole_is_refused(runs, tmp_path):
     for name in ("config.json", "result.json", "predictions.csv", "history.csv", "model.keras"):
         part = tmp_path / name

@@ -10,7 +10,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
-from transfer.learning.results import Result
+from transfer.learning.results import Result, best_of
 from transfer.method_names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs import records
@@ -24,7 +24,7 @@ class Comparison(dict[str, Result]):
     @property
     def best(self) -> str:
         """The method with the highest accuracy on the validation part; the test part chooses nothing."""
-        return max(self, key=lambda name: self[name].validation["accuracy"] or 0.0)
+        return best_of({name: result.validation for name, result in self.items()})
 
     @property
     def differences(self) -> list[dict]:
@@ -44,6 +44,8 @@ class Comparison(dict[str, Result]):
     def in_words(self) -> list[str]:
         """What the comparison says: each pair, and how much the convnet saves by sharing weights."""
         said = in_words(self.differences)
+        if len(self) > 1 and self[self.best].validation["accuracy"] is None:
+            said.append(f"no validation pictures to choose by: {self.best}, the first method, stands for the others")
         if weights := self.shared_weights():
             said.append(
                 f"the convnet from scratch shares {weights['shared']:,} weights over all positions; "
@@ -91,7 +93,7 @@ def compare(
     check_methods(methods, COMPARED)
     shared = prepare(images, split, backbone, image_size, weights, fit, seed)
     size = shared.size
-    if layers and "scratch" in methods:
+    if layers is not None and "scratch" in methods:
         scratch.convnet(size, layers)  # a layer that cannot be is refused before the other methods are trained
     pretrained = {"backbone": shared.network, "labels": shared.labels}
     dense = scratch.dense_layers()

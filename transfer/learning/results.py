@@ -13,6 +13,15 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 
 
+def best_of(validation: Mapping[str, dict]) -> str:
+    """Which of several networks has the highest accuracy on its validation part; without one, the first.
+
+    Args:
+        validation: by name, the figures on that part.
+    """
+    return max(validation, key=lambda name: validation[name]["accuracy"] or 0.0)
+
+
 def refitted(options: Mapping, validation: int) -> bool:
     """Whether `train` fitted the head once more at the end, on training and validation pictures together.
 

@@ -107,10 +107,11 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
         np.array([row[5:] for row in rows], np.float64).reshape(len(rows), classes),
     )
     figures_of_test = {name: said[name] for name in (*FIGURES, "calibration")}
+    left_out = [position[name] for name, file in config["files"].items() if file["part"] == "left out"]
     model = load_model(folder / "model.keras")
     return Result(
-        model, images, split, config["options"], figures_of_test, said["validation"], predictions, history,
-        said["seconds"], said["notes"],
+        model, images, split.without(left_out), config["options"], figures_of_test, said["validation"], predictions,
+        history, said["seconds"], said["notes"],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from transfer.data.splits import PARTS
-from transfer.learning.results import refitted
+from transfer.learning.results import best_of, refitted
 from transfer.networks.model_files import load_model
 from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
@@ -61,7 +61,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     """
     folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     saved = read_runs(folders)
-    best = max(saved, key=lambda name: saved[name].figures["validation"]["accuracy"] or 0.0)
+    best = best_of({name: each.figures["validation"] for name, each in saved.items()})
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
