@@ -25,13 +25,13 @@ def main(
     from transfer.data.pipeline import Pictures
     from transfer.networks import backbones, distillation, pretraining
 
-    phases = pretraining.read_phases(epochs)
-    images = transfer.load_images(data)
+    phases, images = pretraining.read_phases(epochs), transfer.load_images(data)
+    tested = pretraining.load_tested(test, images) if test else None
     answers = distillation.kept_answers(folder / "teacher.npz", teacher, images) if teacher else None
     pixels = Pictures(images, 64).array(range(len(images)))
     model = pretraining.pretrain(pixels, images.labels, folder, phases, answers, seed=seed)
-    if test:
-        print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, transfer.load_images(test), 64):.1%}")
+    if tested:
+        print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, tested, 64):.1%}")
     digest = backbones.save_bundled(pretraining.without_classifier(model), folder / "bundled.npz")
     print(f"weights in {folder / 'bundled.npz'}, for transfer/weights/; their digest for BUNDLED_DIGEST: {digest}")
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.errors import OptionError, WeightsError
+from transfer.errors import DataError, OptionError, WeightsError
 from transfer.networks import backbones, distillation, pretraining
 from transfer.networks.pretraining import Phase, pretrain
 from transfer.networks.quick_layers import quick, quick_copy
@@ -48,6 +48,12 @@ def test_it_learns(tmp_path, answers):
     backbone = pretraining.without_classifier(model)
     features = keras.Model(model.input, model.get_layer("features").output)
     np.testing.assert_allclose(backbone(PIXELS), features(PIXELS), rtol=1e-4, atol=1e-5)
+
+
+def test_fewer_pictures_than_a_batch_are_refused(tmp_path):
+    with pytest.raises(DataError, match="7 pictures; pretraining takes 8 or more"):
+        pretrain(PIXELS[:7], LABELS[:7], tmp_path, PHASES)
+    assert not list(tmp_path.iterdir())
 
 
 class Stop(Exception):

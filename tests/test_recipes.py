@@ -1,18 +1,25 @@
 import ast
+import json
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+import transfer
 from transfer import quiet
+
+quiet.import_tensorflow()
+
+from transfer.errors import DataError  # noqa: E402
+from transfer.runs import records  # noqa: E402
 
 RECIPES = sorted(Path(__file__).parent.parent.joinpath("recipes").glob("*.py"))
 
 
 def main_of(name):
-    quiet.import_tensorflow()
     return runpy.run_path(str(RECIPES[0].with_name(name)))["main"]
 
 
@@ -41,3 +48,28 @@ def test_retrain_export_and_classify(digits_folder, tmp_path, capsys):
 def test_train_head_tries_every_head(digits_folder, capsys):
     main_of("train_head.py")(str(digits_folder), seeds=1)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["linear", "mlp", "svm"]
+
+
+def test_where_it_looked_takes_a_dense_network_and_the_fit_of_the_run(digits, digits_folder, tmp_path, capsys):
+    images, split = digits
+    few = transfer.limit_training(split, images.labels, 4)
+    run = tmp_path / "run"
+    records.write_result(transfer.train(images, few, transfer.dense_network(32, (4,)), "scratch", epochs=1), run)
+    config = json.loads((run / "config.json").read_text())
+    config["options"]["fit"] = "pad"
+    (run / "config.json").write_text(json.dumps(config))
+    fits = []
+    main = main_of("where_it_looked.py")
+    fit = main.__globals__["fit_picture"]
+    main.__globals__["fit_picture"] = lambda picture, size, fit_as: fits.append(fit_as) or fit(picture, size, fit_as)
+    main(str(run), f"{digits_folder}/0/0[0-2].png", str(tmp_path / "looked.png"))
+    assert fits == ["pad"] * 3
+    assert capsys.readouterr().out.startswith("input gradient")
+    assert (tmp_path / "looked.png").is_file()
+
+
+def test_pretraining_is_not_tested_on_other_classes(digits_folder, tmp_path):
+    shutil.copytree(digits_folder / "0", tmp_path / "test" / "0")
+    shutil.copytree(digits_folder / "1", tmp_path / "test" / "one")
+    with pytest.raises(DataError, match=r"classes 0, one; expected those of .*, 0, 1, 2"):
+        main_of("pretrain_backbone.py")(str(digits_folder), tmp_path / "out", test=str(tmp_path / "test"))

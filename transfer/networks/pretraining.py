@@ -16,9 +16,9 @@ import keras
 import numpy as np
 
 from transfer.data.augmentation import random_crop
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, load_images
 from transfer.data.pipeline import Pictures
-from transfer.errors import OptionError, WeightsError
+from transfer.errors import DataError, OptionError, WeightsError
 from transfer.networks.backbones import BUNDLED_LAYERS, bundled_network
 from transfer.networks.distillation import TEMPERATURE
 from transfer.networks.features import forward
@@ -74,8 +74,11 @@ def pretrain(
         The trained classifier, pictures to label logits `(B, C)`.
 
     Raises:
+        DataError: there are fewer pictures than one batch takes.
         WeightsError: the checkpoint in `folder` belongs to another network or schedule.
     """
+    if len(labels) < BATCH:
+        raise DataError(f"{len(labels)} pictures; pretraining takes {BATCH} or more, a batch of them")
     keras.utils.set_random_seed(seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
@@ -129,6 +132,19 @@ def read_phases(text: str) -> list[Phase]:
         return [Phase(*map(int, part.split("x", 1))) for part in text.split(",")]
     except (ValueError, TypeError) as error:
         raise OptionError(f"--epochs {text}; expected EPOCHSxPIXELS such as 6x32,10x48") from error
+
+
+def load_tested(data: str, trained: LabelledImages) -> LabelledImages:
+    """Pictures to measure a classifier on that learns others.
+
+    Raises:
+        DataError: their classes are not those that it learns.
+    """
+    tested = load_images(data)
+    if tested.class_names != trained.class_names:
+        named = [", ".join(images.class_names) for images in (tested, trained)]
+        raise DataError(f"{data} has the classes {named[0]}; expected those of {trained.root}, {named[1]}")
+    return tested
 
 
 def top_1(classifier: keras.Model, images: LabelledImages, image_size: int) -> float:
