@@ -1,4 +1,4 @@
-"""The same training on every fold: mean and spread of its figures."""
+"""The same training on every fold: mean and spread of its figures, and those of all answers together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.methods import train
 from transfer.learning.option_checks import check_options
+from transfer.learning.results import Predictions
+from transfer.pages.plots import svg
+from transfer.pages.result_plots import confusion_side, draw_confusion
 from transfer.progress import bar
-from transfer.writing import write_json
+from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.statistics.intervals import units
+from transfer.writing import write_json, write_rows
 
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss")
 
@@ -28,10 +33,15 @@ class CrossValidation:
     Attributes:
         rows: one dict a fold: `fold`, `train`, `validation`, `test` (numbers of pictures), `accuracy`,
             `balanced_accuracy` (0..1) and `log_loss` (nats).
+        pooled: figures of all answers together, see `pooled_figures`.
+        answers: a header and one row an answer: `file`, `fold`, `label`, `predicted`, `probability`, and the
+            probability of each class.
         notes: what the user should know, one sentence each.
     """
 
     rows: list[dict]
+    pooled: dict
+    answers: list[list]
     notes: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, dict[str, float]]:
@@ -44,25 +54,36 @@ class CrossValidation:
         return {name: {"mean": float(np.mean(v)), "spread": float(np.std(v, ddof=1))} for name, v in values.items()}
 
     def in_words(self) -> list[str]:
-        """The figures as a sentence."""
+        """The figures as sentences."""
         accuracy, balanced = (self.summary()[name] for name in FIGURES[:2])
+        said = [
+            f"{self.pooled[name]:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+            for name in FIGURES[:2]
+            for low, high in [self.pooled[f"{name}_ci95"]]
+        ]
         return [
             f"over {len(self.rows)} folds, accuracy {accuracy['mean']:.1%} +- {accuracy['spread']:.1%}, "
-            f"balanced {balanced['mean']:.1%} +- {balanced['spread']:.1%} (spread from fold to fold)"
+            f"balanced {balanced['mean']:.1%} +- {balanced['spread']:.1%} (spread from fold to fold)",
+            f"all {self.pooled['answers']:,} answers to {self.pooled['pictures']:,} pictures together, each by a "
+            f"network that had not seen the picture: accuracy {said[0]}, balanced {said[1]}",
         ]
 
     def as_dict(self) -> dict:
         """What `cross_validation.json` says."""
         return {
             "summary": self.summary(),
+            "pooled": self.pooled,
             "in_words": self.in_words(),
             "folds": self.rows,
             "notes": list(self.notes),
         }
 
     def write(self, folder: Path) -> None:
-        """Write `cross_validation.json` into a run folder."""
+        """Write `cross_validation.csv`, `.json` and `.svg`, the pooled confusion matrix, into a run folder."""
+        write_rows(folder / "cross_validation.csv", self.answers)
         write_json(folder / "cross_validation.json", self.as_dict())
+        side = confusion_side(len(self.pooled["classes"]))
+        (folder / "cross_validation.svg").write_text(svg(draw_confusion, self.pooled, side, side + 1), encoding="utf-8")
 
 
 def cross_validate(
@@ -90,12 +111,52 @@ def cross_validate(
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, method, images, splits[0], image_size, weights, layers)
     pictures = Pictures(images, network.input_shape[1], options.get("fit", "crop"), keep=method != "frozen")
-    rows, notes = [], {}
+    rows, found, notes = [], [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
             result = train(images, split, network, method, head, labels=labels, seed=seed, pictures=pictures, **options)
             counts = {part: len(indices) for part, indices in result.split.parts().items()}
             rows.append({"fold": number, **counts, **{name: result.metrics[name] for name in FIGURES}})
+            indices, probabilities = result.predictions.of("test")
+            found.append((indices, np.full(len(indices), number), probabilities))
             notes |= dict.fromkeys(result.notes)
             advance()
-    return CrossValidation(rows, tuple(notes))
+    answers = Predictions(*map(np.concatenate, zip(*found)))
+    return CrossValidation(rows, pooled_figures(images, answers), answers.table(images, "fold"), tuple(notes))
+
+
+def pooled_figures(images: LabelledImages, answers: Predictions) -> dict:
+    """The figures of all test answers together, each by a network that had not seen the picture.
+
+    A fold may hold one picture of a class or none, so that F1 and recall are those of the pooled counts, not
+    means over folds. Areas under ROC curves are left away: they would rank the outputs of one network among
+    those of others (Forman & Scholz 2010, doi:10.1145/1882471.1882479).
+
+    With repeats a picture has several answers. Their mean would be that of an ensemble, which is better than
+    the network that is to be judged; so all count, and intervals follow from drawing pictures (or groups) with
+    all their answers. Folds share training pictures, which no interval of this kind knows: it is
+    somewhat too narrow (Bates, Hastie & Tibshirani 2023, arXiv:2104.00673).
+
+    Args:
+        images: from `load_images`.
+        answers: test answers of all folds.
+
+    Returns:
+        What `evaluate_probabilities` gives, without those areas, and the numbers of `answers` and `pictures`;
+        `support` and `confusion` count answers.
+    """
+    unit = units(len(images), images.groups)[answers.indices].astype(str)
+    labels = images.labels[answers.indices]
+    figures = evaluate_probabilities(labels, answers.probabilities, images.class_names, list(unit))
+    return {
+        "answers": len(labels),
+        "pictures": len(np.unique(answers.indices)),
+        "classes": list(images.class_names),
+        **_without_areas(figures),
+        "per_class": {name: _without_areas(row) for name, row in figures["per_class"].items()},
+        "intervals_over": "pictures" if images.groups is None else "groups",
+    }
+
+
+def _without_areas(figures: dict) -> dict:
+    return {name: value for name, value in figures.items() if not name.startswith("roc_auc")}

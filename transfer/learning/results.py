@@ -34,10 +34,10 @@ def refitted(options: Mapping, validation: int) -> bool:
 
 @dataclass
 class Predictions:
-    """Probabilities for the validation and test pictures.
+    """Probabilities for the validation and test pictures, or for those of folds.
 
     Attributes:
-        indices: `(M,)` positions in the `LabelledImages`; parts: `(M,)` their part.
+        indices: `(M,)` positions in the `LabelledImages`; parts: `(M,)` their part, or number of the fold.
         probabilities: `(M, C)`, rows that sum to 1.
     """
 
@@ -49,6 +49,15 @@ class Predictions:
         """(indices, probabilities) of one part."""
         mine = self.parts == part
         return self.indices[mine], self.probabilities[mine]
+
+    def table(self, images: LabelledImages, part: str = "split") -> list[list]:
+        """A header and one row an answer, as in `predictions.csv`; `part` is what the column of parts is called."""
+        names = images.class_names
+        rows = [["file", part, "label", "predicted", "probability", *names]]
+        for index, place, values in zip(self.indices, self.parts.tolist(), self.probabilities.tolist()):
+            best = int(np.argmax(values))
+            rows.append([images.names[index], place, names[images.labels[index]], names[best], values[best], *values])
+        return rows
 
 
 @dataclass

@@ -32,7 +32,7 @@ def write_result(result: Result, folder: Path, command: str = "") -> None:
     result.model.save(folder / "model.keras")
     write_json(folder / "config.json", configuration(result, command))
     write_table(folder / "history.csv", _history_columns(result.history), result.history)
-    _write_predictions(result, folder / "predictions.csv")
+    write_rows(folder / "predictions.csv", result.predictions.table(result.images))
     write_json(folder / "result.json", figures(result, command))
 
 
@@ -151,13 +151,3 @@ def _typed(row: dict[str, str]) -> dict[str, float | str]:
 
 def _history_columns(history: Sequence[dict]) -> list[str]:
     return list(dict.fromkeys(name for row in history for name in row))
-
-
-def _write_predictions(result: Result, path: Path) -> None:
-    images, predictions = result.images, result.predictions
-    names = images.class_names
-    rows = [["file", "split", "label", "predicted", "probability", *names]]
-    for index, part, values in zip(predictions.indices, predictions.parts, predictions.probabilities.tolist()):
-        best = int(np.argmax(values))
-        rows.append([images.names[index], part, names[images.labels[index]], names[best], values[best], *values])
-    write_rows(path, rows)
