@@ -37,13 +37,19 @@ def test_a_run_holds_the_figures_of_its_folds_and_a_network_trained_as_usual(tra
     assert min(accuracies) > 0.7
     assert json.loads(done.stdout)["cross_validation"] == said
     assert (run / "saved_model").is_dir()
-    assert said["in_words"][0] in (run / "report.html").read_text()
+    assert all(sentence in (run / "report.html").read_text() for sentence in said["in_words"])
+    assert len((run / "cross_validation.csv").read_text().splitlines()) == 91
+    assert said["pooled"]["intervals_over"] == "groups"
 
 
 def test_what_folds_say_is_a_result(capsys):
     rows = [{"fold": fold, "accuracy": 0.5, "balanced_accuracy": 0.5, "log_loss": 1.0} for fold in (1, 2)]
-    show_evidence([transfer.CrossValidation(rows)])
-    assert "over 2 folds, accuracy 50.0%" in capsys.readouterr().out
+    share = {"accuracy": 0.5, "accuracy_ci95": [0.2, 0.8]}
+    pooled = {"answers": 8, "pictures": 8, **share, **{f"balanced_{name}": value for name, value in share.items()}}
+    show_evidence([transfer.CrossValidation(rows, pooled, [])])
+    said = capsys.readouterr().out
+    assert "over 2 folds, accuracy 50.0%" in said
+    assert "accuracy 50.0% (20.0 to 80.0)" in said
 
 
 def test_groups_stay_together_in_the_run(trained):
