@@ -101,10 +101,10 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_for_all_of_them(digits, mo
     images, split = digits
     bad, read = images.paths[split.train[0]], pipeline.read_picture
 
-    def fails(path):
+    def fails(path, digest):
         if path == bad:
             raise PictureError("is cut short or damaged")
-        return read(path)
+        return read(path, digest)
 
     monkeypatch.setattr(pipeline, "read_picture", fails)
     choice = transfer.choose_backbone(images, split, ["bundled"], image_size=32)

@@ -138,11 +138,11 @@ def decoded(monkeypatch):
 
     decoded = SimpleNamespace(files=[], damaged=set())
 
-    def reads(path):
+    def reads(path, *digest):
         decoded.files.append(path)
         if path in decoded.damaged:
             raise PictureError("is cut short or damaged")
-        return read(path)
+        return read(path, *digest)
 
     monkeypatch.setattr(pipeline, "read_picture", reads)
     return decoded

@@ -19,7 +19,7 @@ def images(digits_folder):
 def reads(monkeypatch):
     """The files that are decoded, in turn."""
     done = []
-    monkeypatch.setattr(pipeline, "read_picture", lambda path: done.append(path) or read_picture(path))
+    monkeypatch.setattr(pipeline, "read_picture", lambda *file: done.append(file) or read_picture(*file))
     return done
 
 
@@ -82,3 +82,10 @@ def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_p
     assert f"{images.names[7]} does not exist" in str(error.value)
     assert first[0].max() > 0
     assert first[1].max() == second[0].max() == 0
+
+
+def test_a_file_that_was_replaced_since_it_was_listed_is_none_of_the_pictures(images, tmp_path):
+    paths = [images.paths[1], *images.paths[1:]]
+    with pytest.raises(UnreadablePictures, match="has changed since it was listed") as error:
+        pipeline.Pictures(replace(images, paths=tuple(paths)), 16).array([0, 1])
+    assert error.value.positions == (0,)

@@ -31,7 +31,7 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def read_picture(source: Path | str | bytes) -> np.ndarray:
+def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
     """Decode a picture file.
 
     Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8,
@@ -39,14 +39,15 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
 
     Args:
         source: a path, or the bytes of a file.
+        digest: of its bytes when it was listed, see `digest_of`; with others it is another picture by now.
 
     Returns:
         `(H, W, 3)` uint8 RGB, 0..255.
 
     Raises:
-        PictureError: no picture, cut short, damaged, or of more than 89 million pixels.
+        PictureError: no picture, cut short, damaged, changed, or of more than 89 million pixels.
     """
-    with opened(source) as image:
+    with opened(source, digest) as image:
         return np.array(upright_rgb(image))
 
 
@@ -94,6 +95,12 @@ def picture_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
+def suffix_of(path: Path) -> str:
+    """The ending, one of `SUFFIXES`, that names how a picture is stored."""
+    with opened(path) as image:
+        return ".jpg" if image.format == "MPO" else f".{image.format.lower()}"
+
+
 def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
     """The part (left, top, right, bottom) of a picture that is scaled to the square."""
     if fit != "crop":
@@ -136,10 +143,12 @@ def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray
 
 
 @contextmanager
-def opened(source: Path | str | bytes) -> Iterator[Image.Image]:
+def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Image.Image]:
     """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`."""
     try:
         data = source if isinstance(source, bytes) else _file_bytes(Path(source))
+        if digest is not None and digest_of(data) != digest:
+            raise PictureError("has changed since it was listed")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError

@@ -75,16 +75,21 @@ class Pictures:
         return np.concatenate([np.zeros((0, self.size, self.size, 3), np.uint8), *self.batches(indices)])
 
     def load(self, indices: Sequence[int]) -> None:
-        """Decode pictures that are kept, so that `pixels` has them at hand."""
-        if self._kept is not None:
-            for _ in self.batches(indices):
-                pass
+        """Decode pictures, so that `pixels` has them at hand where they are kept.
+
+        Raises:
+            UnreadablePictures: some could not be decoded.
+        """
+        for _ in self.batches(indices):
+            pass
 
     def pixels(self, index: int) -> np.ndarray:
         """One picture `(S, S, 3)` uint8, decoded if it was not kept."""
         if self._known[index]:
             return self._kept[index]
-        picture = fit_picture(read_picture(self.images.paths[index]), self.size, self.fit)
+        # What is kept of a picture, here and on disk, is kept by the content that it was listed with.
+        picture = read_picture(self.images.paths[index], self.images.digests[index])
+        picture = fit_picture(picture, self.size, self.fit)
         if self._kept is not None:
             self._kept[index] = picture
             self._known[index] = True
