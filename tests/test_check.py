@@ -309,6 +309,37 @@ def test_classes_that_cannot_be_learned_from_are_findings(tmp_path):
         transfer.load_images(tmp_path)
 
 
+def test_classes_that_hold_the_same_folders_may_be_no_classes(tmp_path):
+    files = {f"{part}/{name}/{i}.png": picture([*f"{part}{name}{i}".encode()]) for part in ("train", "eval")
+             for name in ("cat", "dog") for i in range(3)}  # fmt: skip
+    images = transfer.load_images(write(tmp_path, files))
+    assert images.class_names == ("eval", "train")
+    (finding,) = [finding for finding in quick_findings(images) if finding.kind == "folders in classes"]
+    assert finding.severity == "warning"
+    assert "'eval', 'train'" in finding.message
+    assert "cat, dog" in finding.message
+    write(tmp_path, {"train/one.png": picture(1)})  # a picture of a class beside its folders
+    images = transfer.load_images(tmp_path)
+    assert "folders in classes" not in {finding.kind for finding in quick_findings(images)}
+
+
+def test_marks_of_vowels_tell_classes_apart(tmp_path):
+    check = transfer.check(write(tmp_path, plain(3, ("कि", "की", "cafe", "café"))), near="none")
+    assert check["alike names"] == ()
+
+
+@pytest.mark.parametrize(("pattern", "missed"), [("^(.)", 0), ("([0-4])", 10), ("(0)", 0)])
+def test_pictures_in_no_group_are_told_of(pattern, missed, clean):
+    images = transfer.load_images(clean, pattern)
+    found = {finding.kind: finding for finding in quick_findings(images)}
+    assert found["groups"].figures == {"groups": len(set(images.groups) - {""})}
+    if missed:
+        assert f"{missed} of 24 pictures are in none of the" in found["ungrouped"].message
+        assert {images.groups[i] for (i,) in found["ungrouped"].sets} == {""}
+    else:  # where most are in none, those that are in one are the exception: versions of one picture
+        assert "ungrouped" not in found
+
+
 def test_counts_tell_the_parts_that_are_given(tmp_path):
     write(tmp_path, {**plain(4, part="train/"), **plain(3, part="test/")})
     (finding,) = transfer.check(tmp_path, near="none")["counts"]

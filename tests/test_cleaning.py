@@ -1,9 +1,11 @@
 """From findings to a table, and from an edited table to a cleaned copy."""
 
 import csv
+import io
 import json
 import shlex
 import shutil
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -59,7 +61,7 @@ def table(data, tmp_path):
 
 
 def rows_of(table):
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         return {row["file"]: row for row in csv.DictReader(file)}
 
 
@@ -227,6 +229,71 @@ def test_a_picture_kept_in_two_classes_is_refused_where_one_row_is_gone_and_left
         apply(data, table, tmp_path / "new")
     table.write_text("".join(row for row in rows if "dog/other.png" not in row and "cat/02.png" not in row))
     assert apply(data, table, tmp_path / "new")["copied"] == 26
+
+
+def test_a_file_that_looks_whole_but_cannot_be_decoded_is_dropped_as_proposed(data, tmp_path):
+    whole = io.BytesIO()
+    wave(60).save(whole, "JPEG")
+    (data / "cat" / "sof5.jpg").write_bytes(whole.getvalue().replace(b"\xff\xc0", b"\xff\xc5"))
+    assert "cat/sof5.jpg" in transfer.load_images(data).names
+    table = write(tmp_path / "clean.csv", propose_actions(transfer.check(data)))
+    assert rows_of(table)["cat/sof5.jpg"]["action"] == "drop"
+    apply(data, table, tmp_path / "new")
+    assert (tmp_path / "new" / "cat" / "00.png").exists()
+    assert not (tmp_path / "new" / "cat" / "sof5.jpg").exists()
+
+
+def test_the_table_comes_back_from_a_spreadsheet(table, data, tmp_path):
+    assert table.read_bytes().startswith("\ufeff".encode())  # or Excel takes its letters for those of Windows
+    rows = list(rows_of(table).values())
+    with table.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert apply(data, table, tmp_path / "new")["dropped"] == 4
+
+
+def test_a_group_that_a_spreadsheet_took_for_a_number_is_refused(data, tmp_path):
+    groups = tmp_path / "groups.csv"
+    images = transfer.load_images(data, lenient=True)
+    groups.write_text("\n".join(["file,group", *(f"{name},00{i % 3}" for i, name in enumerate(images.names))]))
+    table = write(tmp_path / "clean.csv", propose_actions(transfer.check(data, str(groups), near="none")))
+    edit(table, "cat/00.png", group="7")
+    apply(data, table, tmp_path / "new", groups)
+    edit(table, "cat/00.png", group="2")
+    with pytest.raises(DataError, match=r"cat/00\.png has the group '2'.*'002'.*text"):
+        apply(data, table, tmp_path / "newer", groups)
+
+
+def test_classes_in_the_table_may_have_accents_of_another_form(data, tmp_path):
+    (data / "cat").rename(data / unicodedata.normalize("NFD", "Bär"))
+    images = transfer.load_images(data)
+    table = write(tmp_path / "clean.csv", [Action("dog/01.png", images.digests[images.names.index("dog/01.png")],
+                                                  "move", unicodedata.normalize("NFD", "Bär"), "", "")])  # fmt: skip
+    assert apply(data, table, tmp_path / "new")["moved"] == 1
+    assert len(list((tmp_path / "new" / "Bär").iterdir())) == 15
+
+
+def test_a_group_in_two_given_parts_is_dropped_from_training(tmp_path):
+    root = tmp_path / "data"
+    for number in range(16):
+        folder = root / ("train", "test")[number // 8] / ("cat", "dog")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        wave(number).save(folder / f"{'same' if number in (0, 8) else number}_{number}.png")
+    check = transfer.check(root, "^([^_]+)_", near="none")
+    assert {row.file: row.action for row in propose_actions(check)} == {
+        "train/cat/same_0.png": "drop", "test/cat/same_8.png": "keep",
+    }  # fmt: skip
+
+
+def test_pictures_without_an_ending_get_one_in_the_copy(data, tmp_path):
+    names = [f"{folder}/{number:02}" for number in range(24) for folder in [("cat", "dog")[number % 2]]]
+    for name in names:
+        (data / f"{name}.png").rename(data / name)
+    (data / "list.csv").write_text("\n".join(["file,label", *(f"{name},{name[:3]}" for name in names)]))
+    images = transfer.load_images(data)
+    transfer.write_clean_copy(images, [], tmp_path / "new", data)
+    assert sorted(transfer.load_images(tmp_path / "new").names) == sorted(f"{name}.png" for name in names)
 
 
 def test_a_file_that_changed_since_is_refused(table, data, tmp_path):

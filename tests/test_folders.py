@@ -3,6 +3,7 @@ import io
 import os
 import shutil
 import tarfile
+import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -68,13 +69,20 @@ def test_renaming_moves_no_picture_and_changes_no_digest(classes):
     assert sides[0] == sides[1]
 
 
-@pytest.mark.parametrize("validation", ["val", "valid", "validation", "VAL"])
-@pytest.mark.parametrize("train", ["train", "Train"])
-def test_folder_with_parts(train, validation, tmp_path):
-    for number, part in enumerate((train, validation, "test")):
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Train", "VAL", "TEST"),
+        ("train", "validation", "Testing"),
+        ("Training", "valid", "test"),
+    ],
+)
+def test_folder_with_parts(train, validation, test, tmp_path):
+    for number, part in enumerate((train, validation, test)):
         for label, name in enumerate(("cat", "dog")):
             write_pictures(tmp_path / part / name, start=100 * number + 10 * label)
-    (tmp_path / "test" / "list.txt").touch()
+    (tmp_path / test / "list.txt").touch()
     images = load_images(tmp_path)
     assert images.class_names == ("cat", "dog")
     assert Counter(images.given) == {"train": 6, "validation": 6, "test": 6}
@@ -92,6 +100,63 @@ def test_table_with_groups_and_parts(classes):
     assert images.groups == ("a", "", "a", "b")
     assert images.given == ("train", "validation", "test", "")
     assert load_images(classes).names == images.names  # the folder is read by the table in it
+
+
+def test_of_two_tables_one_has_to_be_named(classes):
+    rows = [["file", "label"], *([name, name[:3]] for name in load_images(classes).names)]
+    train = write_table(classes / "train.csv", rows)
+    write_table(classes / "TEST.CSV", rows)
+    assert "TEST.CSV, train.csv" in complaint(classes)
+    assert len(load_images(train)) == 6
+
+
+def test_a_table_in_a_folder_tells_of_the_pictures_that_it_leaves_out(classes):
+    rows = [["file", "label"], *([name, name[:3]] for name in load_images(classes).names[1:])]
+    table = write_table(classes / "LABELS.CSV", rows)
+    images = load_images(classes)
+    assert (len(images), images.outside) == (5, 1)
+    assert "1 picture of no class left out" in [finding.message for finding in quick_findings(images)]
+    assert load_images(table).outside == 0  # what lies beside a table that was named may be anything
+
+
+def test_a_table_that_a_spreadsheet_wrote_with_semicolons(classes):
+    names = load_images(classes).names
+    rows = ["file;label;group", *(f"{name};{name[:3]};{name[4:]}" for name in names)]
+    (classes / "list.csv").write_text("\ufeff" + "\r\n".join(rows), encoding="utf-8")
+    images = load_images(classes)
+    assert images.names == names
+    assert images.groups == tuple(name[4:] for name in names)
+
+
+def test_a_table_from_windows_may_name_a_picture_twice_in_the_same_words(classes):
+    names = load_images(classes).names
+    rows = [["file", "label"], *([name.replace("/", "\\"), name[:3]] for name in names)]
+    table = write_table(classes / "list.csv", [*rows, rows[1]])
+    assert load_images(table).names == names
+
+
+def decomposed(text):
+    return unicodedata.normalize("NFD", text)
+
+
+def test_a_class_whose_accents_are_written_in_two_ways_is_one_class(classes):
+    for part, name in (("train", decomposed("café")), ("test", "café")):
+        for label, folder in enumerate((name, "dog")):
+            write_pictures(classes.parent / "parts" / part / folder, start=100 * len(part) + 10 * label)
+    images = load_images(classes.parent / "parts")
+    assert images.counts() == {"café": 6, "dog": 6}
+    assert images.names[0] == f"test/{decomposed('café')}/400.png" or images.names[0] == "test/café/400.png"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_tables_name_files_whose_accents_are_written_in_another_way(form, classes, tmp_path):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    (classes / "cat").rename(classes / unicodedata.normalize(form, "Bär"))
+    names = [unicodedata.normalize(other, name) for name in load_images(classes).names]
+    table = write_table(tmp_path / "g.csv", [["file", "group"], *([name, name[-5]] for name in names)])
+    assert load_images(classes, table).groups == ("0", "1", "2", "0", "1", "2")
+    table = write_table(classes / "list.csv", [["file", "label"], *([name, name[:3]] for name in names)])
+    assert len(load_images(table)) == 6
 
 
 def test_a_table_that_is_none_is_no_matter(classes):
@@ -200,7 +265,7 @@ def test_pictures_outside_class_folders_and_files_in_hidden_folders_are_counted(
     (classes / "notes.txt").touch()
     images = load_images(classes)
     assert (len(images), images.ignored, images.outside) == (6, 4, 2)
-    assert "2 pictures outside class folders left out" in [finding.message for finding in quick_findings(images)]
+    assert "2 pictures of no class left out" in [finding.message for finding in quick_findings(images)]
     for part in ("train", "test"):
         shutil.copytree(classes, classes.parent / "parts" / part)
     images = load_images(classes.parent / "parts")
@@ -249,18 +314,43 @@ def test_addresses_that_are_no_archive_over_https_are_refused(address):
     assert "expected an https:// address" in complaint(address)
 
 
-def test_address_is_fetched_through_keras(classes, tmp_path, monkeypatch, capsys, tensorflow):
+def test_address_is_fetched_through_keras(classes, tmp_path, own_cache, monkeypatch, capsys, tensorflow):
     import keras
 
     packed = archive(classes, tmp_path / "a.zip")
 
-    def get_file(name, origin, cache_dir, cache_subdir):
+    def get_file(name, origin, cache_dir, cache_subdir, force_download):
         print("Downloading data")
         return shutil.copy(packed, os.path.join(cache_dir, cache_subdir, name))
 
+    address = "https://example.org/pictures.zip?raw=1"
     monkeypatch.setattr(keras.utils, "get_file", get_file)
-    assert load_images("https://example.org/pictures.zip?raw=1").names == load_images(classes).names
-    assert capsys.readouterr().out == ""
+    assert load_images(address).names == load_images(classes).names
+    said = capsys.readouterr()
+    assert (said.out, "from the cache" in said.err) == ("", False)
+
+    monkeypatch.setattr(keras.utils, "get_file", None)  # what was fetched once is told of, and not fetched again
+    assert len(load_images(address)) == 6
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("from the cache, fetched 20")) == ("", 1)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    (kept,) = own_cache.rglob("pictures.zip")
+    kept.write_bytes(packed.read_bytes()[:100])
+    assert "cannot be unpacked" in complaint(address)
+    assert not kept.exists()  # so that the next command fetches it anew
+    assert len(load_images(address)) == 6
+    assert kept.read_bytes() == packed.read_bytes()
+
+    def interrupted(name, origin, cache_dir, cache_subdir, force_download):
+        os.makedirs(cache_dir, exist_ok=True)
+        Path(cache_dir, cache_subdir, name).write_bytes(b"half of it")
+        assert not list(own_cache.rglob("other.zip"))  # nobody takes a half file for a whole one
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.utils, "get_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_images("https://example.org/other.zip")
 
     def failing(*args, **options):
         raise Exception("URL fetch failure\non https://example.org")
@@ -308,7 +398,7 @@ def make(kind, root):
             "table with absolute paths": [*table, ["/etc/hostname", "cat"]],
             "table with an empty label": [*table, ["cat/1.png", ""]],
             "table with a short row": [*table, ["cat/1.png"]],
-            "table with a file twice": [*table, ["cat/../cat/0.png", "cat"]],
+            "table with a file twice": [*table, ["cat/../cat/0.png", "dog"]],
             "table with an unknown part": [["file", "label", "split"], ["cat/0.png", "cat", "exam"]],
         }
         return write_table(root / "list.csv", rows.get(kind, table))
@@ -336,7 +426,7 @@ def make(kind, root):
         ("table with absolute paths", ("line 4", "/etc/hostname", "below the table")),
         ("table with an empty label", ("line 4", "needs both")),
         ("table with a short row", ("line 4", "needs both")),
-        ("table with a file twice", ("twice", "one row")),
+        ("table with a file twice", ("two rows for cat/0.png", "keep one")),
         ("table with an unknown part", ("line 2", "'exam'", "expected train")),
     ],
 )
@@ -351,6 +441,18 @@ def test_unusable_data_is_refused_with_received_expected_fix(kind, words, tmp_pa
 def test_a_table_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "list.csv").write_bytes("file,label\ncat/ä.png,cat\n".encode("latin-1"))
     assert "UTF-8" in complaint(tmp_path / "list.csv")
+
+
+def test_an_archive_that_two_processes_unpack_at_once(classes, tmp_path, monkeypatch):
+    path, replace = archive(classes, tmp_path / "a.zip"), os.replace
+
+    def late(partial, target):
+        if not Path(target).exists():
+            shutil.copytree(partial, target)  # the other one
+        return replace(partial, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    assert len(load_images(path)) == 6
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png", "..\\out.png", "C:\\out.png"])

@@ -77,8 +77,7 @@ def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()
     with _reported(path):
         empty = target.is_dir() and not any(target.iterdir())
         taken = target.exists() and not empty
-        with tempfile.TemporaryFile(dir=next(folder for folder in target.parents if folder.exists())):
-            pass
+        _try_place(target)
     if taken and not overwrite:
         raise OutputError(
             f"{path} exists already; choose another --out" + (", or give --overwrite to replace it" if known_by else "")
@@ -101,8 +100,40 @@ def check_unwritten(path: Path, overwrite: bool) -> None:
         raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace it")
 
 
-def check_apart(path: Path, data: str | Path) -> None:
+def check_table(path: Path, columns: Sequence[str]) -> None:
+    """Find out before any work whether a table can be written here; nothing is made.
+
+    A command that is given once more may replace its table, but nothing else: with `--csv *.jpg` the
+    first picture is the table's name.
+
+    Args:
+        path: of the table.
+        columns: that tables of this kind begin with, as `write_rows` writes them.
+
+    Raises:
+        OutputError: there is something else with anything in it, or the place cannot be written.
+    """
+    begin, said = ",".join(f'"{column}"' for column in columns).encode(), b""
+    with _reported(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file")
+        _try_place(path.absolute())
+        if path.exists():
+            with path.open("rb") as file:
+                said = file.read(len(begin))
+    if said not in (b"", begin):
+        raise OutputError(
+            f"{path} exists already and is no table of this command, which replaces nothing else; name another file"
+        )
+
+
+def check_apart(path: Path, data: str | Path, option: str = "--out") -> None:
     """Find out before any work whether a file or folder would change DATA, where it could become a class of its own.
+
+    Args:
+        path: to be written.
+        data: DATA.
+        option: that names `path`, for the message.
 
     Raises:
         OutputError: `path` lies in DATA, or DATA in `path`.
@@ -110,7 +141,7 @@ def check_apart(path: Path, data: str | Path) -> None:
     place, source = path.resolve(), Path(data).resolve()
     relation = "lies in" if place.is_relative_to(source) else "holds" if source.is_relative_to(place) else ""
     if relation and source.exists():  # an address does not
-        raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; choose an --out elsewhere")
+        raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; choose an {option} elsewhere")
 
 
 def make_numbered(stem: Path) -> Path:
@@ -149,16 +180,23 @@ def write_json(path: Path, value: dict) -> None:
         partial.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict], encoding: str = "utf-8") -> None:
     """Write one CSV with a header; a row may leave columns out."""
-    write_rows(path, [columns, *([row.get(column) for column in columns] for row in rows)])
+    write_rows(path, [columns, *([row.get(column) for column in columns] for row in rows)], encoding)
 
 
-def write_rows(path: Path, rows: Iterable[Sequence]) -> None:
+def write_rows(path: Path, rows: Iterable[Sequence], encoding: str = "utf-8") -> None:
     """Write one CSV; a file name that is no UTF-8 keeps its bytes."""
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    form = {"newline": "", "encoding": encoding, "errors": "surrogateescape"}
+    with whole_file(path) as partial, partial.open("w", **form) as file:
         # Unquoted, a text would lose its leading spaces where tables of DATA are read.
         csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+
+
+def _try_place(path: Path) -> None:
+    """Write something beside a path that is to be written, or above it where no folder is yet."""
+    with tempfile.TemporaryFile(dir=next(folder for folder in path.parents if folder.exists())):
+        pass
 
 
 @contextmanager

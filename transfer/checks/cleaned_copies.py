@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.checks.cleaning import Action
 from transfer.data.folders import LabelledImages
+from transfer.data.images import SUFFIXES, suffix_of
 from transfer.errors import DataError
 from transfer.progress import bar
 from transfer.writing import check_apart, whole_folder, write_table
@@ -101,8 +102,9 @@ def _targets(images: LabelledImages, owns: Sequence[str], labels: dict[int, str]
     for index in sorted(labels, key=lambda i: labels[i] != owns[i]):  # those that stay have the first choice
         folder = PurePosixPath((images.given[index] or "train") if by_part else "", labels[index])
         parts = PurePosixPath(images.names[index]).parts
-        depth = next((depth for depth in (1, 2) if depth < len(parts) and parts[depth - 1] == owns[index]), 0)
-        wanted = target = folder.joinpath(*parts[depth:])
+        wanted = target = folder.joinpath(*parts[images.class_depth(index) :])
+        if wanted.suffix.lower() not in SUFFIXES:  # as a table may name them, but no folder holds them
+            wanted = target = wanted.with_name(wanted.name + suffix_of(images.paths[index]))
         number = 2
         # Some file systems take two names that differ by case for one.
         while str(target).casefold() in taken:

@@ -12,7 +12,7 @@ from transfer.checks.checking import Check
 from transfer.checks.duplicates import keep_together, version_sets
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
-from transfer.data.tables import read_by_name
+from transfer.data.tables import composed, read_by_name
 from transfer.errors import DataError
 from transfer.writing import check_unwritten, write_table
 
@@ -51,7 +51,7 @@ def propose_actions(
 
     Dropped are files that cannot be read, pictures with the same bytes under several classes, all but
     one of them inside a class (that of the test part, or else of the validation part, stays), and
-    copies that a test part has in other parts. Near duplicates become
+    copies and members of its groups that a test part has in other parts. Near duplicates become
     a group; pictures that only look odd, or whose label is suspected, are kept for a person to look at.
 
     Args:
@@ -92,7 +92,8 @@ def write_actions(actions: list[Action], path: str | Path, overwrite: bool = Fal
     """
     path = Path(path)
     check_unwritten(path, overwrite)
-    write_table(path, COLUMNS, [dict(zip(COLUMNS, action)) for action in actions])
+    # Without the mark at its start, Excel takes UTF-8 for the letters of Windows.
+    write_table(path, COLUMNS, [dict(zip(COLUMNS, action)) for action in actions], encoding="utf-8-sig")
 
 
 def read_actions(path: str | Path, images: LabelledImages) -> list[Action]:
@@ -108,10 +109,17 @@ def read_actions(path: str | Path, images: LabelledImages) -> list[Action]:
     unreadable = [name for name, _ in images.unreadable]
     rows = read_by_name(Path(path), COLUMNS[:-1], (*images.names, *unreadable))
     position = {name: index for index, name in enumerate(images.names)}
+    groups = set(images.groups or ())
+    shortened = {group.lstrip("0"): group for group in groups if group.isdecimal()}
     actions = []
     for name, row in rows.items():
         digest, action, group = ((row[column] or "").strip() for column in ("digest", "action", "group"))
-        action = Action(name, digest, action, row["class"] or "", group, row.get("reason") or "")
+        if group and group not in groups and group in shortened:
+            raise DataError(
+                f"{path}: {name} has the group {group!r}, which is {shortened[group]!r} in DATA; "
+                "a spreadsheet took it for a number: set the column to text there"
+            )
+        action = Action(name, digest, action, composed(row["class"] or ""), group, row.get("reason") or "")
         if wrong := _wrong(action, images, position.get(name)):
             raise DataError(f"{path}: {name} {wrong}")
         actions.append(action)
@@ -124,6 +132,8 @@ def _wrong(action: Action, images: LabelledImages, index: int | None) -> str:
         return f"has the action {action.action!r}; expected one of {', '.join(ACTIONS)}"
     if index is None:
         return "" if action.action == "drop" else "cannot be read as a picture; drop it, or mend the file first"
+    if action.action == "drop" and not action.digest:
+        return ""  # it looks whole, and only decoding it fails
     if action.digest != images.digests[index]:
         return "has changed since the table was written (its digest differs); run transfer clean again"
     own = images.class_names[images.labels[index]]
@@ -201,6 +211,7 @@ _PROPOSALS = {
     "exact in class": _keep_first,
     "exact across parts": _keep_in_test,
     "near across parts": _keep_in_test,
+    "groups across parts": _keep_in_test,
     "near across classes": _group,
     "near in class": _group,
     "suspected labels": _doubt,

@@ -5,7 +5,8 @@ Each function takes `Facts` and yields `Found`s; `quality.KINDS` says what each 
 
 from __future__ import annotations
 
-from collections import defaultdict
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -35,9 +36,9 @@ def empty_classes(facts: Facts) -> Iterator[Found]:
 
 
 def outside_classes(facts: Facts) -> Iterator[Found]:
-    """Pictures that lie beside the class folders."""
+    """Pictures that lie beside the class folders, or that the table does not name."""
     if facts.images.outside:
-        yield Found(f"{_count(facts.images.outside, 'picture')} outside class folders left out")
+        yield Found(f"{_count(facts.images.outside, 'picture')} of no class left out")
 
 
 def other_files(facts: Facts) -> Iterator[Found]:
@@ -51,13 +52,8 @@ def counts(facts: Facts) -> Iterator[Found]:
     images, by_class = facts.images, facts.images.counts()
     parts = {part or "no part": images.given.count(part) for part in sorted(set(images.given))}
     said = f" ({', '.join(f'{number} {part}' for part, number in parts.items())})" if any(images.given) else ""
-    sizes = sorted(by_class.values())
-    spread = f"{sizes[0]} each" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} each"
-    figures = {"classes": by_class, "parts": parts if said else {}}
-    yield Found(
-        f"{_count(len(images), 'picture')} of {_count(len(by_class), 'class', 'classes')}, {spread}{said}",
-        figures=figures,
-    )
+    of = f"{_count(len(images), 'picture')} of {_count(len(by_class), 'class', 'classes')}"
+    yield Found(f"{of}, {_each(by_class)}{said}", figures={"classes": by_class, "parts": parts if said else {}})
 
 
 def lonely_classes(facts: Facts) -> Iterator[Found]:
@@ -95,10 +91,26 @@ def alike_names(facts: Facts) -> Iterator[Found]:
     """Classes whose names differ by case, spaces or punctuation alone."""
     spelled = defaultdict(list)
     for name in facts.images.class_names:
-        spelled["".join(letter for letter in name.casefold() if letter.isalnum()) or name].append(name)
+        folded = unicodedata.normalize("NFKC", name).casefold()
+        # Marks, too: they are vowels in many scripts.
+        spelled["".join(letter for letter in folded if unicodedata.category(letter)[0] in "LMN") or name].append(name)
     for names in spelled.values():
         if len(names) > 1:
             yield Found(f"the classes {' and '.join(map(repr, names))} differ by case, spaces or punctuation alone")
+
+
+def folders_in_classes(facts: Facts) -> Iterator[Found]:
+    """Classes whose pictures all lie in folders, several of them with the same names: these may be the classes."""
+    images, inside = facts.images, defaultdict(set)
+    for index, label in enumerate(images.labels):
+        depth, folders = images.class_depth(index), images.names[index].split("/")[:-1]
+        inside[_class(facts, label)].add(folders[depth] if 0 < depth < len(folders) else "")
+    nested = {name: folders for name, folders in inside.items() if "" not in folders}
+    often = Counter(folder for folders in nested.values() for folder in folders)
+    shared = {folder for folder, number in often.items() if number > 1}
+    outer = sorted(name for name, folders in nested.items() if len(folders & shared) > 1)
+    if len(outer) > 1:
+        yield Found(f"the classes {some(map(repr, outer))} hold folders of the same names ({some(sorted(shared))})")
 
 
 def missing_classes(facts: Facts) -> Iterator[Found]:
@@ -109,6 +121,23 @@ def missing_classes(facts: Facts) -> Iterator[Found]:
         missing = [name for label, name in enumerate(facts.images.class_names) if label not in there]
         if missing:
             yield Found(f"{part} has no picture of {some(missing)}")
+
+
+def groups(facts: Facts) -> Iterator[Found]:
+    """How many groups are kept on one side of a split."""
+    sizes = Counter(filter(None, facts.images.groups or ()))
+    if sizes:
+        yield Found(f"{_count(len(sizes), 'group')}, {_each(sizes)}", figures={"groups": len(sizes)})
+
+
+def ungrouped(facts: Facts) -> Iterator[Found]:
+    """Pictures in no group where most are in one: their names may be such that a pattern found nothing."""
+    names, groups = facts.images.names, facts.images.groups or ()
+    alone = [index for index, group in enumerate(groups) if not group]
+    if 0 < len(alone) <= len(groups) / 2:
+        listed = some(names[index] for index in alone)
+        message = f"{len(alone):,} of {len(groups):,} pictures are in none of the groups: {listed}"
+        yield Found(message, tuple((index,) for index in alone))
 
 
 def groups_in_names(facts: Facts) -> Iterator[Found]:
@@ -188,6 +217,11 @@ def _part(facts: Facts, index: int) -> str:
 
 def _class(facts: Facts, label: int) -> str:
     return facts.images.class_names[label]
+
+
+def _each(sizes: dict[str, int]) -> str:
+    least, most = min(sizes.values()), max(sizes.values())
+    return f"{least} each" if least == most else f"{least} to {most} each"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -23,6 +23,7 @@ class Kind(NamedTuple):
 _DROP = "keep one and drop the others"
 KINDS = (
     Kind("counts", "note", "", data_checks.counts),
+    Kind("groups", "note", "", data_checks.groups),
     Kind("unreadable", "problem", "", data_checks.unreadable, "mend or remove them; training leaves them out"),
     Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
     Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
@@ -31,15 +32,25 @@ KINDS = (
     ),
     Kind("exact across parts", "problem", "", REPEATED["exact across parts"], "a leak: drop them from one part"),
     Kind("near across parts", "problem", "near", REPEATED["near across parts"], "a leak: drop them from one part"),
-    Kind("groups across parts", "problem", "", data_checks.groups_across_parts, "a leak: move each group to one part"),
+    Kind("groups across parts", "problem", "", data_checks.groups_across_parts, "a leak: keep each group in one part"),
     Kind("name groups across parts", "warning", "", data_checks.name_groups_across_parts, "a leak if they are right"),
+    Kind("ungrouped", "warning", "", data_checks.ungrouped, "each is split alone: name their groups, too"),
     Kind("groups in names", "warning", "", data_checks.groups_in_names, "--groups auto keeps them together"),
     Kind("near across classes", "warning", "near", REPEATED["near across classes"], "look which label is right"),
     Kind("near in class", "warning", "near", REPEATED["near in class"], "--keep-together near-duplicates"),
     Kind("exact in class", "warning", "", REPEATED["exact in class"], f"the split keeps them together; or {_DROP}"),
     Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind(
+        "folders in classes",
+        "warning",
+        "",
+        data_checks.folders_in_classes,
+        "if those are the classes, name the outer ones train and test, or give one of them as DATA",
+    ),
     Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
-    Kind("outside classes", "warning", "", data_checks.outside_classes, "move them into the folder of their class"),
+    Kind(
+        "outside classes", "warning", "", data_checks.outside_classes, "move them to a class, or add them to the table"
+    ),
     Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
     Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),

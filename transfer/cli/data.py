@@ -121,8 +121,9 @@ def refuse(findings) -> None:
 
 
 def show_findings(findings) -> None:
-    """The problems and warnings, a line each."""
+    """The problems and warnings, a line each, and how many groups there are."""
     for finding in findings:
-        if finding.severity != "note" and finding.kind != "unreadable":  # those are named one by one already
+        said = finding.severity != "note" or finding.kind == "groups"
+        if said and finding.kind != "unreadable":  # those are named one by one already
             advice = f" ({finding.advice})" if finding.advice else ""
             progress.print(one_line(f"{finding.severity}: {finding.message}{advice}"), markup=False)

@@ -12,11 +12,13 @@ import tempfile
 import zipfile
 import zlib
 from contextlib import redirect_stdout
+from datetime import date
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from transfer import quiet
 from transfer.cache import cache_folder
 from transfer.errors import DataError
+from transfer.writing import whole_file
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # RuntimeError: what zipfile says of a password, and of a compression that it does not know.
@@ -29,21 +31,27 @@ def is_archive(path: Path) -> bool:
 
 
 def fetch(address: str) -> Path:
-    """Download an archive once, through `keras.utils.get_file`."""
+    """Download an archive once, through `keras.utils.get_file`; the next time, say on standard error where it lies."""
     name = PurePosixPath(address.split("?")[0]).name
     if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
         raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
+    target = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest()) / name
+    if target.exists():
+        fetched = date.fromtimestamp(target.stat().st_mtime)
+        print(f"{address}: from the cache, fetched {fetched}; delete {target} to fetch it again", file=sys.stderr)
+        return target
     quiet.import_tensorflow()
     import keras
 
-    folder = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest())
-    try:
-        with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
-            return Path(keras.utils.get_file(name, address, cache_dir=str(folder), cache_subdir=""))
-    except Exception as error:  # urllib, ssl and Keras each raise their own kinds
-        (folder / name).unlink(missing_ok=True)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
+    with whole_file(target) as partial:
+        try:
+            with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
+                place = {"cache_dir": str(target.parent), "cache_subdir": ""}
+                keras.utils.get_file(partial.name, address, **place, force_download=True)
+        except Exception as error:  # urllib, ssl and Keras each raise their own kinds
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
+    return target
 
 
 def unpack(archive: Path) -> Path:
@@ -64,8 +72,7 @@ def unpack(archive: Path) -> Path:
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(partial, filter="data")
-        if not target.exists():  # or another process was quicker
-            os.replace(partial, target)
+        _settle(partial, target)
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
     except (*_DAMAGE, OSError) as error:
@@ -74,6 +81,14 @@ def unpack(archive: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _settle(partial: Path, target: Path) -> None:
+    try:
+        os.replace(partial, target)
+    except OSError:
+        if not target.exists():  # or else another process was quicker
+            raise
 
 
 def _unzip(archive: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
 from transfer.data.splits import Split, split_by_content
-from transfer.data.tables import some
+from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError
 
 
@@ -36,7 +36,7 @@ class LabelledImages:
         unreadable: (name, reason) of the files left out.
         ignored: number of other files: hidden, or not named like a picture.
         empty: class folders without a single file named like a picture.
-        outside: number of pictures that lie beside the class folders and belong to none.
+        outside: number of pictures that belong to no class: beside the class folders, or not in the table.
     """
 
     paths: tuple[Path, ...]
@@ -63,6 +63,12 @@ class LabelledImages:
     def groups_of(self, indices: np.ndarray) -> np.ndarray | None:
         """The group names of some pictures, `""` for none; `None` where the data has no groups."""
         return None if self.groups is None else np.array(self.groups)[indices]
+
+    def class_depth(self, index: int) -> int:
+        """How many folders of a picture's name lead into that of its class; 0 where it lies in none (a table)."""
+        folders = self.names[index].split("/")[:2][: self.names[index].count("/")]
+        label = self.class_names[self.labels[index]]
+        return next((depth for depth, folder in enumerate(folders, start=1) if composed(folder) == label), 0)
 
     def typical_side(self, most: int = 200) -> int:
         """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""

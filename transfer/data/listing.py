@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transfer.data.archives import fetch, is_archive, unpack
 from transfer.data.images import SUFFIXES
-from transfer.data.tables import PART_NAMES, Entry, is_table, read_table, some
+from transfer.data.tables import PART_NAMES, Entry, composed, is_table, read_table, some
 from transfer.errors import DataError
 
 
@@ -22,7 +22,8 @@ class Listing:
         root: the folder that names start from.
         ignored: number of other files.
         empty: class folders without a file named like a picture.
-        outside: number of files named like pictures that lie beside the class folders.
+        outside: number of files named like pictures that lie beside the class folders, or that the table
+            in the folder does not name.
     """
 
     entries: tuple[Entry, ...]
@@ -43,7 +44,7 @@ def list_pictures(data: str | Path) -> Listing:
         if not source.exists():
             raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
         if is_archive(source):
-            source = unpack(source)
+            source = _unpacked(source, data)
         return _listing(source, data)
     except OSError as error:
         raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
@@ -54,17 +55,29 @@ def is_address(data: str | Path) -> bool:
     return str(data).startswith(("https://", "http://"))
 
 
+def _unpacked(archive: Path, data: str | Path) -> Path:
+    try:
+        return unpack(archive)
+    except DataError:
+        if is_address(data):
+            archive.unlink(missing_ok=True)  # so that the next command fetches it anew
+        raise
+
+
 def _listing(source: Path, data: str | Path) -> Listing:
     if source.is_file() and source.suffix.lower() == ".csv":
-        return _from_table(source, source.parent)
+        return _from_table(source)
     if source.is_file():
         raise DataError(f"{data} is a file; expected a folder of class folders, a .csv, .zip, .tar or .tar.gz")
     way, table = _descend(source)
     return _from_table(table, way[-1]) if table else _from_folder(way, data)
 
 
-def _from_table(table: Path, root: Path) -> Listing:
-    return Listing(_by_name(read_table(table)), root.resolve())
+def _from_table(table: Path, folder: Path | None = None) -> Listing:
+    """The pictures of a table; all of the folder are meant where that was named, and not the table in it."""
+    entries = _by_name(read_table(table))
+    there = {path.relative_to(folder).as_posix() for path in walk(folder) if is_picture(path)} if folder else set()
+    return Listing(entries, table.parent.resolve(), outside=len(there - {entry.name for entry in entries}))
 
 
 def _by_name(entries: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -75,7 +88,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Tell by its name alone whether a file is a picture that counts."""
     return path.suffix.lower() in SUFFIXES and not _is_hidden(path.name)
 
 
@@ -91,10 +105,16 @@ def _descend(folder: Path) -> tuple[list[Path], Path | None]:
     """
     way = [folder]
     while True:
-        tables = sorted(p for p in way[-1].glob("*.csv") if p.is_file() and not p.name.startswith("."))
+        named = (p for p in way[-1].iterdir() if p.suffix.lower() == ".csv" and p.is_file() and not _is_hidden(p.name))
+        tables = sorted(filter(is_table, named))
+        if len(tables) > 1:
+            raise DataError(
+                f"{way[-1]} holds the tables {some(p.name for p in tables)}; give one of them as DATA, "
+                "or put their rows into one, with a column split"
+            )
+        if tables:
+            return way, tables[0]
         inner = _visible_folders(way[-1])
-        for table in filter(is_table, tables):
-            return way, table
         if len(inner) != 1 or not _visible_folders(inner[0]) or inner[0].is_symlink():
             return way, None
         way.append(inner[0])
@@ -117,21 +137,22 @@ def _from_folder(way: list[Path], data: str | Path) -> Listing:
         raise DataError(f"{data} has train/ and other parts, but also {others}; move what is no part elsewhere")
     entries, empty = [], []
     beside = [path for folder in [*way, *(inner if by_part else [])] for path in folder.iterdir() if path.is_file()]
-    outside = sum(map(_is_picture, beside))
+    outside = sum(map(is_picture, beside))
     ignored = len(beside) - outside + _files_in_hidden_folders(way[0])
     for part in inner if by_part else [root]:
         given = PART_NAMES[part.name.lower()] if by_part else ""
         for folder in _visible_folders(part):
-            files = list(_walk(folder))
-            pictures = list(filter(_is_picture, files))
-            entries += [Entry(path, path.relative_to(root).as_posix(), folder.name, given=given) for path in pictures]
+            files = list(walk(folder))
+            pictures = list(filter(is_picture, files))
+            label = composed(folder.name)
+            entries += [Entry(path, path.relative_to(root).as_posix(), label, given=given) for path in pictures]
             ignored += len(files) - len(pictures)
             if not pictures:
                 empty.append(folder.relative_to(root).as_posix())
     return Listing(_by_name(entries), root.resolve(), ignored, tuple(empty), outside)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """All files below, links followed but not twice, and never to a folder that holds this one."""
     seen = {str(above) for above in folder.resolve().parents}
     for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
@@ -151,5 +172,5 @@ def _refuse(error: OSError) -> None:
 
 def _files_in_hidden_folders(root: Path) -> int:
     """Their number; hidden folders that cannot be read are no matter."""
-    walk = ((Path(here).relative_to(root).parts, files) for here, _, files in os.walk(root))
-    return sum(len(files) for folders, files in walk if any(map(_is_hidden, folders)))
+    below = ((Path(here).relative_to(root).parts, files) for here, _, files in os.walk(root))
+    return sum(len(files) for folders, files in below if any(map(_is_hidden, folders)))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import os
 import posixpath
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from transfer.errors import DataError
 
-PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+PART_NAMES = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,45 +35,55 @@ def part_named(word: str) -> str:
     return PART_NAMES.get(word.strip().lower(), "")
 
 
+def composed(text: str) -> str:
+    """Text with each accented letter as one (Unicode's NFC): macOS and its archives write the accent apart."""
+    return unicodedata.normalize("NFC", text)
+
+
 def is_table(path: Path) -> bool:
     """Tell a table of pictures by its first row."""
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         try:
-            return {"file", "label"} <= set(next(csv.reader(file, skipinitialspace=True), []))
+            return {"file", "label"} <= set(
+                csv.DictReader(file, delimiter=_delimiter(file), skipinitialspace=True).fieldnames or ()
+            )
         except csv.Error:
             return False
 
 
 def read_table(table: Path) -> list[Entry]:
     """The pictures of a CSV with the columns `file,label[,group][,split]`, paths below the table."""
-    entries, root = [], table.parent.resolve()
+    root, entries, missing = table.parent.resolve(), {}, []
     for line, row in enumerate(read_rows(table, ("file", "label")), start=2):
         relative, label = row["file"], row["label"]
         if not relative or not label:
             raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
-        path = Path(os.path.normpath(root / relative))
+        paths = (Path(os.path.normpath(root / spelling)) for spelling in _spellings(relative))
+        path = next((path for path in paths if path.exists()), None)
+        if path is None:
+            missing.append(relative)
+            path = Path(os.path.normpath(root / relative))
         if not path.is_relative_to(root) and not path.resolve().is_relative_to(root):
             raise DataError(f"{table}, line {line}: {relative} lies outside {root}; give paths below the table")
         split = row.get("split") or ""
         if split and not part_named(split):
             raise DataError(f"{table}, line {line}: split is {split!r}; expected train, validation or test")
         name = (path if path.is_relative_to(root) else path.resolve()).relative_to(root).as_posix()
-        entries.append(Entry(path, name, label, (row.get("group") or "").strip(), part_named(split)))
-    missing = [entry.name for entry in entries if not entry.path.exists()]
+        entry = Entry(path, name, composed(label), (row.get("group") or "").strip(), part_named(split))
+        if entries.setdefault(name, entry) != entry:
+            raise DataError(f"{table} has two rows for {name} that contradict each other; keep one")
     if missing:
         raise DataError(f"{table} names {len(missing)} file(s) that do not exist, {some(missing)}; correct the table")
-    if len({entry.name for entry in entries}) < len(entries):
-        raise DataError(f"{table} names a file twice; give every file one row")
     if not entries:
         raise DataError(f"{table} has no rows; expected one for each picture")
-    return entries
+    return list(entries.values())
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV that has at least these columns."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
+            reader = csv.DictReader(file, delimiter=_delimiter(file), skipinitialspace=True)
             if not set(columns) <= set(reader.fieldnames or ()):
                 found = ", ".join(reader.fieldnames or ()) or "nothing"
                 raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
@@ -83,7 +98,7 @@ def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> d
     """The rows of a CSV by the picture they name, for tables that say something of pictures of DATA.
 
     Args:
-        table: a CSV with the column `file` among others; a table written on Windows may use `\\`.
+        table: a CSV with the column `file` among others, names spelled as on this system, Windows or macOS.
         columns: it must have.
         known: names of the pictures of DATA.
 
@@ -95,9 +110,7 @@ def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> d
     known, rows, unknown = set(known), {}, []
     for row in read_rows(table, columns):
         written = row["file"] or ""
-        # As it stands first: a backslash is a letter like any other on POSIX.
-        spellings = (written, posixpath.normpath(written), posixpath.normpath(written.replace("\\", "/")))
-        name = next((spelling for spelling in spellings if spelling in known), None)
+        name = next((spelling for spelling in _spellings(written) if spelling in known), None)
         if name is None:
             unknown += [written] if written else []
         elif rows.setdefault(name, row) != row:
@@ -119,6 +132,22 @@ def read_groups(table: Path, names: Sequence[str], known: Iterable[str]) -> dict
     if missing:
         raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
     return {name: (row["group"] or "").strip() for name, row in rows.items()}
+
+
+def _delimiter(file: TextIO) -> str:
+    """What divides cells: spreadsheets write `;` where a comma divides decimals."""
+    header = file.readline()
+    file.seek(0)
+    return ";" if ";" in header and "," not in header else ","
+
+
+def _spellings(written: str) -> Iterator[str]:
+    """The names of a file that a table may mean, first the one that it has: on POSIX, a backslash is a letter."""
+    yield written
+    yield posixpath.normpath(written)
+    yield (plain := posixpath.normpath(written.replace("\\", "/")))
+    yield composed(plain)
+    yield unicodedata.normalize("NFD", plain)
 
 
 def some(names: Iterable[str], most: int = 3) -> str:
