@@ -1,6 +1,7 @@
 """Groups, folds and written splits from the command line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -80,6 +81,8 @@ def test_the_split_of_that_run_is_used_again(trained, digits_folder):
         (("--groups", "auto"), "show no groups"),
         (("--keep-together", "twins"), "near-duplicates"),
         (("--split", "nowhere.csv"), "does not exist"),
+        (("--split", "run", "--test", 0.3), "--test 0.3 with --split run"),
+        (("--test", 0.6, "--validation", 0.4), "a sum below 1"),
     ],
 )
 def test_what_cannot_be_split_is_refused_in_one_sentence(digits_folder, tmp_path, words, sentence):
@@ -89,3 +92,28 @@ def test_what_cannot_be_split_is_refused_in_one_sentence(digits_folder, tmp_path
     assert not (tmp_path / "run").exists()
     if "--per-class" in words:
         assert isinstance(done.exception, OptionError)
+
+
+@pytest.mark.parametrize(
+    ("given", "shares", "sentence"),
+    [
+        (("train", "test"), ("--test", 0.3), "--test 0.3"),
+        (("train", "validation"), ("--test", 0.3), "--test 0.3"),
+        (("train", "validation", "test"), ("--validation", 0.3), "--validation 0.3"),
+        (("train", "test"), ("--validation", 0.3), None),
+        (("",), ("--validation", 0.3, "--test", 0.5), None),
+    ],
+)
+def test_shares_are_for_what_is_not_given(digits, given, shares, sentence, digits_folder, tmp_path, monkeypatch):
+    images, _ = digits
+    parted = replace(images, given=tuple(given[i % len(given)] for i in range(len(images))))
+    split = {}
+    monkeypatch.setattr(transfer, "load_images", lambda *_: parted)
+    monkeypatch.setattr(transfer, "compare", lambda images, made, *_, **__: split.update(made.parts()))
+    done = call("compare", digits_folder, *shares, "--out", tmp_path / "run")
+    if sentence:
+        assert isinstance(done.exception, OptionError), done.exception
+        assert sentence in str(done.exception)
+    else:
+        left = 1 - sum(shares[1::2]) if "" in given else 0.7 * 0.5
+        assert len(split["train"]) / len(images) == pytest.approx(left, abs=0.1)

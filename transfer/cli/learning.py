@@ -41,6 +41,8 @@ def train(
     groups: option.Groups = None,
     keep_together: option.Together = None,
     split_file: option.WrittenSplit = None,
+    validation: option.ValidationShare = None,
+    test: option.TestShare = None,
     seed: option.Seed = 0,
     fit: option.FitOption = option.Fit.crop,
     per_class: option.PerClass = None,
@@ -71,7 +73,9 @@ def train(
     if data is None:
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     refuse_idle_options(context)
-    for name, value in (("--split", split_file), ("--per-class", per_class)):
+    shares = {"validation": validation, "test": test}
+    undivided = {"--split": split_file, "--per-class": per_class, "--validation": validation, "--test": test}
+    for name, value in undivided.items():
         if folds is not None and value is not None:
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
     own = method == "scratch" and "backbone" not in typed_options(context)
@@ -83,7 +87,7 @@ def train(
         refit=per_class is None,
     )  # fmt: skip
     place = context.with_resource(place_for(out_folder, data, method, overwrite))
-    images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict)
+    images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict, shares)
     fold_splits = transfer.folds(images, folds, seed, repeats) if folds is not None else []
     also = [transfer.cross_validate(images, fold_splits, **options)] if fold_splits else []
     _finish(transfer.train(images, split, **options), place, overwrite, as_json, also, split.notes, findings)
@@ -100,6 +104,8 @@ def compare(
     groups: option.Groups = None,
     keep_together: option.Together = None,
     split_file: option.WrittenSplit = None,
+    validation: option.ValidationShare = None,
+    test: option.TestShare = None,
     seed: option.Seed = 0,
     fit: option.FitOption = option.Fit.crop,
     per_class: option.PerClass = None,
@@ -128,13 +134,14 @@ def compare(
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     shared = dict(image_size=image_size, fit=fit.value, seed=seed)
+    shares = {"validation": validation, "test": test}
     options = dict(
         **shared, layers=layer_rows(layers), head=head, epochs=epochs, learning_rate=learning_rate,
         label_smoothing=label_smoothing, class_weights=class_weights, hidden=whole_numbers("--hidden", hidden),
         dropout=dropout, activation=activation, flip=flip, share=share, train_batch_norm=train_batch_norm,
     )  # fmt: skip
     place = context.with_resource(place_for(out_folder, data, "compare", overwrite))
-    images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict)
+    images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict, shares)
     if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
         per_draw = curve_sizes(sizes, images, split)
     if backbones is not None:

@@ -18,14 +18,24 @@ def load(
     groups: str | None,
     seed: int,
     per_class: int | None,
-    split_file: Path | None = None,
-    keep_together: str | None = None,
-    strict: bool = False,
+    split_file: Path | None,
+    keep_together: str | None,
+    strict: bool,
+    shares: dict[str, float | None],
 ):
-    """(images, split, findings) of DATA; what the user should know of them is printed."""
+    """(images, split, findings) of DATA; what the user should know of them is printed.
+
+    `shares` of the validation and test parts are those that were typed, or `None`.
+    """
     from transfer.checks.checking import quick_findings
 
+    shares = {part: share for part, share in shares.items() if share is not None}
+    if split_file is not None:
+        _refuse_shares(shares, f"with --split {split_file}, which has its own parts; leave one of them away")
     images = transfer.load_images(data, groups)
+    given = {"validation", "test"} & set(images.given)
+    if len(given) == 2 or (given and "test" in shares):
+        _refuse_shares(shares, f"of DATA that names its {' and '.join(sorted(given))} part; leave it away")
     look = transfer.check(images) if strict else None
     findings = look.findings if look else quick_findings(images)
     if strict:
@@ -34,7 +44,7 @@ def load(
         if keep_together not in KEPT_TOGETHER:
             raise unknown_name("--keep-together", keep_together, KEPT_TOGETHER)
         images = transfer.keep_together(images, look.near if look else None)
-    split = transfer.split(images, seed) if split_file is None else transfer.read_split(images, split_file)
+    split = transfer.split(images, seed, **shares) if split_file is None else transfer.read_split(images, split_file)
     if per_class is not None:
         split = transfer.limit_training(split, images.labels, per_class, seed)
     parts = ", ".join(f"{len(indices)} {part}" for part, indices in split.parts().items())
@@ -46,6 +56,11 @@ def load(
     show_findings(findings)
     show_notes(split.notes)
     return images, split, findings
+
+
+def _refuse_shares(shares: dict[str, float], why: str) -> None:
+    for part, share in shares.items():
+        raise OptionError(f"--{part} {share} {why}")
 
 
 def layer_rows(path: Path | None) -> list[dict] | None:

@@ -51,6 +51,11 @@ Together = Annotated[
 WrittenSplit = Annotated[
     Path | None, typer.Option("--split", help="use a split again: a run, its config.json, or a CSV (file,part)")
 ]
+ValidationShare = Annotated[
+    float | None,
+    typer.Option("--validation", help="share of the pictures that choose epochs and rates [default: 0.15]"),
+]
+TestShare = Annotated[float | None, typer.Option("--test", help="share of the pictures for testing [default: 0.2]")]
 Folds = Annotated[int | None, typer.Option(min=2, help="also train on so many folds, for mean and spread")]
 Repeats = Annotated[int, typer.Option(min=1, help="how often the folds are dealt anew")]
 Seed = Annotated[int, typer.Option(min=0, help="of the split and of every other random choice")]
