@@ -56,16 +56,14 @@ class CrossValidation:
     def in_words(self) -> list[str]:
         """The figures as sentences."""
         accuracy, balanced = (self.summary()[name] for name in FIGURES[:2])
-        said = [
-            f"{self.pooled[name]:.1%} ({100 * low:.1f} to {100 * high:.1f})"
-            for name in FIGURES[:2]
-            for low, high in [self.pooled[f"{name}_ci95"]]
-        ]
+        pooled = self.pooled
+        ends = {name: "{:.1f} to {:.1f}".format(*(100 * end for end in pooled[f"{name}_ci95"])) for name in FIGURES[:2]}
         return [
             f"over {len(self.rows)} folds, accuracy {accuracy['mean']:.1%} +- {accuracy['spread']:.1%}, "
             f"balanced {balanced['mean']:.1%} +- {balanced['spread']:.1%} (spread from fold to fold)",
-            f"all {self.pooled['answers']:,} answers to {self.pooled['pictures']:,} pictures together, each by a "
-            f"network that had not seen the picture: accuracy {said[0]}, balanced {said[1]}",
+            f"all {pooled['answers']:,} answers to {pooled['pictures']:,} pictures together, each by a network that "
+            f"had not seen the picture: accuracy {pooled['accuracy']:.1%} (95 % interval {ends['accuracy']}), "
+            f"balanced {pooled['balanced_accuracy']:.1%} ({ends['balanced_accuracy']})",
         ]
 
     def as_dict(self) -> dict:
