@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import keras
 import numpy as np
@@ -20,9 +21,9 @@ from transfer.learning.option_checks import check_options
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
 from transfer.networks.backbones import check_name
 from transfer.networks.features import extract_features, forward
-from transfer.statistics.differences import Answers, paired_differences
 from transfer.statistics.intervals import resampled_sums, share_interval, units
 from transfer.statistics.linear_probe import out_of_fold
+from transfer.statistics.significance import fewest_units, holm, sign_flip_test
 
 FOLDS = 5
 TIMED = 5  # batches, after one that compiles; their median counts
@@ -167,11 +168,14 @@ def _against_best(ranked: list[Candidate], answers, images: LabelledImages, indi
     Which one is the best is seen in the same answers, so that any pair could have been the one that is
     looked at: the correction is for all pairs, not for those with the best alone (Hsu 1996, Multiple Comparisons).
     """
-    labels, groups = images.labels[indices], images.groups_of(indices)
-    said = {str(rank): Answers(indices, labels, predicted, groups) for rank, predicted in enumerate(answers)}
-    others = [row for row in paired_differences(said) if row["a"] == "0"]
-    differences = [candidate.accuracy - ranked[0].accuracy for candidate in ranked[1:]]
-    return ranked[:1] + [
-        replace(candidate, difference=difference, p_value=row["p_value_holm"])
-        for candidate, difference, row in zip(ranked[1:], differences, others)
+    labels, unit = images.labels[indices], units(len(indices), images.groups_of(indices))
+    right = [(predicted == labels).astype(int) for predicted in answers]
+    pairs = list(combinations(right, 2))  # those with the best come first
+    p_values = [None] * len(pairs)
+    if pairs and unit.max() + 1 >= fewest_units(len(pairs)):
+        p_values = holm([sign_flip_test(np.bincount(unit, a - b).astype(int)) for a, b in pairs])
+    best, *others = ranked
+    return [best] + [
+        replace(candidate, difference=candidate.accuracy - best.accuracy, p_value=p_value)
+        for candidate, p_value in zip(others, p_values)
     ]
