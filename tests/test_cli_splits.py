@@ -54,7 +54,8 @@ def test_what_folds_say_is_a_result(capsys):
 
 
 def test_groups_stay_together_in_the_run(trained):
-    run, _ = trained
+    run, done = trained
+    assert "note: 10 groups, 9 each" in done.stderr
     files = json.loads((run / "config.json").read_text())["files"]
     parts = {}
     for name, row in files.items():
