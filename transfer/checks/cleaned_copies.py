@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.checks.cleaning import Action
 from transfer.data.folders import LabelledImages
-from transfer.data.images import SUFFIXES, suffix_of
+from transfer.data.images import SUFFIXES, opened
 from transfer.errors import DataError
 from transfer.progress import bar
 from transfer.writing import check_apart, whole_folder, write_table
@@ -104,7 +104,7 @@ def _targets(images: LabelledImages, owns: Sequence[str], labels: dict[int, str]
         parts = PurePosixPath(images.names[index]).parts
         wanted = target = folder.joinpath(*parts[images.class_depth(index) :])
         if wanted.suffix.lower() not in SUFFIXES:  # as a table may name them, but no folder holds them
-            wanted = target = wanted.with_name(wanted.name + suffix_of(images.paths[index]))
+            wanted = target = wanted.with_name(wanted.name + _suffix_of(images.paths[index]))
         number = 2
         # Some file systems take two names that differ by case for one.
         while str(target).casefold() in taken:
@@ -113,3 +113,9 @@ def _targets(images: LabelledImages, owns: Sequence[str], labels: dict[int, str]
         taken.add(str(target).casefold())
         targets[index] = target
     return targets
+
+
+def _suffix_of(path: Path) -> str:
+    """The ending that names how a picture is stored."""
+    with opened(path) as image:
+        return ".jpg" if image.format == "MPO" else f".{image.format.lower()}"

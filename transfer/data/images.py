@@ -95,12 +95,6 @@ def picture_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def suffix_of(path: Path) -> str:
-    """The ending, one of `SUFFIXES`, that names how a picture is stored."""
-    with opened(path) as image:
-        return ".jpg" if image.format == "MPO" else f".{image.format.lower()}"
-
-
 def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
     """The part (left, top, right, bottom) of a picture that is scaled to the square."""
     if fit != "crop":

@@ -44,9 +44,7 @@ def is_table(path: Path) -> bool:
     """Tell a table of pictures by its first row."""
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         try:
-            return {"file", "label"} <= set(
-                csv.DictReader(file, delimiter=_delimiter(file), skipinitialspace=True).fieldnames or ()
-            )
+            return {"file", "label"} <= set(_reader(file).fieldnames or ())
         except csv.Error:
             return False
 
@@ -83,7 +81,7 @@ def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV that has at least these columns."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter=_delimiter(file), skipinitialspace=True)
+            reader = _reader(file)
             if not set(columns) <= set(reader.fieldnames or ()):
                 found = ", ".join(reader.fieldnames or ()) or "nothing"
                 raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
@@ -134,11 +132,12 @@ def read_groups(table: Path, names: Sequence[str], known: Iterable[str]) -> dict
     return {name: (row["group"] or "").strip() for name, row in rows.items()}
 
 
-def _delimiter(file: TextIO) -> str:
-    """What divides cells: spreadsheets write `;` where a comma divides decimals."""
+def _reader(file: TextIO) -> csv.DictReader:
     header = file.readline()
     file.seek(0)
-    return ";" if ";" in header and "," not in header else ","
+    # Spreadsheets divide cells by `;` where a comma divides decimals.
+    delimiter = ";" if ";" in header and "," not in header else ","
+    return csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
 
 
 def _spellings(written: str) -> Iterator[str]:
