@@ -34,8 +34,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
     """Decode a picture file.
 
-    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8,
-    and the EXIF orientation is applied.
+    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF turns it upright.
 
     Args:
         source: a path, or the bytes of a file.
