@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from transfer.errors import OptionError, UnknownNameError
-from transfer.learning.training import cross_entropy, multiclass_hinge
 from transfer.networks import heads, scratch
+from transfer.networks.heads import cross_entropy, multiclass_hinge
 
 RNG = np.random.default_rng(0)
 

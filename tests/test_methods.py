@@ -288,6 +288,7 @@ def test_what_would_be_ignored_beside_a_network_is_refused(digits, options, said
         ({"dropout": 1.5}, OptionError),
         ({"hidden": [0]}, OptionError),
         ({"epochs": 0}, OptionError),
+        ({"batch_size": 0}, OptionError),
         ({"epochs": 2.5}, OptionError),
         ({"seed": -1}, OptionError),
         ({"image_size": 0}, OptionError),

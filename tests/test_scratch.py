@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import LayerError
-from transfer.networks import scratch
+from transfer.networks import scratch, taps
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
 
@@ -121,6 +121,20 @@ def test_describe_layers():
     assert conv.dense_parameters == (8 * 8 * 3) * (8 * 8 * 4) + 8 * 8 * 4
     assert rows[-1].parameters == rows[-1].dense_parameters == (4 * 4 * 6) * 5 + 5
     assert next(row for row in rows if row.kind == "Add").dense_parameters is None
+
+
+def test_a_layer_of_several_outputs_is_described_and_opened():
+    inputs = keras.Input((8, 8, 3), name="pictures")
+    sequence = keras.layers.Reshape((8, 24))(keras.layers.Conv2D(3, 3, padding="same")(inputs))
+    _, state, _ = keras.layers.LSTM(4, return_state=True, name="lstm")(sequence)
+    nested = keras.Model(inputs, state)
+    outer = keras.Input((8, 8, 3))
+    for model in (nested, keras.Model(outer, keras.layers.Dense(2)(nested(outer)))):
+        network = taps.open_network(model)
+        assert len(network.maps()) == 1
+        expected = model(PICTURES[:, :8, :8])
+        np.testing.assert_allclose(network.up_to(network.logits)(PICTURES[:, :8, :8]), expected, atol=1e-6)
+    assert next(row for row in scratch.describe_layers(nested) if row.name == "lstm").output_shape == (4,)
 
 
 def test_describe_layers_of_any_size_has_no_price():

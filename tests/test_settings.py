@@ -48,6 +48,13 @@ def test_scratch_schedule(images, epochs):
     assert settings.scratch_schedule(images).epochs == epochs
 
 
+@pytest.mark.parametrize("rule", [settings.finetune_schedule, settings.scratch_schedule])
+def test_with_another_batch_size_an_epoch_still_has_every_picture(rule):
+    schedule = rule(300, 7)
+    assert (schedule.batch_size, schedule.steps) == (7, 43)
+    assert schedule.epochs == rule(300).epochs
+
+
 @pytest.mark.parametrize("size", [32, 64, 96])
 @pytest.mark.parametrize(("images", "residual"), [(1999, False), (2000, True)])
 def test_scratch_layers_can_be_built(images, residual, size):

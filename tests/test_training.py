@@ -19,7 +19,7 @@ QUICK = Schedule(epochs=15, steps=5, batch_size=16, learning_rate=3e-2, patience
 def fit(schedule=QUICK, validation=VALIDATION, seed=0, loss=None, features=FEATURES, **options):
     keras.utils.set_random_seed(seed)
     head = heads.head(6, 3, **options)
-    loss = loss or training.cross_entropy()
+    loss = loss or heads.cross_entropy()
     history = training.fit_head(head, features[:80], TARGETS[:80], WEIGHTS[:80], validation, schedule, loss)
     return head, history
 
@@ -27,9 +27,9 @@ def fit(schedule=QUICK, validation=VALIDATION, seed=0, loss=None, features=FEATU
 @pytest.mark.parametrize(
     ("options", "loss"),
     [
-        ({"kind": "linear"}, training.cross_entropy(0.1)),
-        ({"kind": "mlp", "hidden": (8,)}, training.cross_entropy()),
-        ({"kind": "svm"}, training.multiclass_hinge),
+        ({"kind": "linear"}, heads.cross_entropy(0.1)),
+        ({"kind": "mlp", "hidden": (8,)}, heads.cross_entropy()),
+        ({"kind": "svm"}, heads.multiclass_hinge),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
@@ -61,7 +61,7 @@ def test_the_best_epoch_is_kept():
     head, history = fit(Schedule(30, 5, 16, 1e-1, patience=3), upside_down)
     losses = [row["val_loss"] for row in history]
     assert len(losses) == int(np.argmin(losses)) + 1 + 3
-    kept = float(training.cross_entropy()(upside_down[1], head(upside_down[0])))
+    kept = float(heads.cross_entropy()(upside_down[1], head(upside_down[0])))
     assert kept == pytest.approx(min(losses), rel=1e-4)
 
 
@@ -101,7 +101,7 @@ def test_stopped_by_hand_the_best_state_is_kept(monkeypatch, capsys):
     head, history = fit()
     assert len(history) == 3
     assert training.stops(history) == ["head was stopped by hand after 3 epochs"]
-    loss = float(training.cross_entropy()(VALIDATION[1], head(VALIDATION[0])))
+    loss = float(heads.cross_entropy()(VALIDATION[1], head(VALIDATION[0])))
     assert loss <= min(row["val_loss"] for row in history) + 1e-4
     assert "head stopped by hand after 3 epochs" in " ".join(capsys.readouterr().err.split())
 
@@ -169,7 +169,7 @@ def test_a_small_convnet_learns():
     pictures = RNG_PICTURES.astype(np.float32)
     schedule = Schedule(12, 3, 10, 3e-2, patience=12, weight_decay=1e-2)
     history = training.fit_network(
-        model, batches(), (pictures, TARGETS[:24]), schedule, training.cross_entropy(), "scratch"
+        model, batches(), (pictures, TARGETS[:24]), schedule, heads.cross_entropy(), "scratch"
     )
     assert history[0]["phase"] == "scratch"
     assert (np.argmax(model(pictures), axis=1) == LABELS[:24]).mean() > 0.9

@@ -72,13 +72,18 @@ class LabelledImages:
 
     def typical_side(self, most: int = 200) -> int:
         """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""
-        steps = np.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
-        return round(float(np.median([min(picture_size(self.paths[i])) for i in steps])))
+        return round(float(np.median([min(picture_size(path)) for path in spread(self.paths, most)])))
 
     def digest(self) -> str:
         """One digest of all pictures and labels, whatever their names and order."""
         rows = sorted(f"{digest} {self.class_names[label]}" for digest, label in zip(self.digests, self.labels))
         return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def spread(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of them, from the first to the last: in order of names, neighbours are of one class."""
+    steps = np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int)
+    return [paths[i] for i in steps]
 
 
 def load_images(

@@ -40,6 +40,7 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     learning_rate: float | None = None,
+    batch_size: int | None = None,
     hidden: Sequence[int] = (256,),
     dropout: float = 0.3,
     activation: str = "relu",
@@ -68,8 +69,9 @@ def train(
         image_size, weights: of a backbone given by name, see `load_backbone`.
         fit: how pictures are brought to the square: `crop`, `pad` or `stretch`.
         seed: of every random choice but the split's.
-        epochs, learning_rate, label_smoothing: instead of those that `settings` derives from the
-            data; for `finetune` they are those of the second step.
+        epochs, learning_rate, batch_size, label_smoothing: instead of those that `settings` derives from the
+            data; for `finetune` all but the last are those of the second step. Heads on kept features have the
+            batches of `settings` in any case: a smaller one is for a network that does not fit into memory.
         class_weights: `balanced` gives rare classes the weight of frequent ones, in the loss that is trained and
             in the validation loss that chooses the epoch.
         flip: whether training pictures are mirrored at random.
@@ -92,7 +94,7 @@ def train(
     check_methods([method])
     heads.check_head(head, hidden, dropout, activation)
     check_options(
-        image_size=image_size, fit=fit, seed=seed, epochs=epochs, learning_rate=learning_rate,
+        image_size=image_size, fit=fit, seed=seed, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
         label_smoothing=label_smoothing, class_weights=class_weights, share=share,
     )  # fmt: skip
     keras.utils.set_random_seed(seed)
@@ -100,7 +102,7 @@ def train(
     size = network.input_shape[1]
     options = dict(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
-        learning_rate=learning_rate, hidden=list(hidden), dropout=dropout, activation=activation,
+        learning_rate=learning_rate, batch_size=batch_size, hidden=list(hidden), dropout=dropout, activation=activation,
         label_smoothing=label_smoothing, class_weights=class_weights, flip=flip, share=share,
         train_batch_norm=train_batch_norm, refit=refit,
     )  # fmt: skip
@@ -135,7 +137,7 @@ def _finetune(network: keras.Model, task: Task) -> Result:
     o = task.options
     per_class = len(task.split.train) / len(task.one_hot)
     freezing.unfreeze(network, o["share"] or settings.finetune_share(per_class), o["train_batch_norm"])
-    schedule = settings.finetune_schedule(len(task.split.train))
+    schedule = settings.finetune_schedule(len(task.split.train), o["batch_size"])
     return _whole_network(heads.join(network, head), task, schedule, "finetune", history)
 
 
@@ -143,7 +145,7 @@ def _scratch(network: keras.Model, task: Task) -> Result:
     network = copy_network(network)
     freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
-    schedule = settings.scratch_schedule(len(task.split.train))
+    schedule = settings.scratch_schedule(len(task.split.train), task.options["batch_size"])
     return _whole_network(model, task, schedule, "scratch", [])
 
 
@@ -162,8 +164,7 @@ def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -
         history = training.fit_head_again(
             head,
             np.concatenate([features["train"], features["validation"]]),
-            task.one_hot[task.images.labels[both]],
-            task.weights(both),
+            *task.targets(both),
             task.schedule(settings.head_schedule(len(task.split.train))),
             task.options["seed"],
         )
@@ -182,9 +183,8 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
         history = training.fit_head(
             head,
             features["train"],
-            task.targets("train"),
-            task.weights(parts["train"]),
-            (features["validation"], task.targets("validation"), task.weights(parts["validation"])),
+            *task.targets(parts["train"]),
+            (features["validation"], *task.targets(parts["validation"])),
             schedule(settings.head_schedule(len(parts["train"]))),
             task.loss(0.0),
             task.options["seed"],
@@ -201,17 +201,9 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
         batches = training.TrainingBatches(
-            task.pictures,
-            split.train,
-            task.targets("train"),
-            task.weights(split.train),
-            schedule.batch_size,
-            o["seed"],
-            o["flip"],
+            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o["seed"], o["flip"]
         )
-        validation = training.Batches(
-            task.pictures, split.validation, task.targets("validation"), task.weights(split.validation)
-        )
+        validation = training.Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
     with task.clock("evaluate"):

@@ -13,6 +13,7 @@ NUMBERS: dict[str, tuple[type, Callable[[float], bool], str]] = {
     "seed": (Integral, lambda seed: 0 <= seed < 2**32, f"a whole number from 0 to {2**32 - 1}"),
     "image_size": (Integral, lambda size: size >= 1, "a whole number of pixels from 1 up"),
     "epochs": (Integral, lambda epochs: epochs >= 1, "a whole number from 1 up"),
+    "batch_size": (Integral, lambda pictures: pictures >= 1, "a whole number of pictures from 1 up"),
     "learning_rate": (Real, lambda rate: 0 < rate < float("inf"), "a number above 0"),
     "label_smoothing": (Real, lambda share: 0 <= share < 1, "a share from 0 to below 1"),
     "share": (Real, lambda share: 0 < share <= 1, "a share above 0 and up to 1"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+from transfer.networks.heads import HEADS
 
 
 def best_of(validation: Mapping[str, dict]) -> str:
@@ -29,7 +30,7 @@ def refitted(options: Mapping, validation: int) -> bool:
         options: of the `Result`.
         validation: how many validation pictures there are.
     """
-    return options["method"] == "frozen" and options["refit"] and options["head"] != "mlp" and validation > 0
+    return options["method"] == "frozen" and options["refit"] and HEADS[options["head"]].convex and validation > 0
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Result:
         seconds: what each step took.
         options: all that repeats the training.
         notes: what the user should know, one sentence each.
-        unfinished: where a comparison keeps this result until the others are done.
+        unfinished: where this result waits in the cache until `save_run` has written it.
     """
 
     model: keras.Model

@@ -13,7 +13,6 @@ from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import DataError, UnreadablePictures
-from transfer.learning import training
 from transfer.networks import heads
 
 
@@ -41,27 +40,21 @@ class Task:
             raise DataError(f"{error.note}, and there is no other training picture of class {name!r}; add pictures")
         self.notes.append(error.note)
 
-    def targets(self, part: str) -> np.ndarray:
-        """One-hot labels `(N, C)` of a part."""
-        return self.one_hot[self.images.labels[getattr(self.split, part)]]
+    def targets(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One-hot labels `(N, C)` of some pictures, and what each of them counts in the loss, `(N,)`, 1 on average.
 
-    def weights(self, indices: np.ndarray) -> np.ndarray:
-        """What each picture of one part counts in the loss, `(N,)`, with a mean of 1.
-
-        Balanced, each class counts as much as any other in this part, however the classes of other parts are mixed.
+        Balanced, each class counts as much as any other among them, however the classes of another part are mixed.
         """
         labels = self.images.labels[indices]
-        if self.options["class_weights"] is None:
-            return np.ones(len(labels), np.float32)
-        counts = np.bincount(labels, minlength=len(self.one_hot))
-        return (len(labels) / (len(self.one_hot) * counts[labels])).astype(np.float32)
+        weights = np.ones(len(labels))
+        if self.options["class_weights"] == "balanced":
+            weights = len(labels) / (len(self.one_hot) * np.bincount(labels)[labels])
+        return self.one_hot[labels], weights.astype(np.float32)
 
     def loss(self, smoothing: float):
         """The loss of the head; `smoothing` where no other was asked for."""
-        if self.options["head"] == "svm":
-            return training.multiclass_hinge
         chosen = self.options["label_smoothing"]
-        return training.cross_entropy(smoothing if chosen is None else chosen)
+        return heads.HEADS[self.options["head"]].loss(smoothing if chosen is None else chosen)
 
     def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
         """A schedule with the epochs and the rate that were asked for."""

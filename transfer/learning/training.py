@@ -19,26 +19,6 @@ Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
 
 
-def multiclass_hinge(one_hot, scores):
-    """The loss of a multi-class support vector machine (Crammer & Singer 2001).
-
-    Args:
-        one_hot: `(B, C)` targets.
-        scores: `(B, C)` logits.
-
-    Returns:
-        `(B,)`: by how much the best wrong class comes within 1 of the right one.
-    """
-    right = keras.ops.sum(one_hot * scores, axis=-1)
-    best_wrong = keras.ops.max(scores - 1e9 * one_hot, axis=-1)
-    return keras.ops.relu(1.0 + best_wrong - right)
-
-
-def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
-    """Softmax cross-entropy on logits."""
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
-
-
 class Batches(keras.utils.PyDataset):
     """Pictures with their targets, a batch at a time.
 

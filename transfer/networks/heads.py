@@ -1,8 +1,9 @@
-"""The new fully-connected part that turns features into one logit for each class."""
+"""The new fully-connected part that turns features into one logit for each class, and its loss."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 from keras import layers as kl
@@ -23,8 +24,39 @@ def _mlp(x, l2, hidden, dropout, activation):
     return x
 
 
-# What comes before the last layer; a linear head and a support vector machine differ in their loss.
-HEADS: dict[str, Callable] = {"linear": _linear, "mlp": _mlp, "svm": _linear}
+def multiclass_hinge(one_hot, scores):
+    """The loss of a multi-class support vector machine (Crammer & Singer 2001).
+
+    Args:
+        one_hot: `(B, C)` targets.
+        scores: `(B, C)` logits.
+
+    Returns:
+        `(B,)`: by how much the best wrong class comes within 1 of the right one.
+    """
+    right = keras.ops.sum(one_hot * scores, axis=-1)
+    best_wrong = keras.ops.max(scores - 1e9 * one_hot, axis=-1)
+    return keras.ops.relu(1.0 + best_wrong - right)
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Softmax cross-entropy on logits."""
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+
+class HeadRow(NamedTuple):
+    """A row: what comes before the last layer, its loss by label smoothing, and whether that has a single minimum."""
+
+    layers: Callable
+    loss: Callable
+    convex: bool
+
+
+HEADS: dict[str, HeadRow] = {
+    "linear": HeadRow(_linear, cross_entropy, convex=True),
+    "mlp": HeadRow(_mlp, cross_entropy, convex=False),
+    "svm": HeadRow(_linear, lambda label_smoothing: multiclass_hinge, convex=True),
+}
 
 
 def head(
@@ -56,7 +88,7 @@ def head(
     check_head(kind, hidden, dropout, activation)
     inputs = keras.Input((features,), name="features")
     x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
-    x = HEADS[kind](x, l2, hidden=hidden, dropout=dropout, activation=activation)
+    x = HEADS[kind].layers(x, l2, hidden=hidden, dropout=dropout, activation=activation)
     outputs = kl.Dense(classes, kernel_regularizer=keras.regularizers.L2(l2), name="logits")(x)
     return keras.Model(inputs, outputs, name=f"{kind}_head")
 

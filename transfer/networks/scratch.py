@@ -205,7 +205,8 @@ def describe_layers(model: keras.Model) -> list[LayerDescription]:
     for layer in model.layers:
         if isinstance(layer, kl.InputLayer):
             continue
-        out, into = layer.output.shape[1:], layer.input.shape[1:] if not isinstance(layer.input, list) else None
+        inputs, outputs = keras.tree.flatten(layer.input), keras.tree.flatten(layer.output)
+        out, into = outputs[0].shape[1:], inputs[0].shape[1:] if len(inputs) == 1 else None
         weighted = isinstance(layer, (kl.Conv2D, kl.DepthwiseConv2D, kl.Dense))
         known = weighted and into is not None and None not in (*into, *out)
         dense = prod(into) * prod(out) + prod(out) if known else None

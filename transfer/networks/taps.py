@@ -120,14 +120,15 @@ def _run(model: keras.Model, inputs: keras.KerasTensor, taps: dict[str, Tap], pr
             last = _run(layer, first, taps, f"{prefix}{layer.name}.")
         else:
             last = layer(*args, **kwargs)
-            taps[layer.name] = Tap(layer, first, last)
+            taps[layer.name] = Tap(layer, first, keras.tree.flatten(last)[0])
         return last
 
     graph = keras.Model(model.inputs[0], model.outputs[0])  # a Sequential becomes functional
     keras.models.clone_model(graph, inputs, clone_function=copy, call_function=call)
     for layer, twin in copied:
         take_weights(twin, layer)
-    return last  # the graph is run in order of depth, and nothing is deeper than its one output
+    # The graph is run in order of depth, and nothing is deeper than its one output.
+    return keras.tree.flatten(last)[graph.outputs[0]._keras_history.tensor_index]
 
 
 def _has_graph(layer: object) -> bool:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from transfer.data.folders import spread
 from transfer.data.images import fit_picture, read_picture
 from transfer.errors import PictureError, TransferError, unknown_name
 from transfer.learning.backbone_argument import asked_for
@@ -150,11 +151,10 @@ def _examples(model: keras.Model, config: dict, folder: str | Path | None) -> tu
         root = Path(config["root"])
         paths = [root / name for name, file in config["files"].items() if file["part"] == "train"]
         paths, source = [path for path in paths if path.is_file()], "training pictures"
-    spread = np.linspace(0, len(paths) - 1, min(len(paths), MOST_EXAMPLES)).astype(int)
     read = []
-    for position in spread:
+    for path in spread(paths, MOST_EXAMPLES):
         try:
-            read.append(_pixels(paths[position], model, config))
+            read.append(_pixels(path, model, config))
         except PictureError:
             continue
     return np.array(read, np.uint8), source

@@ -14,7 +14,7 @@ import numpy as np
 
 from transfer.cache import cache_folder
 from transfer.checks.findings import Finding
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, spread
 from transfer.data.splits import Split
 from transfer.learning.results import Predictions, Result
 from transfer.networks.model_files import load_model
@@ -118,7 +118,7 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
 def sample_paths(result: Result) -> list[Path]:
     """Some pictures of the test part, else of training, to check an export with."""
     indices = result.split.test if len(result.split.test) else result.split.train
-    return _spread([result.images.paths[i] for i in indices])
+    return spread([result.images.paths[i] for i in indices], SAMPLES)
 
 
 def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
@@ -136,13 +136,7 @@ def _samples_again(config: dict) -> list[Path]:
     """Test pictures of an earlier run, else those of training, that are still where they were."""
     root, files = Path(config["root"]), config["files"]
     parts = [[root / name for name, file in files.items() if file["part"] == part] for part in ("test", "train")]
-    return _spread([path for path in parts[0] or parts[1] if path.is_file()])
-
-
-def _spread(paths: Sequence[Path]) -> list[Path]:
-    """Some of them, from the first to the last: in order of names, neighbours are of one class."""
-    steps = np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)
-    return [paths[i] for i in steps]
+    return spread([path for path in parts[0] or parts[1] if path.is_file()], SAMPLES)
 
 
 def _typed(row: dict[str, str]) -> dict[str, float | str]:
