@@ -83,6 +83,7 @@ def test_the_split_of_that_run_is_used_again(trained, digits_folder):
         (("--keep-together", "twins"), "near-duplicates"),
         (("--split", "nowhere.csv"), "does not exist"),
         (("--split", "run", "--test", 0.3), "--test 0.3 with --split run"),
+        (("--folds", 3, "--test", 0.3), "--folds 3 with --test 0.3"),
         (("--test", 0.6, "--validation", 0.4), "a sum below 1"),
     ],
 )
