@@ -13,8 +13,8 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "method_names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "images", "augmentation", "archives", "tables", "name_groups", "listing", "splits", "folding", "folders",
-        "written_splits", "pipeline",
+        "images", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits", "folding",
+        "folders", "written_splits", "pipeline",
     ],
     "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [

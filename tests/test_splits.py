@@ -10,6 +10,7 @@ import transfer
 from transfer.data.folders import LabelledImages
 from transfer.data.folding import folds_by_content
 from transfer.data.splits import limit_training, split_by_content
+from transfer.data.together import joined, sets_of
 from transfer.errors import DataError, OptionError
 
 CLASSES = ("a", "b")
@@ -112,6 +113,14 @@ def test_splits_are_those_of_earlier_versions():
             split = split_by_content(digests[: 60 + small], labels, CLASSES, seed=seed)
             every.update(split.digest(digests).encode())
     assert every.hexdigest() == "5b7684d5e7e60ad684dc13e52eb22f2c"
+
+
+def test_names_and_pairs_join_pictures_directly_or_through_others():
+    contents, groups = ["a", "b", "a", "c", "d", "e"], ["", "x", "", "x", "", ""]
+    assert joined(contents, groups).tolist() == [0, 1, 0, 1, 4, 5]
+    assert joined(contents, groups, pairs=[(4, 2), (3, 4)]).tolist() == [0, 0, 0, 0, 0, 5]
+    assert sets_of(joined(contents, groups)) == [(0, 2), (1, 3)]
+    assert sets_of(joined([])) == []
 
 
 def given_parts(**counts):

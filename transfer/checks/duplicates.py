@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from transfer.checks.alignment import aligned_correlation
 from transfer.checks.inspection import Inspection, inspect_files
 from transfer.checks.measures import MINIATURE
 from transfer.checks.measures import SIDE as WAVES
 from transfer.data.folders import LabelledImages
+from transfer.data.together import joined, sets_of
 from transfer.progress import bar
 
 # Measured on flowers: 98 % of pictures cropped by up to 5 % a side stay above the first two, and no two
@@ -40,10 +38,7 @@ class Pair(NamedTuple):
 
 def exact_sets(digests: Sequence[str]) -> list[tuple[int, ...]]:
     """Indices of pictures with the same bytes, a tuple for each content that is there more than once."""
-    places = defaultdict(list)
-    for index, digest in enumerate(digests):
-        places[digest].append(index)
-    return [tuple(indices) for indices in places.values() if len(indices) > 1]
+    return sets_of(joined(digests))
 
 
 def near_pairs(inspections: Sequence[Inspection], features: np.ndarray | None = None) -> list[Pair]:
@@ -88,22 +83,7 @@ def version_sets(digests: Sequence[str], pairs: Sequence[Pair]) -> list[tuple[in
     """
     links = [pair[:2] for pair in pairs]
     paired = {index for link in links for index in link}
-    connected = sets_of(len(digests), links + _chained(exact_sets(digests)))
-    return [indices for indices in connected if not paired.isdisjoint(indices)]
-
-
-def sets_of(count: int, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Indices that pairs connect, directly or through others, in tuples of two or more."""
-    place = component_of(count, pairs)
-    order = np.argsort(place, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(place[order])) + 1)
-    return sorted(tuple(part.tolist()) for part in parts if len(part) > 1)
-
-
-def component_of(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """`(count,)` the number of the connected set that each index is in."""
-    rows, columns = np.array(pairs, int).reshape(-1, 2).T
-    return connected_components(coo_array((np.ones(len(rows)), (rows, columns)), (count, count)), False)[1]
+    return [indices for indices in sets_of(joined(digests, pairs=links)) if not paired.isdisjoint(indices)]
 
 
 def keep_together(images: LabelledImages, pairs: Sequence[Pair] | None = None) -> LabelledImages:
@@ -117,24 +97,13 @@ def keep_together(images: LabelledImages, pairs: Sequence[Pair] | None = None) -
     """
     if pairs is None:
         pairs = near_pairs(inspect_files(images.paths))
-    links = [(pair.first, pair.second) for pair in pairs] + _chained(exact_sets(images.digests))
-    members = defaultdict(list)
-    for index, group in enumerate(images.groups or ()):
-        if group:
-            members[group].append(index)
-    links += _chained(members.values())
     groups = list(images.groups or [""] * len(images))
-    for indices in sets_of(len(images), links):
+    for indices in sets_of(joined(images.digests, groups, pairs=[pair[:2] for pair in pairs])):
         # Named by content, or by the group that is there, so that the split does not hang on file names.
         names = sorted({groups[i] for i in indices} - {""}) or sorted(images.digests[i] for i in indices)
         for i in indices:
             groups[i] = names[0]
     return replace(images, groups=tuple(groups))
-
-
-def _chained(sets: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
-    """Pairs that connect the members of each set."""
-    return [link for indices in sets for link in zip(indices, indices[1:])]
 
 
 def _first_of_each(digests: Sequence[str]) -> list[int]:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from transfer.data.together import joined
 from transfer.errors import DataError, OptionError
 
 PARTS = ("train", "validation", "test")
@@ -106,14 +105,10 @@ def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.nd
         return np.array(digests)
     names = [f"group {group}" if group else digest for digest, group in zip(digests, groups)]
     found, unit = np.unique(names, return_inverse=True)
-    contents, content = np.unique(digests, return_inverse=True)
-    nodes = len(found) + len(contents)
-    edges = coo_array((np.ones(len(unit)), (unit, len(found) + content)), shape=(nodes, nodes))
-    part = connected_components(edges, directed=False)[1][: len(found)]
-    last = np.zeros(part.max() + 1, dtype=int)
+    first, last = joined(digests, groups), np.zeros(len(names), int)
     # The last in order names them all: a group, which sorts behind the digits of a digest.
-    np.maximum.at(last, part, np.arange(len(found)))
-    return found[last[part]][unit]
+    np.maximum.at(last, first, unit)
+    return found[last[first]]
 
 
 def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:

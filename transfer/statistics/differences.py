@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.data.splits import kept_together
-from transfer.statistics.intervals import units
+from transfer.data.together import joined
 from transfer.statistics.significance import LEVEL, fewest_units, holm, paired_difference
 
 NAMES_IN_WORDS = {
@@ -58,12 +57,8 @@ def paired_differences(answers: Mapping[str, Answers]) -> list[dict]:
 
 def _groups_of_both(a: np.ndarray | None, b: np.ndarray | None, in_a, in_b) -> np.ndarray | None:
     """What belongs together for either of two networks: a name for each picture, whichever of them is the first."""
-    if a is None and b is None:
-        return None
-    unit_a, unit_b = (units(len(at), None if names is None else names[at]) for names, at in ((a, in_a), (b, in_b)))
-    joined = kept_together(unit_a.astype(str), list(unit_b.astype(str)))
-    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
-    return first[inverse].astype(str)
+    namings = [names[at] for names, at in ((a, in_a), (b, in_b)) if names is not None]
+    return joined(*namings).astype(str) if namings else None
 
 
 def in_words(differences: list[dict]) -> list[str]:
