@@ -160,11 +160,11 @@ def test_one_of_the_test_part_is_as_if_left_out_from_the_start(digits, decoded, 
     images, split = digits
     decoded.damaged = {images.paths[split.test[0]]}
     fitted, fit = [], training.fit_network
-    monkeypatch.setattr(training, "fit_network", lambda *given: fitted.append(1) or fit(*given))
+    monkeypatch.setattr(training, "fit_network", lambda *given: fitted.append(given[1].batch_size) or fit(*given))
     network, parts = transfer.convnet(32, SMALL), (split, split.without(split.test[:1]))
-    found, known = (transfer.train(images, part, network, "scratch", epochs=1) for part in parts)
+    found, known = (transfer.train(images, part, network, "scratch", epochs=1, batch_size=5) for part in parts)
     assert found.metrics == known.metrics
-    assert len(fitted) == 2
+    assert fitted == [5, 5]
 
 
 def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, backbone, decoded):

@@ -72,6 +72,9 @@ Dropout = Annotated[
 Activation = Annotated[str, typer.Option(help="of the mlp: relu, tanh, sigmoid, ...")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="at most [default: from the data's size]")]
 LearningRate = Annotated[float | None, typer.Option(help="[default: from the data's size]")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="pictures a step; fewer take less memory [default: from the data's size]")
+]
 Smoothing = Annotated[float | None, typer.Option(callback=below_one, help="label smoothing, 0 to below 1")]
 Share = Annotated[
     float | None, typer.Option(help="of the backbone's layers that fine-tuning changes, from the top, above 0 to 1")
