@@ -89,7 +89,9 @@ def train(
 
     Raises:
         TrainingError: the loss became no number.
-        UnknownNameError, OptionError: a wrong name or value.
+        UnknownNameError, OptionError: a wrong name or value, or one that would be ignored.
+        ModelFileError: the network takes no pictures of one size, or gives no features `(B, D)`.
+        DataError: no training picture of a class can be decoded.
     """
     check_methods([method])
     heads.check_head(head, hidden, dropout, activation)
