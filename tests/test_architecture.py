@@ -26,15 +26,15 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
-        "measures", "inspection", "alignment", "duplicates", "findings", "data_checks", "shortcuts", "marks",
+        "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",
         "picture_checks", "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
         "option_checks", "training", "results", "tasks", "backbone_argument", "methods", "cross_validation",
     ],
     "runs": [
-        "graph_images", "records", "exports", "saved_runs", "shown_pictures", "report", "saving", "prediction",
-        "evaluating", "explain_sections", "explain_page", "repetition",
+        "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
+        "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": ["preparation", "comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
 }

@@ -358,6 +358,25 @@ def test_pictures_without_a_part_are_for_training(parts, leak, tmp_path):
     assert kinds == ({"exact across parts", "near across parts", "groups across parts"} if leak else set())
 
 
+def test_larger_crops_are_found_by_features(tmp_path, monkeypatch):
+    files = {f"cat/{i}.png": picture(i, 160, 120) for i in range(12)} | plain(12, ("dog",))
+    cut = picture(3, 160, 120).crop((4, 12, 132, 104))
+    files |= {"cat/crop.png": cut, "dog/crop.png": ImageOps.mirror(picture(5, 160, 120).crop((20, 6, 150, 102)))}
+    data = write(tmp_path, files)
+    assert transfer.check(data)["near across classes"] == transfer.check(data)["near in class"] == ()
+
+    def nearest_is_the_crop(images):
+        of = {"cat/crop.png": "cat/3.png", "dog/crop.png": "cat/5.png"}
+        rows = {name: np.random.default_rng([*name.encode()]).normal(0, 1, 16) for name in images.names}
+        return np.array([rows[of.get(name, name)] for name in images.names], np.float32)
+
+    monkeypatch.setattr("transfer.checks.checking._features", nearest_is_the_crop)
+    check = transfer.check(data, near="features")
+    assert files_of(check, "near in class") == [{"cat/3.png", "cat/crop.png"}]
+    assert files_of(check, "near across classes") == [{"cat/5.png", "dog/crop.png"}]
+    assert [pair.mirrored for pair in sorted(check.near)] == [False, True]
+
+
 def test_groups_that_names_show_across_parts_are_a_warning(tmp_path):
     write(tmp_path, {
         f"{part}/{name}/S{i:03}_{part}{k}.png": picture(100 * i + 10 * k + len(part))

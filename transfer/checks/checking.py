@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer.checks import quality
+from transfer.checks.crops import cropped_pairs
 from transfer.checks.duplicates import Pair, keep_together, near_pairs
 from transfer.checks.findings import SEVERITIES, Facts, Finding
 from transfer.checks.inspection import Inspection, inspect_files
@@ -107,7 +108,10 @@ def check(
     start = time.perf_counter()
     images, inspections = _inspected(data, groups, cache)
     features = _features(images) if labels or near == "features" else None
-    pairs = [] if near == "none" else near_pairs(inspections, features if near == "features" else None)
+    pairs = [] if near == "none" else near_pairs(inspections)
+    if near == "features":
+        known = {pair[:2] for pair in pairs}
+        pairs += [pair for pair in cropped_pairs(images.paths, inspections, features) if pair[:2] not in known]
     suspects = _suspects(features, keep_together(images, pairs), seed) if labels else None
     facts = Facts(images, inspections, pairs if near != "none" else None, suspects)
     findings = quality.find(facts)

@@ -19,7 +19,6 @@ from transfer.progress import bar
 # Measured on flowers: 98 % of pictures cropped by up to 5 % a side stay above the first two, and no two
 # different pictures of one kind reach the last (benchmarks/planted_faults.py).
 ALIKE = 0.75  # cosine of two descriptors
-ALIKE_FEATURES = 0.85  # cosine of two feature vectors, without their mean
 SAME = 0.97  # correlation of two aligned pictures
 PARTNERS = 8  # candidates of a picture that are compared with it
 FEW = 50  # pictures, below which what they have in common is not taken away
@@ -41,7 +40,7 @@ def exact_sets(digests: Sequence[str]) -> list[tuple[int, ...]]:
     return sets_of(joined(digests))
 
 
-def near_pairs(inspections: Sequence[Inspection], features: np.ndarray | None = None) -> list[Pair]:
+def near_pairs(inspections: Sequence[Inspection]) -> list[Pair]:
     """Find pictures that are versions of one another, without those that are equal byte for byte.
 
     All pairs are compared by descriptor, in blocks of a matrix product; the miniatures of those that
@@ -51,13 +50,11 @@ def near_pairs(inspections: Sequence[Inspection], features: np.ndarray | None = 
 
     Args:
         inspections: of N files.
-        features: `(N, D)` of a backbone, to find candidates that the descriptors miss (larger crops).
 
     Returns:
         The pairs, most alike first.
     """
-    first_of = _first_of_each([inspection.digest for inspection in inspections])
-    first_of = [index for index in first_of if any(inspections[index].descriptor)]
+    first_of = first_of_each(inspections)
     if len(first_of) < 2:
         return []
     waves = np.frombuffer(b"".join(inspections[i].descriptor for i in first_of), np.int8).astype(np.float32)
@@ -65,11 +62,8 @@ def near_pairs(inspections: Sequence[Inspection], features: np.ndarray | None = 
     # What all have in common (a face in the middle) makes no two of them alike; a few have no such thing.
     common = waves.sum(axis=0) / (len(waves) + FEW)
     mirror = np.tile(np.where(np.arange(WAVES) % 2, -1, 1), WAVES).astype(np.float32)
-    candidates = {(*pair, False) for pair in _alike(_unit(waves - common), _unit(waves - common), ALIKE)}
-    candidates |= {(*pair, True) for pair in _alike(_unit(waves * mirror - common), _unit(waves - common), ALIKE)}
-    if features is not None:
-        known = _unit(features[first_of] - features[first_of].mean(axis=0))
-        candidates |= {(*pair, turned) for pair in _alike(known, known, ALIKE_FEATURES) for turned in (False, True)}
+    candidates = {(*pair, False) for pair in alike(unit(waves - common), unit(waves - common), ALIKE)}
+    candidates |= {(*pair, True) for pair in alike(unit(waves * mirror - common), unit(waves - common), ALIKE)}
     ordered = sorted((first_of[a], first_of[b], mirrored) for a, b, mirrored in candidates)
     return sorted(_verified(inspections, ordered), key=lambda pair: -pair.likeness)
 
@@ -106,16 +100,19 @@ def keep_together(images: LabelledImages, pairs: Sequence[Pair] | None = None) -
     return replace(images, groups=tuple(groups))
 
 
-def _first_of_each(digests: Sequence[str]) -> list[int]:
-    return np.sort(np.unique(np.array(digests), return_index=True)[1]).tolist()
+def first_of_each(inspections: Sequence[Inspection]) -> list[int]:
+    """The index of one picture of each content, without those that have no shape in them."""
+    first = np.unique([inspection.digest for inspection in inspections], return_index=True)[1]
+    return [index for index in np.sort(first).tolist() if any(inspections[index].descriptor)]
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
-def _alike(rows: np.ndarray, others: np.ndarray, least: float) -> set[tuple[int, int]]:
-    """Pairs (a, b), a < b, with a cosine of at least `least`; of each a the nearest `PARTNERS`."""
+def alike(rows: np.ndarray, others: np.ndarray, least: float, partners: int = PARTNERS) -> set[tuple[int, int]]:
+    """Pairs (a, b), a < b, with a cosine of at least `least`; of each a the nearest so many."""
     found = set()
     for start in range(0, len(rows), BLOCK):
         a, b, cosine = np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32)
@@ -129,7 +126,7 @@ def _alike(rows: np.ndarray, others: np.ndarray, least: float) -> set[tuple[int,
             cosine = np.concatenate([cosine, cosines[row, column]])
             order = np.lexsort((b, -cosine, a))
             rank = np.arange(len(order)) - np.searchsorted(a[order], a[order])
-            a, b, cosine = (values[order[rank < PARTNERS]] for values in (a, b, cosine))
+            a, b, cosine = (values[order[rank < partners]] for values in (a, b, cosine))
         found |= set(zip(a.tolist(), b.tolist()))
     return found
 
@@ -139,7 +136,7 @@ def _verified(inspections: Sequence[Inspection], candidates: Sequence[tuple[int,
     with bar("compare", len(candidates)) as advance:
         for start in range(0, len(candidates), TOGETHER):
             part = candidates[start : start + TOGETHER]
-            first, second = (_miniatures(inspections, [pair[side] for pair in part]) for side in (0, 1))
+            first, second = (miniatures(inspections, [pair[side] for pair in part]) for side in (0, 1))
             mirrored = np.array([pair[2] for pair in part])
             first[mirrored] = first[mirrored, :, ::-1]
             likeness = aligned_correlation(first, second)
@@ -148,6 +145,7 @@ def _verified(inspections: Sequence[Inspection], candidates: Sequence[tuple[int,
     return found
 
 
-def _miniatures(inspections: Sequence[Inspection], indices: Sequence[int]) -> np.ndarray:
+def miniatures(inspections: Sequence[Inspection], indices: Sequence[int]) -> np.ndarray:
+    """`(len(indices), 32, 32)` grey levels, 0..255 float32."""
     levels = np.frombuffer(b"".join(inspections[i].miniature for i in indices), np.uint8)
     return levels.reshape(-1, MINIATURE, MINIATURE).astype(np.float32)
