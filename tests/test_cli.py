@@ -125,6 +125,7 @@ def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
         ("train", "{data}", "--head", "linear", "--dropout", "0.5"),
         ("train", "{data}", "--head", "svm", "--label-smoothing", "0.1"),
         ("train", "{data}", "--share", "0.5"),
+        ("train", "{data}", "--batch-size", "4"),
         ("train", "{data}", "--repeats", "2"),
         ("compare", "{data}", "--sizes", "5,10"),
         ("compare", "{data}", "--methods", "frozen,dense", "--layers", "nowhere.json"),
@@ -180,11 +181,30 @@ def test_options_without_effect_are_refused_before_anything_is_read(words, sente
     assert not list(tmp_path.iterdir())
 
 
+def test_options_are_looked_at_before_data_is_and_before_backbones_are_compared(digits_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "choose_backbone", lambda *args, **options: pytest.fail("compared"), raising=False)
+    monkeypatch.chdir(tmp_path)
+    layers = tmp_path / "layers.json"
+    layers.write_text('[{"covn": 4}]')
+    chosen = ("compare", digits_folder, "--backbones", "fast")
+    cases = {
+        "unknown name 'frozn'; did you mean frozen": ("train", "nowhere", "--method", "frozn"),
+        "did you mean balanced": ("train", "nowhere", "--class-weights", "balance"),
+        "learning_rate of -1.0; expected a number above 0": ("compare", "nowhere", "--learning-rate", -1),
+        "share of 2.0; expected": ("compare", "nowhere", "--share", 2),
+        "unknown name 'lineer'; did you mean linear": (*chosen, "--head", "lineer"),
+        "did you mean conv": (*chosen, "--layers", layers),
+    }
+    for expected, words in cases.items():
+        with pytest.raises(cli.TransferError, match=expected):
+            typed(*words)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
         ("--epochs", 0), ("--seed", -1), ("--image-size", 0), ("--per-class", 0), ("--folds", 1), ("--repeats", 0),
-        ("--label-smoothing", 1), ("--dropout", -0.1), ("--dropout", 1),
+        ("--batch-size", 0), ("--label-smoothing", 1), ("--dropout", -0.1), ("--dropout", 1),
     ],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_named(digits_folder, option, value):

@@ -12,8 +12,10 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer.errors import OutputError  # noqa: E402
+from transfer.errors import ExportError, OutputError  # noqa: E402
+from transfer.learning.methods import train  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
+from transfer.runs import kept_results, saving  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,43 @@ def test_an_export_to_a_full_disk_is_one_sentence(result, tmp_path):
 def test_a_cache_on_a_full_disk_is_one_sentence_and_keeps_no_cut_network(digits, own_cache):
     with full_disk(), pytest.raises(OutputError, match=r"cannot be written .*TRANSFER_CACHE"):
         transfer.compare(*digits, scratch.dense_network(32, (64,)), ["dense"], epochs=1)
+    assert not any((own_cache / "unfinished").iterdir())
+
+
+def test_what_was_trained_is_not_trained_again_when_it_could_not_be_saved(
+    digits_folder, tmp_path, own_cache, monkeypatch
+):
+    def differs(*given):
+        raise ExportError("the exported model differs")
+
+    trained = []
+    monkeypatch.setattr(kept_results, "train", lambda *given, **options: trained.append(1) or train(*given, **options))
+    monkeypatch.setattr(saving, "export_saved_model", differs)
+    monkeypatch.setattr(saving, "write_report", lambda *given: None)
+    layers = tmp_path / "layers.json"
+    layers.write_text('[{"conv": 4, "stride": 4}, {"activation": "relu"}]')
+    words = ("train", digits_folder, "--method", "scratch", "--layers", layers, "--image-size", 32, "--epochs", 1)
+    said = refused(*words, "--out", tmp_path / "run")
+    (kept,) = (own_cache / "unfinished").iterdir()
+    assert said == (
+        f"the exported model differs; what was trained is kept ({kept}): the same command again goes on from there"
+    )
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: None)
+    for place, trainings in (("run", 1), ("another", 2)):
+        ended = CliRunner().invoke(cli.app, [str(word) for word in (*words, "--out", tmp_path / place)])
+        assert ended.exit_code == 0, ended.exception
+        assert len(trained) == trainings
+        assert not any((own_cache / "unfinished").iterdir())
+    run, another = ((tmp_path / place / "predictions.csv").read_bytes() for place in ("run", "another"))
+    assert run == another
+
+
+def test_a_training_is_not_lost_to_a_cache_on_a_full_disk(digits, own_cache):
+    network = [{"flatten": True}, {"dense": 64}]
+    with full_disk():
+        result = kept_results.train_once(*digits, method="scratch", layers=network, image_size=32, epochs=1)
+    assert result.metrics["accuracy"] is not None
     assert not any((own_cache / "unfinished").iterdir())
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     config["files"]["0/00.png"]["class"] = "1"
     said = {"versions": config["versions"], "files": config["files"], "data": str(tmp_path / "nowhere")}
     old = changed(run, tmp_path / "old", **said)
+    (old / "history.csv").write_text('"phase","epoch","stopped_by_hand"\n"scratch",1,1\n')
     with pytest.raises(DataError, match="nowhere does not exist"):
         transfer.repeat_run(old)
     moved = shutil.copytree(digits_folder, tmp_path / "moved")
@@ -78,6 +80,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     ended = CliRunner().invoke(cli.app, [str(word) for word in words])
     assert ended.exit_code == 0, ended.exception
     assert "and was 2.0" in ended.stderr
+    assert "note: the run was stopped by hand, and this one was not" in ended.stderr
     assert "numpy is" not in ended.stderr
     assert "1 picture(s) have another class than in the run: 0/00.png (was 1)" in " ".join(ended.stderr.split())
     assert json.loads(ended.stdout)["accuracy"] == json.loads((run / "result.json").read_text())["accuracy"]
@@ -115,13 +118,19 @@ def test_a_table_and_a_network_in_files_are_found_from_any_folder_and_a_network_
     assert "own.keras (as given) has changed since the run: figures may differ" in " ".join(again.notes)
 
 
-def test_groups_come_from_the_run(digits, run, tmp_path):
+@pytest.mark.parametrize("alike", [False, True])
+def test_groups_come_from_the_run(alike, digits):
     images, _ = digits
+    if alike:  # one content lies in many groups
+        images = replace(images, digests=("the same",) * len(images))
     files = {
         name: {"part": "train", "digest": digest, "group": name[:3]}
         for name, digest in zip(images.names, images.digests)
     }
     assert repetition._with_groups(images, {"files": files}).groups == tuple(name[:3] for name in images.names)
+    moved = replace(images, names=tuple(f"moved/{name}" for name in images.names))
+    groups = repetition._with_groups(moved, {"files": files}).groups
+    assert groups == tuple("2/2" if alike else name[:3] for name in images.names)
 
 
 @pytest.mark.parametrize(

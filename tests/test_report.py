@@ -283,3 +283,17 @@ def test_plots_stay_small_and_take_the_colour_of_the_page(plot, classes):
     assert plots.INK not in drawn
     assert len(drawn) < 300_000
     assert drawn == plots.svg(plot, figures_of(classes))
+
+
+def test_a_class_without_test_pictures_or_answers_has_no_shares(runs, tmp_path):
+    run = shutil.copytree(runs / "linear", tmp_path / "run")
+    said = json.loads((run / "result.json").read_text())
+    said["per_class"]["2"]["support"] = 0
+    for row in said["confusion"]:
+        row[1:] = [0, 1]
+    (run / "result.json").write_text(json.dumps(said))
+    text = transfer.build_report([run], run / "report.html").read_text()
+    table = text.partition("<th>recall</th>")[2].partition("</table>")[0]
+    rows = [row.split("</td>")[1:4] for row in table.split("<tr>")[1:]]
+    missing = [[cell.endswith(">-") for cell in row] for row in rows]
+    assert missing == [[False] * 3, [False, True, False], [True, False, True]]

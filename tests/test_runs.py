@@ -120,8 +120,8 @@ def test_an_export_that_answers_wrongly_is_deleted(result, tmp_path, monkeypatch
         answer = exports.__dict__["_original"](model, class_names)
         return lambda pictures: answer(pictures * 0.5)
 
-    monkeypatch.setitem(exports.__dict__, "_original", exports._endpoint)
-    monkeypatch.setattr(exports, "_endpoint", wrong)
+    monkeypatch.setitem(exports.__dict__, "_original", exports.endpoint)
+    monkeypatch.setattr(exports, "endpoint", wrong)
     with pytest.raises(ExportError, match="differs"):
         transfer.export(result, tmp_path / "digits")
     assert not any((tmp_path / "digits").iterdir())

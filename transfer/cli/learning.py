@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
@@ -24,9 +25,9 @@ from transfer.cli.show import (
     show_notes,
     show_place,
 )
-from transfer.cli.typed import names_in, refuse_idle_options, typed_options
+from transfer.cli.typed import names_in, refuse_idle_options, refuse_unbuildable, refuse_unusable, typed_options
 from transfer.errors import OptionError
-from transfer.method_names import COMPARED, METHODS, check_methods
+from transfer.method_names import COMPARED, METHODS
 from transfer.reading import run_config, trained_on
 
 
@@ -48,6 +49,7 @@ def train(
     per_class: option.PerClass = None,
     epochs: option.Epochs = None,
     learning_rate: option.LearningRate = None,
+    batch_size: option.BatchSize = None,
     label_smoothing: option.Smoothing = None,
     class_weights: option.ClassWeights = None,
     hidden: option.Hidden = "256",
@@ -69,7 +71,7 @@ def train(
     if again is not None:
         refuse_other_options(context)
         place = context.with_resource(place_for(out_folder, data or trained_on(run_config(again)), "again", overwrite))
-        return _finish(transfer.repeat_run(again, data), place, overwrite, as_json)
+        return _finish(transfer.repeat_run(again, data, _train_once), place, overwrite, as_json)
     if data is None:
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     refuse_idle_options(context)
@@ -84,13 +86,14 @@ def train(
         image_size=image_size, weights=weights, fit=fit.value, seed=seed, epochs=epochs, learning_rate=learning_rate,
         label_smoothing=label_smoothing, class_weights=class_weights, hidden=whole_numbers("--hidden", hidden),
         dropout=dropout, activation=activation, flip=flip, share=share, train_batch_norm=train_batch_norm,
-        refit=per_class is None,
+        batch_size=batch_size, refit=per_class is None,
     )  # fmt: skip
+    refuse_unusable([method], METHODS, options)
     place = context.with_resource(place_for(out_folder, data, method, overwrite))
     images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict, shares)
     fold_splits = transfer.folds(images, folds, seed, repeats) if folds is not None else []
     also = [transfer.cross_validate(images, fold_splits, **options)] if fold_splits else []
-    _finish(transfer.train(images, split, **options), place, overwrite, as_json, also, split.notes, findings)
+    _finish(_train_once(images, split, **options), place, overwrite, as_json, also, split.notes, findings)
 
 
 def compare(
@@ -111,6 +114,7 @@ def compare(
     per_class: option.PerClass = None,
     epochs: option.Epochs = None,
     learning_rate: option.LearningRate = None,
+    batch_size: option.BatchSize = None,
     label_smoothing: option.Smoothing = None,
     class_weights: option.ClassWeights = None,
     hidden: option.Hidden = "256",
@@ -132,22 +136,25 @@ def compare(
     """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
     refuse_idle_options(context)
     names, also = names_in(methods), []
-    check_methods(names, COMPARED)
     shared = dict(image_size=image_size, fit=fit.value, seed=seed)
     shares = {"validation": validation, "test": test}
     options = dict(
         **shared, layers=layer_rows(layers), head=head, epochs=epochs, learning_rate=learning_rate,
         label_smoothing=label_smoothing, class_weights=class_weights, hidden=whole_numbers("--hidden", hidden),
         dropout=dropout, activation=activation, flip=flip, share=share, train_batch_norm=train_batch_norm,
+        batch_size=batch_size,
     )  # fmt: skip
+    refuse_unusable(names, COMPARED, options)
     place = context.with_resource(place_for(out_folder, data, "compare", overwrite))
     images, split, findings = load(data, groups, seed, per_class, split_file, keep_together, strict, shares)
     if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
         per_draw = curve_sizes(sizes, images, split)
     if backbones is not None:
+        refuse_unbuildable(images, options)
         choice, backbone, weights = chosen_backbone(images, split, backbones, backbone, weights, **shared)
         also.append(choice)
     comparison = transfer.compare(images, split, backbone, names, weights=weights, **options)
+    show_notes(dict.fromkeys(note for result in comparison.values() for note in result.notes), already=split.notes)
     if learning_curve:  # the points of all pictures are those of the comparison
         curved = [name for name in names if name in METHODS]
         curve = transfer.learning_curve(images, split, backbone, curved, per_draw, draws, weights=weights, **options)
@@ -161,6 +168,13 @@ def compare(
     for sentence in figures["in_words"]:
         show_line(f"- {sentence}")
     show_place(place)
+
+
+def _train_once(*given, **options):
+    quiet.import_tensorflow()
+    from transfer.runs.kept_results import train_once
+
+    return train_once(*given, **options)
 
 
 def _finish(result, place: Path, overwrite: bool, as_json: bool, also=(), told=(), findings=None) -> None:

@@ -1,13 +1,14 @@
-"""Which options were typed, and whether all of them have an effect."""
+"""Which options were typed, whether all of them have an effect, and whether they can be used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 
+from transfer import quiet, settings
 from transfer.errors import OptionError
-from transfer.method_names import METHODS
+from transfer.method_names import METHODS, check_methods
 
 
 def typed_options(context: typer.Context) -> dict[str, str]:
@@ -31,7 +32,10 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
     (("hidden", "dropout", "activation"), "--head mlp", lambda values, typed: values["head"] == "mlp"),
     (("label_smoothing",), "--head linear or mlp", lambda values, typed: values["head"] != "svm"),
     (("share", "train_batch_norm"), "the method finetune", lambda values, typed: "finetune" in _methods(values)),
-    (("flip",), "the method finetune or scratch", lambda values, typed: set(_methods(values)) != {"frozen"}),
+    (
+        ("flip", "batch_size"), "the method finetune or scratch",
+        lambda values, typed: set(_methods(values)) != {"frozen"},
+    ),
     (
         ("backbone", "weights"), "the method frozen or finetune",
         lambda values, typed: "methods" not in values or {"frozen", "finetune"} & set(_methods(values)),
@@ -70,3 +74,22 @@ def refuse_beside(context: typer.Context, option: str, allowed: tuple[str, ...],
     others = [written for name, written in typed_options(context).items() if name not in allowed]
     if others:
         raise OptionError(f"{option} with {', '.join(others)}; {advice}")
+
+
+def refuse_unusable(methods: Sequence[str], known: Sequence[str], options: dict) -> None:
+    """End with a sentence, before DATA is looked at, if a method or a number cannot be used."""
+    from transfer.learning.option_checks import check_options
+
+    check_methods(methods, known)
+    check_options(**options)
+
+
+def refuse_unbuildable(images, options: dict) -> None:
+    """End with a sentence, before anything takes hours, if the head or the layers cannot be built."""
+    quiet.import_tensorflow()
+    from transfer.networks.heads import check_head
+    from transfer.networks.scratch import convnet
+
+    check_head(*(options[name] for name in ("head", "hidden", "dropout", "activation")))
+    if options["layers"] is not None:
+        convnet(options["image_size"] or settings.image_size(images.typical_side(), 224, 32), options["layers"])

@@ -10,17 +10,25 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
+from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
+from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
-from transfer.writing import check_apart
+from transfer.writing import RUN, check_apart, check_table
 
 
 def evaluate(
-    model: option.Model, data: option.Data, groups: option.Groups = None, as_json: option.Json = False
+    model: option.Model,
+    data: option.Data,
+    groups: option.Groups = None,
+    csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
+    as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
-    figures = transfer.evaluate(model, data, groups)
+    figures = transfer.evaluate(model, data, groups, csv)
+    if csv:
+        _show_written(csv, figures["images"])
     if as_json:
         return print_json(figures)
     low, high = figures["accuracy_ci95"]
@@ -35,10 +43,12 @@ def evaluate(
             show_line(f"{count} pictures left out: {reason}")
     show_notes(figures["notes"])
     table = Table("class", "precision", "recall", "F1", "pictures")
-    for name, row in figures["per_class"].items():
-        table.add_row(
-            escape(one_line(name)), *(f"{row[key]:.1%}" for key in ("precision", "recall", "f1")), str(row["support"])
-        )
+    predicted = map(sum, zip(*figures["confusion"]))
+    for (name, row), answers in zip(figures["per_class"].items(), predicted):
+        # Without a picture of the class, or an answer that names it, 0 % would say that it did badly.
+        defined = {"precision": answers, "recall": row["support"], "f1": row["support"]}
+        shares = (f"{row[key]:.1%}" if there else "-" for key, there in defined.items())
+        table.add_row(escape(one_line(name)), *shares, str(row["support"]))
     out.print(table)
 
 
@@ -46,20 +56,27 @@ def predict(
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     csv: Annotated[Path | None, typer.Option(help="write a table instead of printing")] = None,
+    least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
+    top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
-    rows = transfer.predict(model, pictures)
+    if top > 1 and (csv or as_json):
+        raise OptionError(f"--top {top} with {'--csv' if csv else '--json'}, which has all classes; leave --top away")
     if csv:
-        from transfer.runs.prediction import write_csv
+        quiet.import_tensorflow()
+        from transfer.runs.prediction import COLUMNS, write_csv
 
+        check_table(csv, COLUMNS)
+    rows = transfer.predict(model, pictures, least)
+    if csv:
         write_csv(rows, csv)
-        progress.print(f"{len(rows)} rows in {csv}", markup=False)
+        _show_written(csv, len(rows))
     if as_json:
         print_json({"predictions": [_without_nan(row._asdict()) for row in rows]})
     elif not csv:
         for row in rows:
-            show_line(f"{row.file}  -" if row.error else f"{row.file}  {row.label}  {row.probability:.1%}")
+            show_line(f"{row.file}  {_answer(row, top)}")
     failed = [row for row in rows if row.error]
     for row in failed:
         progress.print(one_line(f"{row.file} {row.error}"), markup=False)
@@ -73,7 +90,7 @@ def export(
     out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
-    place = out_folder or Path("saved_models", run.resolve().name)
+    place = out_folder or Path("saved_models", _name_of(run.resolve()))
     check_apart(place, trained_on(run_config(run)))
     target = transfer.export(run, place, format)
     show_line(str(target))
@@ -88,6 +105,25 @@ def backbones(as_json: option.Json = False) -> None:
     for row in rows:
         table.add_row(row.name, millions(row.parameters), f"{row.image_size} px", f"{row.smallest} px", row.weights)
     out.print(table)
+
+
+def _show_written(table: Path, rows: int) -> None:
+    progress.print(f"{rows} rows in {table}", markup=False)
+
+
+def _answer(row, top: int) -> str:
+    """The classes of one picture, the most probable first."""
+    if row.error:
+        return "-"
+    best = sorted(row.probabilities.items(), key=lambda pair: -pair[1])[:top]
+    said = "  ".join(f"{name}  {probability:.1%}" for name, probability in best)
+    return said if row.label else f"not sure  {said}"
+
+
+def _name_of(run: Path) -> str:
+    """What a run is called; its methods have the same names in every comparison."""
+    of_comparison = all((run.parent / name).is_file() for name in RUN)
+    return f"{run.parent.name}-{run.name}" if of_comparison else run.name
 
 
 def _without_nan(row: dict) -> dict:

@@ -13,9 +13,8 @@ from transfer.learning.methods import train
 from transfer.learning.results import Result, best_of
 from transfer.method_names import COMPARED, check_methods
 from transfer.networks import scratch
-from transfer.runs import records
+from transfer.runs.kept_results import keep, take_up
 from transfer.statistics.differences import Answers, in_words, paired_differences
-from transfer.writing import RUN, whole_folder
 
 
 class Comparison(dict[str, Result]):
@@ -108,13 +107,10 @@ def compare(
     comparison = Comparison()
     for name in methods:
         place = shared.unfinished(name, layers, options)
-        done = records.load_result(place, images, split)
+        done = take_up(place, images, split)
         if done is None:
             done = train(images, split, **networks[name], **same)
-            if not done.stopped_by_hand:
-                with whole_folder(place, overwrite=True, known_by=RUN) as partial:
-                    records.write_result(done, partial)
-        done.unfinished = place
+            keep(done, place)
         comparison[name] = done
     return comparison
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,30 @@ import numpy as np
 from transfer.data.folders import load_images
 from transfer.errors import DataError
 from transfer.reading import run_config
-from transfer.runs.prediction import answers, load_network
+from transfer.runs.saved_networks import SavedNetwork, answers, load_network
 from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.writing import check_apart, check_table, write_rows
 
+COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
 NOT_KNOWN = (
     "what the model was trained on is not known here: pictures from its training make the figures better than they are"
 )
 
 
-def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = None) -> dict:
+def evaluate(
+    model: str | Path, data: str | Path, groups: str | Path | None = None, table: str | Path | None = None
+) -> dict:
     """Measure a SavedModel or a run on labelled pictures.
 
     Pictures that a run was trained or validated on are left out, by their content; where DATA names
     a test part, or else a validation part, only that counts.
+
+    Args:
+        model: a SavedModel, a folder of its versions (the highest counts), a run, or one method of a comparison.
+        data: see `load_images`.
+        groups: see `load_images`.
+        table: CSV to write, one row a picture that counted: `file`, `label`, `predicted`, `probability`, and the
+            probability of each class. Mistakes come first, and of these the one least likely to be right.
 
     Returns:
         The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
@@ -31,7 +43,11 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
     Raises:
         ModelFileError: no SavedModel of this toolkit there.
         DataError: DATA has other classes, or no picture that counts.
+        OutputError: `table` cannot be written, lies in DATA, or is another file.
     """
+    if table is not None:
+        check_apart(Path(table), data, "--csv")
+        check_table(Path(table), COLUMNS)
     network, images = load_network(model), load_images(data, groups, lenient=True)
     unknown = sorted(set(images.class_names) - set(network.class_names))
     if unknown:
@@ -53,14 +69,27 @@ def evaluate(model: str | Path, data: str | Path, groups: str | Path | None = No
     good = np.array([not error for error in errors])
     if not good.any():
         raise DataError(f"{data}: none of {len(rows)} pictures can be decoded, {images.names[rows[0]]} {errors[0]}")
-    in_groups = images.groups_of(np.array(rows)[good])
-    figures = evaluate_probabilities(labels[good], np.concatenate(probabilities)[good], network.class_names, in_groups)
+    counted, labels, probabilities = np.array(rows)[good], labels[good], np.concatenate(probabilities)[good]
+    figures = evaluate_probabilities(labels, probabilities, network.class_names, images.groups_of(counted))
+    if table is not None:
+        write_rows(Path(table), _answers([images.names[i] for i in counted], labels, probabilities, network))
     unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
     return {
         "model": str(model), "data": str(data), "images": int(good.sum()),
         "left_out": {"seen": len(in_part) - len(rows), "other_parts": len(images) - len(in_part)},
         "unreadable": [name for name, _ in unreadable], "notes": notes, **figures,
     }  # fmt: skip
+
+
+def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, network: SavedNetwork) -> list[list]:
+    """A header and a row for each picture, mistakes first."""
+    names, predicted = network.class_names, probabilities.argmax(axis=1)
+    of_true = probabilities[np.arange(len(labels)), labels]
+    table = [[*COLUMNS, *names]]
+    for i in np.lexsort((of_true, predicted == labels)):
+        best, values = predicted[i], probabilities[i].tolist()
+        table.append([files[i], names[labels[i]], names[best], values[best], *values])
+    return table
 
 
 def _seen_in_training(model: Path) -> set[str] | None:

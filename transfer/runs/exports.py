@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import ExportError, PictureError, unknown_name
+from transfer.data.tables import some
+from transfer.errors import ExportError, OutputError, PictureError, unknown_name
 from transfer.progress import console
 from transfer.runs import graph_images
 from transfer.runs.records import exportable
@@ -43,17 +44,41 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
 
     Raises:
         ExportError: the exported model does not answer like the original; nothing is left behind.
+        OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
     if format not in FORMATS:
         raise unknown_name("--format", format, FORMATS)
     model, class_names, fit, samples = exportable(result)
-    versions = [int(p.name) for p in Path(path).glob("*") if p.name.isdigit()]
-    target = Path(path, str(max(versions, default=0) + 1))
+    earlier = versions(Path(path))
+    _check_upgrade(Path(path), earlier, class_names)
+    target = Path(path, str(int(earlier[-1].name) + 1 if earlier else 1))
     if not samples and format == "savedmodel":
         _copy_checked(Path(result), target)
     else:
         FORMATS[format](model, class_names, fit, samples, target)
     return target
+
+
+def versions(folder: Path) -> list[Path]:
+    """The versions of a model in the layout of TensorFlow Serving, oldest first."""
+    return sorted((path for path in folder.glob("*") if path.name.isdecimal()), key=lambda path: int(path.name))
+
+
+def _check_upgrade(folder: Path, earlier: Sequence[Path], class_names: Sequence[str]) -> None:
+    """Whoever serves the newest version goes on asking for what the one before knew."""
+    lost = sorted(set(_classes_of(earlier[-1])) - set(class_names)) if earlier else []
+    if lost:
+        raise OutputError(
+            f"{folder} holds a model that knows {some(lost)}, which this one does not, so that it is no new version "
+            "of it; name another place with --out"
+        )
+
+
+def _classes_of(version: Path) -> list[str]:
+    try:
+        return json.loads((version / SIDECAR).read_text())["class_names"]
+    except (OSError, ValueError, KeyError):  # something else wrote it
+        return []
 
 
 def export_saved_model(
@@ -75,7 +100,7 @@ def export_saved_model(
     with whole_folder(target) as partial:
         archive = keras.export.ExportArchive()
         archive.track(model)
-        answer = _endpoint(model, class_names)
+        answer = endpoint(model, class_names)
 
         def from_bytes(files):
             pictures, readable = tf.map_fn(_decoder(size, fit), files, fn_output_signature=(tf.uint8, tf.bool))
@@ -114,7 +139,8 @@ def _copy_checked(run: Path, target: Path) -> None:
     )
 
 
-def _endpoint(model: keras.Model, class_names: Sequence[str]):
+def endpoint(model: keras.Model, class_names: Sequence[str]) -> Callable:
+    """What a SavedModel does with `pictures` `(B, S, S, 3)` float32 0..255: see `export_saved_model`."""
     names = tf.constant([name.encode("utf-8", "surrogateescape") for name in class_names])
 
     def answer(pictures):

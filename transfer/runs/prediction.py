@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import glob
-import json
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import tensorflow as tf
-
-from transfer.data.images import SUFFIXES, fit_picture, read_picture
-from transfer.data.pipeline import BATCH
-from transfer.errors import DataError, ModelFileError, PictureError, first_line
+from transfer.data.images import SUFFIXES
+from transfer.data.listing import is_picture, walk
+from transfer.errors import DataError, OptionError
 from transfer.progress import bar
-from transfer.runs.exports import SIDECAR
+from transfer.runs.saved_networks import answers, load_network
 from transfer.writing import write_rows
+
+COLUMNS = ("file", "predicted", "probability")  # that a table of predictions begins with
 
 
 class Prediction(NamedTuple):
@@ -26,8 +22,8 @@ class Prediction(NamedTuple):
 
     Attributes:
         file: as it was asked for.
-        label: the most probable class, "" where the file could not be read.
-        probability: of `label`, 0..1.
+        label: the most probable class, "" where it is not probable enough or the file could not be read.
+        probability: of the most probable class, 0..1.
         probabilities: by class name, sum 1.
         error: why there is no answer, or "".
     """
@@ -39,21 +35,16 @@ class Prediction(NamedTuple):
     error: str = ""
 
 
-class SavedNetwork(NamedTuple):
-    """A SavedModel, loaded."""
-
-    classify: object
-    class_names: tuple[str, ...]
-    image_size: int
-    fit: str
-
-
-def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Prediction]:
+def predict(model: str | Path, pictures: Sequence[str | Path], least: float = 0.0) -> list[Prediction]:
     """Classify picture files.
 
+    A network names one of its classes for any picture, also for one of none of them: what is less probable
+    than `least` gets no label.
+
     Args:
-        model: a SavedModel, a folder of its versions (the highest counts), or a run.
+        model: a SavedModel, a folder of its versions (the highest counts), a run, or one method of a comparison.
         pictures: files, folders (searched through) and patterns such as `photos/*.jpg`.
+        least: probability from which on a class is named, 0..1.
 
     Returns:
         One `Prediction` a file, in order. A file that is no picture gets one that says so.
@@ -61,7 +52,10 @@ def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Predictio
     Raises:
         ModelFileError: no SavedModel of this toolkit there.
         DataError: nothing matches.
+        OptionError: `least` is no share.
     """
+    if not 0 <= least <= 1:
+        raise OptionError(f"least of {least}; expected a share from 0 to 1")
     network, files = load_network(model), list_files(pictures)
     rows = []
     with bar("predict", len(files)) as advance:
@@ -70,9 +64,10 @@ def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Predictio
                 if error:
                     rows.append(Prediction(str(file), "", float("nan"), {}, error))
                     continue
-                best = int(values.argmax())
                 by_name = dict(zip(network.class_names, values.tolist()))
-                rows.append(Prediction(str(file), network.class_names[best], float(values[best]), by_name))
+                best = max(by_name, key=by_name.get)
+                label = best if by_name[best] >= least else ""
+                rows.append(Prediction(str(file), label, by_name[best], by_name))
             advance(len(batch))
     return rows
 
@@ -80,43 +75,11 @@ def predict(model: str | Path, pictures: Sequence[str | Path]) -> list[Predictio
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
     """Write predictions as a table: file, predicted, probability, one column a class, error."""
     names = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    table = [["file", "predicted", "probability", *names, "error"]]
+    table = [[*COLUMNS, *names, "error"]]
     for row in rows:
         values = [row.probabilities.get(name) for name in names]
         table.append([row.file, row.label, None if row.error else row.probability, *values, row.error])
     write_rows(path, table)
-
-
-def load_network(model: str | Path) -> SavedNetwork:
-    """Load a SavedModel written by this toolkit, from its folder, its versions' folder, or a run."""
-    folder = Path(model)
-    if not folder.exists():
-        raise ModelFileError(f"{model} does not exist; expected a run or a SavedModel")
-    versions = sorted((int(p.name), p) for p in folder.glob("*") if p.name.isdigit())
-    places = [folder, folder / "saved_model", *(path for _, path in versions[-1:])]
-    place = next((p for p in places if (p / "saved_model.pb").is_file()), None)
-    if place is None:
-        raise ModelFileError(f"{model} holds no SavedModel; expected a run, or a folder with saved_model.pb")
-    try:
-        about = json.loads((place / SIDECAR).read_text())
-        loaded = tf.saved_model.load(str(place))
-        classify = loaded.signatures["serving_default"]
-        return SavedNetwork(_Keep(loaded, classify), tuple(about["class_names"]), about["image_size"], about["fit"])
-    except Exception as error:  # whatever damaged files make TensorFlow raise
-        raise ModelFileError(
-            f"{place} was not written by transfer, or is damaged ({first_line(error)}); export it again"
-        ) from error
-
-
-class _Keep:
-    """A signature that keeps its model alive: TensorFlow lets go of the weights otherwise."""
-
-    def __init__(self, loaded, signature):
-        self._loaded, self._signature = loaded, signature
-
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        answers = self._signature(pictures=tf.constant(pictures, tf.float32))
-        return answers["probabilities"].numpy().astype(np.float64)
 
 
 def list_files(pictures: Sequence[str | Path]) -> list[Path]:
@@ -125,8 +88,7 @@ def list_files(pictures: Sequence[str | Path]) -> list[Path]:
     for item in pictures:
         path = Path(item)
         if path.is_dir():
-            inside = (Path(here, name) for here, _, names in os.walk(path) for name in names)
-            matches = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+            matches = _pictures_below(path)
         elif path.exists():
             matches = [path]
         else:
@@ -141,18 +103,8 @@ def list_files(pictures: Sequence[str | Path]) -> list[Path]:
     return list(found)
 
 
-def answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Sequence[Path], np.ndarray, list[str]]]:
-    """Yield (files, probabilities `(B, C)`, for each file why it cannot be read or `""`), batch by batch."""
-    size = network.image_size
-
-    def read(path: Path):
-        try:
-            return fit_picture(read_picture(path), size, network.fit), ""
-        except PictureError as error:
-            return np.zeros((size, size, 3), np.uint8), str(error)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            pixels, errors = zip(*pool.map(read, batch))
-            yield batch, network.classify(np.stack(pixels)), list(errors)
+def _pictures_below(folder: Path) -> list[Path]:
+    try:
+        return sorted(filter(is_picture, walk(folder)))
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}); allow reading it") from error

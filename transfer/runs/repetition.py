@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from transfer.errors import DataError, ModelFileError
 from transfer.learning.backbone_argument import asked_for
 from transfer.learning.methods import train
 from transfer.learning.results import Result
-from transfer.reading import run_config, trained_on
+from transfer.reading import read_rows, run_config, trained_on
 from transfer.runs.records import versions
 
 
-def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
+def repeat_run(run: str | Path, data: str | Path | None = None, training: Callable[..., Result] = train) -> Result:
     """Train once more as a run folder says, on the same split.
 
     On the same machine with the same versions the figures are the same to the last digit. Versions and
@@ -26,6 +27,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
     Args:
         run: a run folder or its `config.json`; also one method of a comparison.
         data: where the pictures are by now; where they were by default.
+        training: what trains, with the arguments of `train`.
 
     Raises:
         DataError: the pictures are gone, or their classes are others.
@@ -48,7 +50,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         )
     known = set(inspect.signature(train).parameters) - {"backbone", "weights", "layers"}
     backbone, weights = asked or (None, None)
-    result = train(
+    result = training(
         images,
         read_split(images, path),
         backbone,
@@ -58,7 +60,8 @@ def repeat_run(run: str | Path, data: str | Path | None = None) -> Result:
         **{name: value for name, value in options.items() if name in known},
     )
     result.notes += [
-        *_relabelled(images, config), *_other_backbone(options, result.options), *other_versions(config["versions"]),
+        *_stopped_by_hand(path), *_relabelled(images, config), *_other_backbone(options, result.options),
+        *other_versions(config["versions"]),
     ]  # fmt: skip
     return result
 
@@ -70,6 +73,14 @@ def other_versions(then: dict[str, str]) -> list[str]:
         for name, now in versions().items()
         if then.get(name) != now
     ]
+
+
+def _stopped_by_hand(run: Path) -> list[str]:
+    """A sentence where the run ended before its time, which no option says."""
+    history = (run if run.is_dir() else run.parent) / "history.csv"
+    if not history.is_file() or "stopped_by_hand" not in read_rows(history)[0]:
+        return []
+    return ["the run was stopped by hand, and this one was not: figures may differ"]
 
 
 def _relabelled(images: LabelledImages, config: dict) -> list[str]:
@@ -96,7 +107,12 @@ def _other_backbone(then: dict, now: dict) -> list[str]:
 
 def _with_groups(images: LabelledImages, config: dict) -> LabelledImages:
     """Groups count in the intervals: a run has those that it was given."""
-    group_of = {row["digest"]: row.get("group", "") for row in config["files"].values()}
-    if not any(group_of.values()):
+    rows = config["files"]
+    if not any(row.get("group") for row in rows.values()):
         return images
-    return replace(images, groups=tuple(group_of.get(digest, "") for digest in images.digests))
+    named = {(name, row["digest"]): row.get("group", "") for name, row in rows.items()}
+    by_content = {digest: group for (_, digest), group in named.items()}
+    # The name counts where one content is in two groups.
+    pictures = zip(images.names, images.digests)
+    groups = (named.get((name, digest), by_content.get(digest, "")) for name, digest in pictures)
+    return replace(images, groups=tuple(groups))

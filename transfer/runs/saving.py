@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.runs.exports import export_saved_model
+from transfer.runs.kept_results import until_saved
 from transfer.runs.records import figures, sample_paths, write_findings, write_result
 from transfer.runs.report import write_report
 from transfer.writing import RUN, whole_folder, write_json
@@ -46,7 +46,7 @@ def save_run(
     folder = Path(folder)
     results = dict(result) if isinstance(result, dict) else {}
     best = result[result.best] if results else result
-    with whole_folder(folder, overwrite, RUN) as partial:
+    with until_saved([best, *results.values(), *also]), whole_folder(folder, overwrite, RUN) as partial:
         write_result(best, partial, command)
         for name, each in results.items():
             write_result(each, partial / name, command)
@@ -58,9 +58,6 @@ def save_run(
         samples = sample_paths(best)
         export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
         write_report(partial, best.model)
-    for each in (*results.values(), *also):
-        if place := getattr(each, "unfinished", None):
-            shutil.rmtree(place, ignore_errors=True)
     return folder
 
 

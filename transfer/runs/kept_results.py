@@ -1,0 +1,79 @@
+"""A result waits in the cache until a run folder holds it: a full disk at the end costs no second training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from transfer.data.folders import LabelledImages
+from transfer.data.images import digest_of
+from transfer.data.splits import Split
+from transfer.data.tables import some
+from transfer.errors import ExportError, OutputError
+from transfer.learning.methods import train
+from transfer.learning.results import Result
+from transfer.runs import records
+from transfer.writing import RUN, whole_folder
+
+
+def keep(result: Result, place: Path) -> None:
+    """Let a result wait at a place of `records.unfinished`; one that was stopped by hand does not.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    result.unfinished = place
+    if not result.stopped_by_hand:
+        with whole_folder(place, overwrite=True, known_by=RUN) as partial:
+            records.write_result(result, partial)
+
+
+def take_up(place: Path, images: LabelledImages, split: Split) -> Result | None:
+    """What waits at a place for the same pictures, if anything."""
+    result = records.load_result(place, images, split)
+    if result is not None:
+        result.unfinished = place
+    return result
+
+
+def train_once(images: LabelledImages, split: Split, backbone: str | None = None, **options) -> Result:
+    """Train, unless the same was trained before and is not saved yet.
+
+    Args:
+        images, split, options: of `train`.
+        backbone: a name or a file.
+    """
+    files = [name for name in (backbone, options.get("weights")) if name and Path(name).is_file()]
+    place = records.unfinished(
+        "train", images.digest(), images.names, images.groups, split.digest(images.digests), backbone, options,
+        [digest_of(Path(name).read_bytes()) for name in files],
+    )  # fmt: skip
+    result = take_up(place, images, split)
+    if result is None:
+        result = train(images, split, backbone, **options)
+        with suppress(OutputError):  # the run itself may lie on a disk that has space
+            keep(result, place)
+    return result
+
+
+@contextmanager
+def until_saved(results: Iterable) -> Iterator[None]:
+    """Forget what waits of some results when the block ends well; if it cannot write, tell how to go on.
+
+    Args:
+        results: each a `Result`, or something else that may have a place in `unfinished`.
+    """
+    known = dict.fromkeys(getattr(each, "unfinished", None) for each in results)
+    places = [place for place in known if place and place.is_dir()]
+    try:
+        yield
+    except (ExportError, OutputError) as error:
+        if not places:
+            raise
+        raise type(error)(
+            f"{error}; what was trained is kept ({some(map(str, places))}): the same command again goes on from there"
+        ) from error
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
