@@ -7,6 +7,14 @@ from PIL import Image
 import transfer
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory):
+    """A cache folder for what several tests share: the user's own may hold what older code has made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """A cache folder for each test, so that none finds what another left."""
