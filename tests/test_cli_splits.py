@@ -50,7 +50,7 @@ def test_what_folds_say_is_a_result(capsys):
     show_evidence([transfer.CrossValidation(rows, pooled, [])])
     said = capsys.readouterr().out
     assert "over 2 folds, accuracy 50.0%" in said
-    assert "accuracy 50.0% (95 % interval 20.0 to 80.0)" in said
+    assert "accuracy 50.0% (95% interval 20.0 to 80.0)" in said
 
 
 def test_groups_stay_together_in_the_run(trained):

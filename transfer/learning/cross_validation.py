@@ -62,7 +62,7 @@ class CrossValidation:
             f"over {len(self.rows)} folds, accuracy {accuracy['mean']:.1%} +- {accuracy['spread']:.1%}, "
             f"balanced {balanced['mean']:.1%} +- {balanced['spread']:.1%} (spread from fold to fold)",
             f"all {pooled['answers']:,} answers to {pooled['pictures']:,} pictures together, each by a network that "
-            f"had not seen the picture: accuracy {pooled['accuracy']:.1%} (95 % interval {ends['accuracy']}), "
+            f"had not seen the picture: accuracy {pooled['accuracy']:.1%} (95% interval {ends['accuracy']}), "
             f"balanced {pooled['balanced_accuracy']:.1%} ({ends['balanced_accuracy']})",
         ]
 
