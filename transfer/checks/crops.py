@@ -43,15 +43,16 @@ def cropped_pairs(paths: Sequence[Path], inspections: Sequence[Inspection], feat
     known = unit(features[first_of] - features[first_of].mean(axis=0))
     candidates = sorted((first_of[a], first_of[b]) for a, b in alike(known, known, ALIKE, PARTNERS))
     ways = [(*pair, mirrored) for a, b in candidates for pair in ((a, b), (b, a)) for mirrored in (False, True)]
-    best: dict[tuple[int, int], Pair] = {}
+    found = []
     with bar("compare crops", len(ways)) as advance:
         for start in range(0, len(ways), TOGETHER):
             part = ways[start : start + TOGETHER]
-            for (crop, whole, mirrored), likeness in zip(part, _likeness(paths, inspections, part)):
-                pair = Pair(min(crop, whole), max(crop, whole), float(likeness), mirrored)
-                if likeness >= SAME and likeness > best.get(pair[:2], pair._replace(likeness=0)).likeness:
-                    best[pair[:2]] = pair
+            likeness = _likeness(paths, inspections, part)
+            found += [
+                Pair(*sorted(way[:2]), float(value), way[2]) for way, value in zip(part, likeness) if value >= SAME
+            ]
             advance(len(part))
+    best = {pair[:2]: pair for pair in sorted(found, key=lambda pair: pair.likeness)}  # of several ways, the last
     return sorted(best.values(), key=lambda pair: -pair.likeness)
 
 

@@ -73,6 +73,7 @@ def find_marks(miniatures: np.ndarray, labels: np.ndarray, classes: int, units: 
         share = (summed[:, ALIKE:] - summed[:, :-ALIKE]) / np.maximum(summed[:, -1:], 1e-9) * known[:, None]
         return share, (share.sum(axis=0) - share) / np.maximum(others, 1)[:, None]
 
+    # Counted here and again below: kept for all spots at once, the counts would take half a megabyte a class.
     ground = shares(sum(counts(values) for values in levels))[1] > COMMON
     best = np.zeros((classes, 3))  # share, elsewhere, cell
     for cell, values in enumerate(levels):
