@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,12 @@ import numpy as np
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.networks.heads import HEADS
+
+
+def answer_cells(names: Sequence[str], label: int, values: Sequence[float]) -> list:
+    """What tables say of one answer: true class, most probable one, its probability, and that of each class."""
+    best = int(np.argmax(values))
+    return [names[label], names[best], values[best], *values]
 
 
 def best_of(validation: Mapping[str, dict]) -> str:
@@ -56,8 +62,7 @@ class Predictions:
         names = images.class_names
         rows = [["file", part, "label", "predicted", "probability", *names]]
         for index, place, values in zip(self.indices, self.parts.tolist(), self.probabilities.tolist()):
-            best = int(np.argmax(values))
-            rows.append([images.names[index], place, names[images.labels[index]], names[best], values[best], *values])
+            rows.append([images.names[index], place, *answer_cells(names, images.labels[index], values)])
         return rows
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from transfer.data.folders import load_images
 from transfer.errors import DataError
+from transfer.learning.results import answer_cells
 from transfer.reading import run_config
 from transfer.runs.saved_networks import SavedNetwork, answers, load_network
 from transfer.statistics.evaluation import evaluate_probabilities
@@ -83,13 +84,11 @@ def evaluate(
 
 def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, network: SavedNetwork) -> list[list]:
     """A header and a row for each picture, mistakes first."""
-    names, predicted = network.class_names, probabilities.argmax(axis=1)
+    names, right = network.class_names, probabilities.argmax(axis=1) == labels
     of_true = probabilities[np.arange(len(labels)), labels]
-    table = [[*COLUMNS, *names]]
-    for i in np.lexsort((of_true, predicted == labels)):
-        best, values = predicted[i], probabilities[i].tolist()
-        table.append([files[i], names[labels[i]], names[best], values[best], *values])
-    return table
+    order = np.lexsort((of_true, right))
+    rows = ([files[i], *answer_cells(names, labels[i], probabilities[i].tolist())] for i in order)
+    return [[*COLUMNS, *names], *rows]
 
 
 def _seen_in_training(model: Path) -> set[str] | None:
