@@ -3,7 +3,8 @@
     python benchmarks/methods.py flowers scenes --sizes 64 --per-class 10,50,all --splits 3
     python benchmarks/methods.py emotions --groups emotions=emotions-groups.csv
 
-Mean and standard deviation over splits made from different seeds; `frozen` is the linear head.
+Mean and standard deviation over splits made from different seeds; `frozen` is the linear head. Where training
+pictures are limited, so are those of the validation part, in proportion.
 """
 
 import os
@@ -45,7 +46,7 @@ def measure(data, backbone, weights, methods, sizes, per_class, groups, splits) 
                 for seed in range(splits):
                     split = transfer.split(images, seed)
                     if amount != "all":
-                        split = transfer.limit_training(split, images.labels, int(amount), seed)
+                        split = transfer.limit_training(split, images.labels, int(amount), seed, validation_too=True)
                     compared = transfer.compare(
                         images, split, backbone, names, image_size=size, weights=weights, seed=seed
                     )

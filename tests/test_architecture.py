@@ -29,14 +29,15 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",
         "picture_checks", "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
-    "learning": [
-        "option_checks", "training", "results", "tasks", "backbone_argument", "methods", "cross_validation",
-    ],
+    "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],
     "runs": [
         "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
         "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
-    "evidence": ["preparation", "comparison", "curve_words", "learning_curves", "candidates", "backbone_choice"],
+    "evidence": [
+        "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",
+        "backbone_choice",
+    ],
 }
 # fmt: on
 LOWEST_FIRST = [f"{package}.{name}".lstrip(".") for package, names in LAYERS.items() for name in names] + ["demo_data"]

@@ -12,9 +12,10 @@ from transfer.statistics.intervals import wilson_interval
 
 quiet.import_tensorflow()
 
-from transfer.learning import cross_validation  # noqa: E402
-from transfer.learning.cross_validation import pooled_figures  # noqa: E402
+from transfer.evidence import cross_validation  # noqa: E402
+from transfer.evidence.cross_validation import pooled_figures  # noqa: E402
 from transfer.learning.results import Predictions  # noqa: E402
+from transfer.runs.kept_results import until_saved  # noqa: E402
 
 
 def answered(images, repeats, seed=0, wrong=0.2):
@@ -31,22 +32,54 @@ def answered(images, repeats, seed=0, wrong=0.2):
 
 
 @pytest.fixture
-def folded(digits, monkeypatch):
-    """Two folds, dealt twice, with trainings that answer at once."""
+def trained(digits, monkeypatch, own_cache):
+    """Trainings that answer at once; the splits that were trained on."""
     images, _ = digits
-    known = answered(images, 1).probabilities
+    known, splits = answered(images, 1).probabilities, []
 
     def train(images, split, *_, **__):
+        splits.append(split)
         right = known[split.test].argmax(axis=1) == images.labels[split.test]
         figures = {"accuracy": right.mean(), "balanced_accuracy": right.mean(), "log_loss": 1.0}
         parts = np.full(len(split.test), "test")
         return SimpleNamespace(
-            split=split, metrics=figures, predictions=Predictions(split.test, parts, known[split.test]), notes=[]
-        )
+            split=split, metrics=figures, predictions=Predictions(split.test, parts, known[split.test]), notes=["odd"],
+            stopped_by_hand=len(splits) == 3,
+        )  # fmt: skip
 
     monkeypatch.setattr(cross_validation, "train", train)
-    network = transfer.convnet(32, [{"conv": 4, "stride": 4}])
+    return splits
+
+
+@pytest.fixture(scope="module")
+def network():
+    return transfer.convnet(32, [{"conv": 4, "stride": 4}])
+
+
+@pytest.fixture
+def folded(digits, network, trained):
+    """Two folds, dealt twice."""
+    images, _ = digits
     return transfer.cross_validate(images, transfer.folds(images, 2, repeats=2), network)
+
+
+def test_folds_that_are_done_are_trained_once(folded, digits, network, trained, tmp_path):
+    images, _ = digits
+    folds = transfer.folds(images, 2, repeats=2)
+    assert len(trained) == 4
+    again = transfer.cross_validate(images, folds, network)
+    assert [split.digest(images.digests) for split in trained[4:]] == [folds[2].digest(images.digests)]  # stopped
+    assert again.as_dict() == folded.as_dict()
+    assert again.answers == folded.answers
+    transfer.cross_validate(images, folds, network)
+    assert len(trained) == 5
+    for other in ({"method": "finetune"}, {"epochs": 3}, {"seed": 1}):
+        transfer.cross_validate(images, folds[:1], network, **other)
+    assert len(trained) == 8
+    with until_saved([again]):
+        pass
+    transfer.cross_validate(images, folds, network)
+    assert len(trained) == 12
 
 
 def test_every_answer_is_kept_and_counts(folded, digits, tmp_path):

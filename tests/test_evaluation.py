@@ -75,10 +75,17 @@ def test_groups_widen_the_intervals_of_the_reliability_curve_too():
 def test_a_class_without_pictures():
     found = evaluation.evaluate_probabilities(np.array([0, 0, 1]), np.eye(3)[[0, 1, 1]] * 0.9 + 0.1 / 3, NAMES)
     absent = found["per_class"]["c"]
-    assert (absent["precision"], absent["recall"], absent["f1"], absent["support"]) == (0.0, 0.0, 0.0, 0)
+    assert (absent["precision"], absent["recall"], absent["f1"], absent["support"]) == (None, None, None, 0)
     assert absent["recall_ci95"] is absent["f1_ci95"] is absent["roc_auc"] is None
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
     assert len(found["confusion"]) == 3
+
+
+def test_answers_for_a_class_without_pictures_are_wrong_but_say_nothing_of_finding_it():
+    found = evaluation.evaluate_probabilities(np.array([0, 0, 1]), np.eye(3)[[0, 2, 2]] * 0.9 + 0.1 / 3, NAMES)
+    named, missed = found["per_class"]["c"], found["per_class"]["b"]
+    assert (named["precision"], named["recall"], named["f1"]) == (0.0, None, None)
+    assert (missed["precision"], missed["recall"], missed["f1"]) == (None, 0.0, 0.0)
 
 
 def test_one_class_alone_has_no_area_under_its_curve():

@@ -163,14 +163,6 @@ def test_each_method_gets_its_network(digits, backbone, trainings):
     assert (trainings[-1][2]["layers"], trainings[-1][2]["image_size"]) == (LAYERS, 32)
 
 
-def test_small_draws_are_part_of_larger_ones_and_validation_shrinks_along(digits):
-    images, split = digits
-    small, large = (learning_curves._draw(split, images.labels, n, seed=3) for n in (4, 8))
-    assert set(small.train) < set(large.train)
-    assert len(small.validation) < len(large.validation) < len(split.validation)
-    assert np.array_equal(small.test, split.test)
-
-
 def test_the_frozen_part_sends_each_picture_through_the_backbone_once(digits, backbone, monkeypatch):
     images, split = digits
     seen = []

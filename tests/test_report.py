@@ -166,6 +166,9 @@ def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(r
     page, text = (" ".join(words.split()) for words in (page, (copy / "report.html").read_text()))
     assert "had the highest accuracy on the validation pictures" in page
     assert "had the highest accuracy on the validation pictures" not in text
+    assert "they choose the epoch" in page
+    assert "they choose the epoch" not in text
+    assert "nothing chose the epoch" in text
     assert "no validation pictures to choose by" in text
 
 
@@ -288,9 +291,10 @@ def test_plots_stay_small_and_take_the_colour_of_the_page(plot, classes):
 def test_a_class_without_test_pictures_or_answers_has_no_shares(runs, tmp_path):
     run = shutil.copytree(runs / "linear", tmp_path / "run")
     said = json.loads((run / "result.json").read_text())
-    said["per_class"]["2"]["support"] = 0
-    for row in said["confusion"]:
-        row[1:] = [0, 1]
+    said["per_class"]["2"] |= {"support": 0} | dict.fromkeys(("recall", "recall_ci95", "f1", "f1_ci95"))
+    said["per_class"]["1"] |= dict.fromkeys(("precision", "precision_ci95"))
+    for name in "02":
+        said["per_class"][name] |= {"precision": 0.5, "precision_ci95": [0.2, 0.8]}
     (run / "result.json").write_text(json.dumps(said))
     text = transfer.build_report([run], run / "report.html").read_text()
     table = text.partition("<th>recall</th>")[2].partition("</table>")[0]

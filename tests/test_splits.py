@@ -183,6 +183,16 @@ def test_limit_training_keeps_so_many_of_each_class_and_larger_draws_hold_smalle
         limit_training(split, labels, 0)
 
 
+def test_limited_validation_shrinks_in_proportion_and_keeps_every_class():
+    labels = alternating(400)
+    split = split_by_content(digests_of(400), labels, CLASSES)
+    five, thirty = (limit_training(split, labels, count, seed=3, validation_too=True) for count in (5, 30))
+    assert np.bincount(labels[five.validation]).tolist() == [1, 1]
+    assert len(five.validation) < len(thirty.validation) < len(split.validation)
+    assert np.array_equal(five.train, limit_training(split, labels, 5, seed=3).train)
+    assert np.array_equal(thirty.test, split.test)
+
+
 def test_without_leaves_pictures_out_of_every_part():
     split = split_by_content(digests_of(50), alternating(50), CLASSES)
     gone = [int(split.train[0]), int(split.test[0])]

@@ -43,11 +43,8 @@ def evaluate(
             show_line(f"{count} pictures left out: {reason}")
     show_notes(figures["notes"])
     table = Table("class", "precision", "recall", "F1", "pictures")
-    predicted = map(sum, zip(*figures["confusion"]))
-    for (name, row), answers in zip(figures["per_class"].items(), predicted):
-        # Without a picture of the class, or an answer that names it, 0 % would say that it did badly.
-        defined = {"precision": answers, "recall": row["support"], "f1": row["support"]}
-        shares = (f"{row[key]:.1%}" if there else "-" for key, there in defined.items())
+    for name, row in figures["per_class"].items():
+        shares = ("-" if row[key] is None else f"{row[key]:.1%}" for key in ("precision", "recall", "f1"))
         table.add_row(escape(one_line(name)), *shares, str(row["support"]))
     out.print(table)
 

@@ -142,13 +142,31 @@ def require_training(
         )
 
 
-def limit_training(split: Split, labels: np.ndarray, per_class: int, seed: int = 0) -> Split:
-    """Keep at most `per_class` training pictures of each class, drawn with `seed`."""
+def limit_training(
+    split: Split, labels: np.ndarray, per_class: int, seed: int = 0, validation_too: bool = False
+) -> Split:
+    """Keep at most `per_class` training pictures of each class, drawn with `seed`.
+
+    Args:
+        split: what to draw from; its test part stays whole.
+        labels: `(N,)` class indices of all pictures.
+        per_class: from 1 up; a class that has fewer keeps all.
+        seed: of the draw; a smaller draw is part of the larger one with the same seed.
+        validation_too: keep validation pictures in proportion, one a class or more, as a smaller collection
+            would have them.
+    """
     if per_class < 1:
         raise OptionError(f"--per-class {per_class}; expected 1 or more pictures a class")
-    order = np.random.default_rng(seed).permutation(split.train)
-    kept = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
-    return replace(split, train=np.sort(np.concatenate(kept)))
+    validation = split.validation
+    if validation_too and len(validation):
+        fewer = max(1, round(per_class * len(validation) / len(split.train)))
+        validation = _drawn(validation, labels, fewer, seed)
+    return replace(split, train=_drawn(split.train, labels, per_class, seed), validation=validation)
+
+
+def _drawn(indices: np.ndarray, labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    order = np.random.default_rng(seed).permutation(indices)
+    return np.sort(np.concatenate([order[labels[order] == label][:per_class] for label in np.unique(labels)]))
 
 
 def as_split(part: np.ndarray, notes: Sequence[str] = (), division: str = "") -> Split:

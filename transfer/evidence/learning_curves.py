@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -149,7 +149,9 @@ def learning_curve(
                 point = _compared(shared.unfinished(method, layers, options))
             if point is None:
                 drawn = (seed + draw) % 2**32  # where the seeds of Keras end
-                part = split if per_class == ALL else _draw(split, images.labels, per_class, drawn)
+                part = split
+                if per_class != ALL:
+                    part = limit_training(split, images.labels, per_class, drawn, validation_too=True)
                 result = train(
                     images, part, given[0], method, fit=fit, seed=drawn, pictures=shared.pictures, refit=False,
                     **given[1], **options,
@@ -190,17 +192,6 @@ def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Sp
 
 def _training_counts(images: LabelledImages, split: Split) -> np.ndarray:
     return np.bincount(images.labels[split.train], minlength=len(images.class_names))
-
-
-def _draw(split: Split, labels: np.ndarray, per_class: int, seed: int) -> Split:
-    """So many training pictures a class, and validation pictures in the proportion of the whole split."""
-    part = limit_training(split, labels, per_class, seed)
-    validation = split.validation
-    if len(validation):
-        fewer = max(1, round(per_class * len(validation) / len(split.train)))
-        nothing = split.test[:0]
-        validation = limit_training(Split(validation, nothing, nothing), labels, fewer, seed).train
-    return replace(part, validation=validation)
 
 
 def _compared(place: Path) -> dict | None:

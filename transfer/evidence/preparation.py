@@ -1,7 +1,8 @@
-"""What `compare` and `learning_curve` begin with alike."""
+"""What `compare`, `learning_curve` and `cross_validate` begin with alike."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from transfer.runs import records
 
 
 class Prepared(NamedTuple):
-    """A pretrained network and the pictures that all methods share.
+    """A network and the pictures that all trainings share.
 
     Attributes:
         network: pictures `(B, S, S, 3)` 0..255 to features.
@@ -37,7 +38,7 @@ class Prepared(NamedTuple):
         return self.pictures.size
 
     def unfinished(self, name: str, *options: object) -> Path:
-        """Where the figures of a method, or of a learning curve, wait until a run is saved."""
+        """Where the figures of a method, a learning curve or folds wait until a run is saved."""
         return records.unfinished(name, *self.asked, *options)
 
 
@@ -49,12 +50,20 @@ def prepare(
     weights: str | None,
     fit: str,
     seed: int,
+    method: str | None = None,
+    layers: Sequence[dict] | None = None,
 ) -> Prepared:
-    """Check the options, seed Keras, and load the network; see `learning.methods.train`."""
+    """Check the options, seed Keras, and load the network; see `learning.methods.train`.
+
+    Args:
+        images, backbone, image_size, weights, fit, seed: of `train`.
+        split: the only one, or the first of several.
+        method, layers: of `train`, where one method is trained alone; otherwise the network is the pretrained one.
+    """
     check_options(seed=seed, image_size=image_size, fit=fit)
     keras.utils.set_random_seed(seed)
-    network, labels = resolve_backbone(backbone, "frozen", images, split, image_size, weights)
-    pictures = Pictures(images, network.input_shape[1], fit, keep=True)
+    network, labels = resolve_backbone(backbone, method or "frozen", images, split, image_size, weights, layers)
+    pictures = Pictures(images, network.input_shape[1], fit, keep=method != "frozen")
     computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [
         images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size, fit, seed,

@@ -87,7 +87,8 @@ def draw_classes(figure: Figure, method: dict) -> None:
     for (key, offset), colour in zip(keys, COLOURS):
         places = [place + offset for place in range(len(rows))]
         label = "F1" if key == "f1" else key
-        axes.plot([100 * row[key] for *_, row in rows], places, "o", color=colour, markersize=5, label=label)
+        shares = [np.nan if row[key] is None else 100 * row[key] for *_, row in rows]
+        axes.plot(shares, places, "o", color=colour, markersize=5, label=label)
         for place, (*_, row) in zip(places, rows):
             if interval := row[f"{key}_ci95"]:
                 axes.plot([100 * end for end in interval], [place, place], color=colour, linewidth=2, alpha=0.5)

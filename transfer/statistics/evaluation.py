@@ -53,7 +53,8 @@ def evaluate_probabilities(
         - `log_loss`: nats
         - `roc_auc`: one class against the rest, mean over classes
         - `calibration_error`, and `reliability`: see `calibration`
-        - `per_class`: by name `precision`, `recall`, `f1`, their `_ci95`, `roc_auc`, `support`
+        - `per_class`: by name `precision`, `recall`, `f1`, their `_ci95`, `roc_auc`, `support`; `None` where
+          there is nothing to take a share of: precision without an answer, the others without a picture
         - `confusion`: rows are true classes
         - `intervals_over`: `pictures` or `groups`
 
@@ -117,28 +118,33 @@ def evaluate_probabilities(
 
 def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs: np.ndarray) -> dict[str, dict]:
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=range(len(class_names)), zero_division=0
+        labels, predicted, labels=range(len(class_names)), zero_division=np.nan
     )
+    f1[support == 0] = np.nan  # answers for a class without pictures: wrong, but no measure of finding it
     precision_draws = _share(draws["hit"], draws["predicted"])
     f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
     right = predicted == labels
     recall_ci95 = [share_interval(right, labels == c, unit, draws["recall"][:, c]) for c in range(len(class_names))]
     return {
         name: {
-            "precision": float(precision[c]),
+            "precision": _number(precision[c]),
             "precision_ci95": share_interval(right, predicted == c, unit, precision_draws[:, c]),
-            "recall": float(recall[c]),
+            "recall": _number(recall[c]),
             "recall_ci95": recall_ci95[c],
-            "f1": float(f1[c]),
+            "f1": _number(f1[c]),
             # All right or all wrong: no draw differs, and what is known is what recall knows.
             "f1_ci95": percentile_interval(f1_draws[:, c], len(np.unique(unit[(labels == c) | (predicted == c)])))
             if varies(f1_draws[:, c])
             else recall_ci95[c],
-            "roc_auc": None if np.isnan(aucs[c]) else float(aucs[c]),
+            "roc_auc": _number(aucs[c]),
             "support": int(support[c]),
         }
         for c, name in enumerate(class_names)
     }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _calibration_interval(found: float, draws: np.ndarray, accuracy_ci95: list[float]) -> list[float]:

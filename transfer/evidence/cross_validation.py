@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from transfer.data.folders import LabelledImages
-from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
-from transfer.learning.backbone_argument import resolve_backbone
+from transfer.errors import OutputError
+from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
-from transfer.learning.option_checks import check_options
 from transfer.learning.results import Predictions
 from transfer.pages.plots import svg
 from transfer.pages.result_plots import confusion_side, draw_confusion
 from transfer.progress import bar
 from transfer.statistics.evaluation import evaluate_probabilities
 from transfer.statistics.intervals import units
-from transfer.writing import write_json, write_rows
+from transfer.writing import whole_file, write_json, write_rows
 
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss")
 
@@ -37,12 +39,14 @@ class CrossValidation:
         answers: a header and one row an answer: `file`, `fold`, `label`, `predicted`, `probability`, and the
             probability of each class.
         notes: what the user should know, one sentence each.
+        unfinished: where the folds wait until `save_run` writes them.
     """
 
     rows: list[dict]
     pooled: dict
     answers: list[list]
     notes: tuple[str, ...] = ()
+    unfinished: Path | None = None
 
     def summary(self) -> dict[str, dict[str, float]]:
         """`mean` and `spread` (standard deviation over folds) of each figure.
@@ -94,33 +98,69 @@ def cross_validate(
     layers: Sequence[dict] | None = None,
     image_size: int | None = None,
     weights: str | None = None,
+    fit: str = "crop",
     seed: int = 0,
     **options,
 ) -> CrossValidation:
     """Train and evaluate on each of several splits; every picture is decoded once for all of them.
 
+    A fold that is done is kept in the cache until `save_run` writes all of them: what was broken off goes on
+    with the next one. A training that was stopped by hand counts, and is not kept.
+
     Args:
         images: from `load_images`.
         splits: from `folds`, two or more.
-        backbone, method, head, layers, image_size, weights, seed: as for `train`.
+        backbone, method, head, layers, image_size, weights, fit, seed: as for `train`.
         options: the others of `train`.
     """
-    check_options(seed=seed, image_size=image_size)
-    keras.utils.set_random_seed(seed)
-    network, labels = resolve_backbone(backbone, method, images, splits[0], image_size, weights, layers)
-    pictures = Pictures(images, network.input_shape[1], options.get("fit", "crop"), keep=method != "frozen")
+    shared = prepare(images, splits[0], backbone, image_size, weights, fit, seed, method, layers)
+    place = shared.unfinished("folds", method, head, layers, options)
+    same = dict(labels=shared.labels, fit=fit, seed=seed, pictures=shared.pictures, **options)
     rows, found, notes = [], [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
-            result = train(images, split, network, method, head, labels=labels, seed=seed, pictures=pictures, **options)
-            counts = {part: len(indices) for part, indices in result.split.parts().items()}
-            rows.append({"fold": number, **counts, **{name: result.metrics[name] for name in FIGURES}})
-            indices, probabilities = result.predictions.of("test")
-            found.append((indices, np.full(len(indices), number), probabilities))
-            notes |= dict.fromkeys(result.notes)
+            kept = place / f"{split.digest(images.digests)}.npz"
+            fold = _take_up(kept)
+            if fold is None:
+                result = train(images, split, shared.network, method, head, **same)
+                fold = _Fold(
+                    {part: len(indices) for part, indices in result.split.parts().items()}
+                    | {name: result.metrics[name] for name in FIGURES},
+                    result.notes,
+                    *result.predictions.of("test"),
+                )
+                if not result.stopped_by_hand:
+                    with suppress(OutputError):  # the run itself may lie on a disk that has space
+                        _keep(fold, kept)
+            rows.append({"fold": number, **fold.figures})
+            found.append((fold.indices, np.full(len(fold.indices), number), fold.probabilities))
+            notes |= dict.fromkeys(fold.notes)
             advance()
     answers = Predictions(*map(np.concatenate, zip(*found)))
-    return CrossValidation(rows, pooled_figures(images, answers), answers.table(images, "fold"), tuple(notes))
+    pooled = pooled_figures(images, answers)
+    return CrossValidation(rows, pooled, answers.table(images, "fold"), tuple(notes), place)
+
+
+class _Fold(NamedTuple):
+    """Figures and notes of one training, and its answers to the test part: `(M,)` positions, `(M, C)`."""
+
+    figures: dict
+    notes: list[str]
+    indices: np.ndarray
+    probabilities: np.ndarray
+
+
+def _keep(fold: _Fold, place: Path) -> None:
+    said = json.dumps([fold.figures, fold.notes])
+    with whole_file(place) as partial, partial.open("wb") as file:
+        np.savez(file, said=said, indices=fold.indices, probabilities=fold.probabilities)
+
+
+def _take_up(place: Path) -> _Fold | None:
+    if not place.is_file():
+        return None
+    with np.load(place, allow_pickle=False) as file:
+        return _Fold(*json.loads(str(file["said"])), file["indices"], file["probabilities"])
 
 
 def pooled_figures(images: LabelledImages, answers: Predictions) -> dict:
