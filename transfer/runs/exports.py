@@ -100,7 +100,9 @@ def export_saved_model(
     with whole_folder(target) as partial:
         archive = keras.export.ExportArchive()
         archive.track(model)
-        answer = endpoint(model, class_names)
+        pictures = tf.TensorSpec((None, size, size, 3), tf.float32, name="pictures")
+        # One graph of the network in both endpoints: Keras and TensorFlow look through each of them several times.
+        answer = tf.function(endpoint(model, class_names), input_signature=[pictures]).get_concrete_function()
 
         def from_bytes(files):
             pictures, readable = tf.map_fn(_decoder(size, fit), files, fn_output_signature=(tf.uint8, tf.bool))
@@ -109,8 +111,7 @@ def export_saved_model(
             answers["label"] = tf.where(readable, answers["label"], "")
             return answers
 
-        pictures = tf.TensorSpec((None, size, size, 3), tf.float32, name="pictures")
-        archive.add_endpoint("serving_default", answer, input_signature=[pictures])
+        archive.add_endpoint("serving_default", lambda pictures: answer(pictures), input_signature=[pictures])
         files = tf.TensorSpec((None,), tf.string, name="files")
         archive.add_endpoint("predict_bytes", from_bytes, input_signature=[files])
         try:
