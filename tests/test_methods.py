@@ -68,7 +68,9 @@ def test_the_same_seed_repeats_the_figures_to_the_last_digit(digits, backbone):
     assert np.array_equal(first.predictions.probabilities, second.predictions.probabilities)
 
 
-def test_finetune_changes_the_top_and_keeps_batch_norm_and_the_given_backbone(digits, backbone):
+def test_finetune_changes_the_top_and_keeps_batch_norm_and_the_given_backbone(digits):
+    block = [{"normalise": "batch"}, {"activation": "relu"}]
+    backbone = transfer.convnet(32, [{"conv": 4, "stride": 2}, *block, {"conv": 8, "stride": 4}, *block])
     before = weights_of(backbone)
     result = transfer.train(*digits, backbone, "finetune", share=0.4, epochs=2)
     assert all(np.array_equal(a, b) for a, b in zip(before, backbone.get_weights()))

@@ -282,11 +282,12 @@ def test_a_comparison_that_was_broken_off_goes_on_where_it_stopped(digits, tmp_p
         return train(*args, **options)
 
     monkeypatch.setattr(comparison, "train", counted)
-    asked = dict(methods=("frozen", "dense"), image_size=32, epochs=1)
+    network = transfer.convnet(32, [{"conv": 4, "stride": 4}])
+    asked = dict(backbone=network, methods=("frozen", "dense"), epochs=1)
     with pytest.raises(KeyboardInterrupt):
-        transfer.compare(*digits, "bundled", **asked)
-    results = transfer.compare(*digits, "bundled", **asked)
+        transfer.compare(*digits, **asked)
+    results = transfer.compare(*digits, **asked)
     assert trained == ["frozen", "scratch", "scratch"]
     transfer.save_run(results, tmp_path / "run")
-    transfer.compare(*digits, "bundled", **asked)
+    transfer.compare(*digits, **asked)
     assert trained == ["frozen", "scratch", "scratch", "frozen", "scratch"]

@@ -145,7 +145,7 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
         if path.suffix == ".npz":
             _set_half_precision(model, path)
         else:
-            _load_weights(model, path)
+            _load_weights(model, path, "bundled")
     return model
 
 
@@ -162,14 +162,14 @@ def _set_half_precision(model: keras.Model, path: Path, digest: str | None = Non
 
 def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
-    options = dict(include_top=False, pooling="avg", input_tensor=row.preprocess(inputs), name=name)
+    options = dict(include_top=False, pooling="avg", input_tensor=row.preprocess(inputs))
     if row.constructor in ("MobileNet", "MobileNetV2"):
         options["input_shape"] = (image_size, image_size, 3)  # Keras has weights for each of some sizes
     constructor = getattr(keras.applications, row.constructor)
     if weights not in (None, "imagenet"):
         model = constructor(weights=None, **options)
         if weights != "none":
-            _load_weights(model, _existing(weights, "imagenet"))
+            _load_weights(model, _existing(weights, "imagenet"), name)
         return keras.Model(inputs, model.output, name=name)
     folder = imagenet_folder()
     try:
@@ -193,14 +193,14 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
         ) from error
 
 
-def _load_weights(model: keras.Model, path: Path) -> None:
+def _load_weights(model: keras.Model, path: Path, name: str) -> None:
     try:
         with warnings.catch_warnings():  # Keras names layer after layer that does not fit before it raises
             warnings.simplefilter("ignore", UserWarning)
             model.load_weights(path)
     except Exception as error:  # Keras and h5py raise ValueError, OSError, KeyError and more
         raise WeightsError(
-            f"{path} holds no weights of {model.name} without its classifier ({first_line(error)}); "
+            f"{path} holds no weights of {name} without its classifier ({first_line(error)}); "
             "give a file that belongs to this backbone"
         ) from error
 
