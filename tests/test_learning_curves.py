@@ -163,6 +163,22 @@ def test_each_method_gets_its_network(digits, backbone, trainings):
     assert (trainings[-1][2]["layers"], trainings[-1][2]["image_size"]) == (LAYERS, 32)
 
 
+def test_small_draws_are_part_of_larger_ones_and_validation_shrinks_along(digits, backbone, monkeypatch):
+    images, split = digits
+    parts = []
+
+    def train(images, part, *_, **__):
+        parts.append(part)
+        return SimpleNamespace(split=part, metrics={"accuracy": 0.5}, stopped_by_hand=False)
+
+    monkeypatch.setattr(learning_curves, "train", train)
+    transfer.learning_curve(images, split, backbone, ["frozen"], [4, 8], draws=1)
+    small, large, _ = parts
+    assert set(small.train) < set(large.train)
+    assert len(small.validation) < len(large.validation) < len(split.validation)
+    assert np.array_equal(small.test, split.test)
+
+
 def test_the_frozen_part_sends_each_picture_through_the_backbone_once(digits, backbone, monkeypatch):
     images, split = digits
     seen = []

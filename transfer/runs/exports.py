@@ -100,9 +100,7 @@ def export_saved_model(
     with whole_folder(target) as partial:
         archive = keras.export.ExportArchive()
         archive.track(model)
-        pictures = tf.TensorSpec((None, size, size, 3), tf.float32, name="pictures")
-        # One graph of the network in both endpoints: Keras and TensorFlow look through each of them several times.
-        answer = tf.function(endpoint(model, class_names), input_signature=[pictures]).get_concrete_function()
+        answer = endpoint(model, class_names)
 
         def from_bytes(files):
             pictures, readable = tf.map_fn(_decoder(size, fit), files, fn_output_signature=(tf.uint8, tf.bool))
@@ -111,6 +109,7 @@ def export_saved_model(
             answers["label"] = tf.where(readable, answers["label"], "")
             return answers
 
+        pictures = tf.TensorSpec((None, size, size, 3), tf.float32, name="pictures")
         archive.add_endpoint("serving_default", lambda pictures: answer(pictures), input_signature=[pictures])
         files = tf.TensorSpec((None,), tf.string, name="files")
         archive.add_endpoint("predict_bytes", from_bytes, input_signature=[files])
@@ -141,9 +140,13 @@ def _copy_checked(run: Path, target: Path) -> None:
 
 
 def endpoint(model: keras.Model, class_names: Sequence[str]) -> Callable:
-    """What a SavedModel does with `pictures` `(B, S, S, 3)` float32 0..255: see `export_saved_model`."""
+    """What a SavedModel does with `pictures` `(B, S, S, 3)` float32 0..255: see `export_saved_model`.
+
+    One graph for all that call it: Keras and TensorFlow look through a network several times where it is written.
+    """
     names = tf.constant([name.encode("utf-8", "surrogateescape") for name in class_names])
 
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="pictures")])
     def answer(pictures):
         probabilities = tf.nn.softmax(tf.cast(model(pictures, training=False), tf.float32))
         return {
@@ -152,7 +155,7 @@ def endpoint(model: keras.Model, class_names: Sequence[str]) -> Callable:
             "class_names": tf.tile(names[None], (tf.shape(probabilities)[0], 1)),
         }
 
-    return answer
+    return answer.get_concrete_function()
 
 
 @functools.cache

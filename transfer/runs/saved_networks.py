@@ -63,8 +63,7 @@ def _saved_model(place: Path) -> SavedNetwork:
 
 def _keras_model(run: Path) -> SavedNetwork:
     config, model = run_config(run), load_model(run / "model.keras")
-    pictures = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="pictures")
-    classify = _Keep(model, tf.function(endpoint(model, config["classes"]), input_signature=[pictures]))
+    classify = _Keep(model, endpoint(model, config["classes"]))
     return SavedNetwork(classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"])
 
 
