@@ -4,6 +4,7 @@ import pytest
 
 from transfer.errors import TrainingError
 from transfer.learning import training
+from transfer.learning.batches import Batches, TrainingBatches
 from transfer.networks import heads, scratch
 from transfer.settings import Schedule
 
@@ -124,7 +125,7 @@ class Held:
 
 def batches(seed=0, **options):
     pixels = RNG_PICTURES.copy()
-    return training.TrainingBatches(
+    return TrainingBatches(
         Held(pixels), np.arange(24), TARGETS[:24], np.arange(24, dtype=np.float32), 10, seed, **options
     )
 
@@ -133,8 +134,8 @@ RNG_PICTURES = np.random.default_rng(1).integers(0, 60, (24, 12, 12, 3)).astype(
 RNG_PICTURES += (LABELS[:24] * 90).astype(np.uint8)[:, None, None, None]
 
 
-def epoch_of(data):
-    return [data[i] for i in range(len(data))]
+def epoch_of(data, epoch=0):
+    return [data.batch(number, epoch) for number in range(len(data))]
 
 
 def test_batches_hold_every_picture_once():
@@ -155,11 +156,9 @@ def test_batches_repeat_by_seed_and_differ_by_epoch():
     for a, b in zip(first, epoch_of(two)):
         np.testing.assert_array_equal(a[0], b[0])
     assert (first[0][2] != epoch_of(other)[0][2]).any()
-    one.on_epoch_end()
-    second = epoch_of(one)
+    second = epoch_of(one, 1)
     assert (first[0][2] != second[0][2]).any()
-    two.on_epoch_end()
-    np.testing.assert_array_equal(second[0][0], two[0][0])
+    np.testing.assert_array_equal(second[0][0], two.batch(0, 1)[0])
 
 
 def test_a_small_convnet_learns():
@@ -167,9 +166,8 @@ def test_a_small_convnet_learns():
     backbone = scratch.convnet(12, [{"conv": 8, "stride": 2}, {"activation": "relu"}])
     model = heads.join(backbone, heads.head(8, 3))
     pictures = RNG_PICTURES.astype(np.float32)
+    validation = Batches(Held(RNG_PICTURES), np.arange(24), TARGETS[:24], np.ones(24, np.float32))
     schedule = Schedule(12, 3, 10, 3e-2, patience=12, weight_decay=1e-2)
-    history = training.fit_network(
-        model, batches(), (pictures, TARGETS[:24]), schedule, heads.cross_entropy(), "scratch"
-    )
+    history = training.fit_network(model, batches(), validation, schedule, heads.cross_entropy(), "scratch")
     assert history[0]["phase"] == "scratch"
     assert (np.argmax(model(pictures), axis=1) == LABELS[:24]).mean() > 0.9

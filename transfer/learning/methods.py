@@ -15,6 +15,7 @@ from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.batches import Batches, TrainingBatches
 from transfer.learning.option_checks import check_options
 from transfer.learning.results import Predictions, Result, refitted
 from transfer.learning.tasks import Task
@@ -202,10 +203,10 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
     schedule = task.schedule(schedule)
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
-        batches = training.TrainingBatches(
+        batches = TrainingBatches(
             task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o["seed"], o["flip"]
         )
-        validation = training.Batches(task.pictures, split.validation, *task.targets(split.validation))
+        validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
     with task.clock("evaluate"):

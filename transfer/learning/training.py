@@ -8,66 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.augmentation import random_crop
-from transfer.data.pipeline import Pictures
 from transfer.errors import TrainingError
+from transfer.learning.batches import Batches, TrainingBatches, stream, without_autotune
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
 
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
-
-
-class Batches(keras.utils.PyDataset):
-    """Pictures with their targets, a batch at a time.
-
-    Args:
-        pictures: where pixels come from.
-        indices: which pictures.
-        targets: `(N, C)` one-hot labels of those pictures.
-        weights: `(N,)` what each of them counts in the loss.
-    """
-
-    def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int = 64):
-        super().__init__()
-        self.pictures, self.indices, self.targets = pictures, indices, targets
-        self.weights, self.batch_size = weights, batch_size
-
-    def __len__(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
-
-    def __getitem__(self, number: int):
-        rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
-        pixels = np.stack([self.pictures.pixels(index) for index in self.indices[rows]])
-        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
-
-
-class TrainingBatches(Batches):
-    """Shuffled batches of augmented pictures; the same seed gives the same batches.
-
-    Args:
-        pictures, indices, targets, weights: see `Batches`.
-        seed: of the order and of the changes.
-        flip: whether mirror images mean the same.
-    """
-
-    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
-        super().__init__(pictures, indices, targets, weights, batch_size)
-        self.seed, self.flip = seed, flip
-        self.epoch = 0
-
-    def __getitem__(self, number: int):
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.targets))
-        rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-        rng = np.random.default_rng((self.seed, self.epoch, number))
-        size, source = self.pictures.size, self.pictures
-        crops = [random_crop(source.pixels(self.indices[row]), size, rng, flip=self.flip) for row in rows]
-        return np.stack(crops).astype(np.float32), self.targets[rows], self.weights[rows]
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next shuffle."""
-        self.epoch += 1
 
 
 def fit_head(
@@ -112,11 +60,8 @@ def _fit_rows(head, features, targets, weights, validation: Targets, schedule: S
     # epoch has the same few steps however few pictures there are.
     indices = tf.data.Dataset.range(len(features)).shuffle(len(features), seed=seed).repeat()
     rows = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
-    options = tf.data.Options()
-    options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
-    data = {"x": rows.prefetch(2).with_options(options), "steps_per_epoch": schedule.steps, "shuffle": False}
     known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
-    return _fit(head, data, known, schedule, "head")
+    return _fit(head, rows.prefetch(2), known, schedule, "head")
 
 
 def fit_network(
@@ -127,7 +72,8 @@ def fit_network(
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     quick.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
-    history = _fit(quick, {"x": batches}, validation if len(validation) else None, schedule, phase)
+    known = stream(validation) if len(validation) else None
+    history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
     model.set_weights(quick.get_weights())
     return history
 
@@ -147,7 +93,9 @@ def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedu
     )
 
 
-def _fit(model: keras.Model, data: dict, validation, schedule: Schedule, phase: str) -> History:
+def _fit(
+    model: keras.Model, data: tf.data.Dataset, validation: tf.data.Dataset | None, schedule: Schedule, phase: str
+) -> History:
     watched = "val_loss" if validation is not None else "loss"
     best = keras.callbacks.EarlyStopping(
         watched, mode="min", patience=schedule.patience, restore_best_weights=validation is not None
@@ -156,9 +104,11 @@ def _fit(model: keras.Model, data: dict, validation, schedule: Schedule, phase: 
         watch = _Watch(advance)
         try:
             model.fit(
-                **data,
+                without_autotune(data),
                 epochs=schedule.epochs,
-                validation_data=validation,
+                steps_per_epoch=schedule.steps,
+                shuffle=False,
+                validation_data=None if validation is None else without_autotune(validation),
                 callbacks=[best, watch],
                 verbose=0,
             )

@@ -1,0 +1,89 @@
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from transfer.learning import training
+from transfer.learning.batches import Batches, TrainingBatches, stream
+from transfer.networks import heads
+from transfer.settings import Schedule
+
+FAULTS = """
+import json, os, resource
+from transfer import quiet
+quiet.import_tensorflow()
+import tensorflow as tf
+maps = tf.random.uniform((64, 128, 128, 16))  # 64 MiB
+faults = []
+for _ in range(12):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    tf.nn.relu(maps + 1.0).numpy
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(json.dumps({"faults": sorted(faults)[6], "allocator": os.environ["TF_CPU_ALLOCATOR_USE_BFC"]}))
+"""
+
+
+def run(**environment):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS],
+        env=inherited | environment | {"TF_ENABLE_ONEDNN_OPTS": "0"},  # which has an allocator of its own
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="page faults of glibc's allocator")
+def test_freed_tensors_are_used_again():
+    kept, given_back = run(), run(TF_CPU_ALLOCATOR_USE_BFC="false", MALLOC_ARENA_MAX="16")
+    assert kept["faults"] < 100 < 5000 < given_back["faults"]
+    assert given_back["allocator"] == "false"  # whoever has chosen keeps that
+
+
+class Held:
+    """Pixels as `Batches` asks for them."""
+
+    size = 12
+
+    def pixels(self, index):
+        return np.full((12, 12, 3), index, np.uint8)
+
+
+def given(kind, *options):
+    return kind(
+        Held(), np.arange(10), np.eye(2, dtype=np.float32)[np.arange(10) % 2], np.ones(10, np.float32), *options
+    )
+
+
+def test_a_stream_gives_the_batches_in_their_order_epoch_after_epoch():
+    validation, batches = given(Batches, 4), given(TrainingBatches, 4, 0)
+    for made, (number, epoch) in zip(stream(batches, endless=True), [(n, e) for e in range(2) for n in range(3)]):
+        for a, b in zip(made, batches.batch(number, epoch)):
+            np.testing.assert_array_equal(a, b)
+    assert [len(made[0]) for made in stream(validation)] == [4, 4, 2]
+
+
+def test_nothing_that_is_fitted_tunes_its_pipeline(monkeypatch):
+    """An iterator with autotune is given up only after up to a minute."""
+    seen, fit = [], keras.Model.fit
+
+    def watched(self, data, **options):
+        seen.extend([data, options["validation_data"]])
+        return fit(self, data, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    schedule, loss = Schedule(1, 3, 4, 1e-3, patience=1), heads.cross_entropy()
+    inputs = keras.Input((12, 12, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(inputs)))
+    training.fit_network(model, given(TrainingBatches, 4, 0), given(Batches), schedule, loss, "scratch")
+    features, targets, weights = np.ones((8, 3), np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4], np.ones(8)
+    head = heads.head(3, 2)
+    training.fit_head(head, features, targets, weights.astype(np.float32), (features, targets), schedule, loss)
+    assert [data.options().autotune.enabled for data in seen] == [False] * 4

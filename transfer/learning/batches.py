@@ -1,0 +1,105 @@
+"""Pictures to the batches that a network is fitted on, made beside the step that takes them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.data.augmentation import random_crop
+from transfer.data.pipeline import Pictures
+
+WORKERS = 2
+AHEAD = 3  # batches that wait or are being made while one is learned from
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Batches:
+    """Pictures with their targets, a batch at a time.
+
+    Args:
+        pictures: where pixels come from.
+        indices: which pictures.
+        targets: `(N, C)` one-hot labels of those pictures.
+        weights: `(N,)` what each of them counts in the loss.
+    """
+
+    def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int = 64):
+        self.pictures, self.indices, self.targets = pictures, indices, targets
+        self.weights, self.batch_size = weights, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def batch(self, number: int, epoch: int = 0) -> Batch:
+        """Pixels `(B, S, S, 3)` float32 0..255, targets `(B, C)` and weights `(B,)`; the last one is smaller."""
+        rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
+        pixels = np.stack([self.pictures.pixels(index) for index in self.indices[rows]])
+        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
+
+
+class TrainingBatches(Batches):
+    """Shuffled batches of augmented pictures; the same seed gives the same batches.
+
+    Args:
+        pictures, indices, targets, weights: see `Batches`.
+        seed: of the order and of the changes.
+        flip: whether mirror images mean the same.
+    """
+
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+        super().__init__(pictures, indices, targets, weights, batch_size)
+        self.seed, self.flip = seed, flip
+
+    def batch(self, number: int, epoch: int = 0) -> Batch:
+        """The same of pictures in the order of an epoch, each cut and mirrored at random."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
+        rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+        rng = np.random.default_rng((self.seed, epoch, number))
+        size, source = self.pictures.size, self.pictures
+        crops = [random_crop(source.pixels(self.indices[row]), size, rng, flip=self.flip) for row in rows]
+        return np.stack(crops).astype(np.float32), self.targets[rows], self.weights[rows]
+
+
+def stream(batches: Batches, endless: bool = False) -> tf.data.Dataset:
+    """Batches in their order, the next ones made by threads while one is learned from.
+
+    Args:
+        batches: one or more.
+        endless: epoch after epoch; otherwise the first one only.
+    """
+
+    def made() -> Iterator[Batch]:
+        epochs = count() if endless else range(1)
+        wanted = ((number, epoch) for epoch in epochs for number in range(len(batches)))
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            ahead = deque(pool.submit(batches.batch, *next_one) for next_one in islice(wanted, AHEAD))
+            while ahead:
+                ready = ahead.popleft().result()
+                ahead.extend(pool.submit(batches.batch, *next_one) for next_one in islice(wanted, 1))
+                yield ready
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    pixels, targets, weights = batches.batch(0)
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in (pixels, targets, weights))
+    length = tf.data.INFINITE_CARDINALITY if endless else len(batches)
+    data = tf.data.Dataset.from_generator(made, output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def without_autotune(data: tf.data.Dataset) -> tf.data.Dataset:
+    """The same data, whose iterators can be given up at once.
+
+    The thread that tunes a pipeline sleeps 10, 20, 40 ms, ... up to a minute, and whoever gives an iterator up waits
+    for it to wake (TensorFlow 2.21): at the end of every epoch and of every pass over validation pictures.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options)
