@@ -67,8 +67,9 @@ def main(
         chosen = order[:often]
         with tempfile.TemporaryDirectory() as folder:
             model = pretraining.pretrain(
-                pixels[chosen], images.labels[chosen], Path(folder), [pretraining.Phase(1, size) for size in sizes],
-                soft[chosen] if taught else None, rows, rate, seed=seed, log=lambda said: None,
+                pixels[chosen], images.labels[chosen], Path(folder),
+                pretraining.Pretraining([pretraining.Phase(1, size) for size in sizes], rows, rate, seed=seed),
+                soft[chosen] if taught else None, log=lambda said: None,
             )  # fmt: skip
         network = pretraining.without_classifier(model, rows)
         row = []

@@ -29,7 +29,7 @@ def main(
     tested = pretraining.load_tested(test, images) if test else None
     answers = distillation.kept_answers(folder / "teacher.npz", teacher, images) if teacher else None
     pixels = Pictures(images, 64).array(range(len(images)))
-    model = pretraining.pretrain(pixels, images.labels, folder, phases, answers, seed=seed)
+    model = pretraining.pretrain(pixels, images.labels, folder, pretraining.Pretraining(phases, seed=seed), answers)
     if tested:
         print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, tested, 64):.1%}")
     digest = backbones.save_bundled(pretraining.without_classifier(model), folder / "bundled.npz")

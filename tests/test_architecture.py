@@ -11,7 +11,7 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
-    "": ["quiet", "errors", "method_names", "settings", "cache", "writing", "reading", "progress"],
+    "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
         "images", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits", "folding",
         "folders", "written_splits", "pipeline",
@@ -29,7 +29,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",
         "picture_checks", "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
     ],
-    "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],
+    "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [
         "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
         "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",

@@ -14,7 +14,7 @@ import transfer
 from transfer import cli
 from transfer.cli.places import place_for
 from transfer.errors import OptionError, OutputError
-from transfer.method_names import METHODS
+from transfer.names import METHODS
 
 ROOT = Path(__file__).parent.parent
 
@@ -203,11 +203,17 @@ def test_options_are_looked_at_before_data_is_and_before_backbones_are_compared(
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("--epochs", 0), ("--seed", -1), ("--image-size", 0), ("--per-class", 0), ("--folds", 1), ("--repeats", 0),
-        ("--batch-size", 0), ("--label-smoothing", 1), ("--dropout", -0.1), ("--dropout", 1),
+        ("--epochs", 0), ("--seed", -1), ("--image-size", 0), ("--batch-size", 0), ("--label-smoothing", 1),
+        ("--dropout", -0.1), ("--dropout", 1), ("--hidden", "8,0"), ("--share", 0), ("--learning-rate", 0),
     ],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_named(digits_folder, option, value):
+    with pytest.raises(OptionError, match=f"{option[2:].replace('-', '_')} of .*; expected"):
+        typed("train", digits_folder, option, value)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--per-class", 0), ("--folds", 1), ("--repeats", 0)])
+def test_so_is_one_of_another_option(digits_folder, option, value):
     code, _, err = typed("train", digits_folder, option, value)
     assert code == 2
     assert f"Invalid value for '{option}'" in err

@@ -32,10 +32,10 @@ def trainings(result, monkeypatch):
     """Calls of `train`, which gives one result at once, of which the first may be stopped by hand."""
     calls = []
 
-    def train(images, split, **options):
+    def train(images, split, network, method, options, **shared):
         calls.append(images)
         rows = [*result.history[:-1], result.history[-1] | {"stopped_by_hand": 1.0}]
-        stopped = options["learning_rate"] is not None and len(calls) == 1
+        stopped = options.learning_rate is not None and len(calls) == 1
         return replace(result, images=images, history=rows if stopped else result.history)
 
     monkeypatch.setattr(comparison, "train", train)

@@ -36,13 +36,13 @@ def backbone():
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """(backbone, method, options) of calls of `train`, which answers at once, better with more pictures."""
+    """(backbone, method, options, others by name) of calls of `train`, which answers at once, better with more."""
     calls = []
 
-    def train(images, split, backbone, method, **options):
-        calls.append((backbone, method, options))
-        accuracy = 1 - 0.5 * len(split.train) ** -0.3 - 0.01 * (options["seed"] % 2)
-        stopped = options.get("epochs") == 99 and len(calls) == 1
+    def train(images, split, backbone, method, options, **shared):
+        calls.append((backbone, method, options, shared))
+        accuracy = 1 - 0.5 * len(split.train) ** -0.3 - 0.01 * (shared["seed"] % 2)
+        stopped = options.epochs == 99 and len(calls) == 1
         return SimpleNamespace(split=split, metrics={"accuracy": accuracy}, stopped_by_hand=stopped)
 
     monkeypatch.setattr(learning_curves, "train", train)
@@ -158,9 +158,9 @@ def test_every_draw_is_measured_and_all_come_last(curve, digits):
 
 def test_each_method_gets_its_network(digits, backbone, trainings):
     transfer.learning_curve(*digits, backbone, ["finetune", "scratch"], [5], draws=1, layers=LAYERS, epochs=4)
-    assert [(given, method) for given, method, _ in trainings] == [(backbone, "finetune")] * 2 + [(None, "scratch")] * 2
-    assert all((options["epochs"], options["refit"]) == (4, False) for *_, options in trainings)
-    assert (trainings[-1][2]["layers"], trainings[-1][2]["image_size"]) == (LAYERS, 32)
+    assert [call[:2] for call in trainings] == [(backbone, "finetune")] * 2 + [(None, "scratch")] * 2
+    assert all((options.epochs, options.refit) == (4, False) for *_, options, _ in trainings)
+    assert (trainings[-1][2].layers, trainings[-1][2].image_size) == (LAYERS, 32)
 
 
 def test_small_draws_are_part_of_larger_ones_and_validation_shrinks_along(digits, backbone, monkeypatch):
@@ -219,7 +219,7 @@ def test_a_broken_curve_goes_on_where_it_stopped(digits, backbone, trainings, mo
 
 def test_the_largest_seed_has_draws_too(digits, backbone, trainings):
     transfer.learning_curve(*digits, backbone, ["frozen"], [2], draws=3, seed=2**32 - 1)
-    assert [options["seed"] for *_, options in trainings] == [2**32 - 1, 0, 1, 2**32 - 1]
+    assert [shared["seed"] for *_, shared in trainings] == [2**32 - 1, 0, 1, 2**32 - 1]
 
 
 def test_points_of_other_versions_are_measured_again(digits, backbone, trainings, monkeypatch):

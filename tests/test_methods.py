@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer import method_names, quiet
+from transfer import names, quiet
 
 quiet.import_tensorflow()
 
@@ -24,6 +24,7 @@ from transfer.errors import (  # noqa: E402
 )
 from transfer.learning import methods, training  # noqa: E402
 from transfer.learning.backbone_argument import asked_for, resolve_backbone  # noqa: E402
+from transfer.learning.options import TrainingOptions  # noqa: E402
 from transfer.networks.features import fingerprint  # noqa: E402
 from transfer.runs import records  # noqa: E402
 
@@ -214,10 +215,10 @@ def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
         transfer.load_backbone(path, weights="none")
-    for method in method_names.METHODS:
-        network, said = resolve_backbone("own.keras", method, *digits)
+    for method in names.METHODS:
+        network, said = resolve_backbone("own.keras", method, *digits, TrainingOptions())
         assert said == {"backbone": path, "weights": "as given", "fingerprint": fingerprint(network)}
-    assert resolve_backbone("bundled", "scratch", *digits)[1]["weights"] == "none"
+    assert resolve_backbone("bundled", "scratch", *digits, TrainingOptions())[1]["weights"] == "none"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import transfer
 from transfer.errors import DataError, OptionError, WeightsError
 from transfer.networks import backbones, distillation, pretraining
-from transfer.networks.pretraining import Phase, pretrain
+from transfer.networks.pretraining import Phase, Pretraining, pretrain
 from transfer.networks.quick_layers import quick, quick_copy
 
 RNG = np.random.default_rng(0)
@@ -25,9 +25,9 @@ def small(monkeypatch):
     monkeypatch.setattr(pretraining, "BATCH", 8)
 
 
-def run(folder, phases=PHASES, **options):
-    said = []
-    model = pretrain(PIXELS, LABELS, folder, phases, dtype="float32", log=said.append, **options)
+def run(folder, phases=PHASES, teacher_answers=None, checkpoint_seconds=120, **options):
+    said, recipe = [], Pretraining(phases, dtype="float32", **options)
+    model = pretrain(PIXELS, LABELS, folder, recipe, teacher_answers, checkpoint_seconds, said.append)
     return model, said
 
 
@@ -52,7 +52,7 @@ def test_it_learns(tmp_path, answers):
 
 def test_fewer_pictures_than_a_batch_are_refused(tmp_path):
     with pytest.raises(DataError, match="7 pictures; pretraining takes 8 or more"):
-        pretrain(PIXELS[:7], LABELS[:7], tmp_path, PHASES)
+        pretrain(PIXELS[:7], LABELS[:7], tmp_path, Pretraining(PHASES))
     assert not list(tmp_path.iterdir())
 
 
@@ -94,7 +94,7 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
 
 def test_the_policy_of_keras_is_left_as_it_was(tmp_path):
     before = keras.config.dtype_policy().name
-    pretrain(PIXELS[:8], LABELS[:8], tmp_path, (Phase(1, 16),), log=str)
+    pretrain(PIXELS[:8], LABELS[:8], tmp_path, Pretraining((Phase(1, 16),)), log=str)
     assert keras.config.dtype_policy().name == before
 
 

@@ -22,7 +22,7 @@ LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}]
 
 
 def trained(images, split, head="linear"):
-    return transfer.train(images, split, transfer.convnet(32, LAYERS), "scratch", head, epochs=1, hidden=[8])
+    return transfer.train(images, split, transfer.convnet(32, LAYERS), "scratch", head=head, epochs=1, hidden=[8])
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from transfer.cli.data import check, clean
 from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
+from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.show import progress, show_line
 from transfer.cli.tour import demo
@@ -45,7 +46,7 @@ def root(
 
 
 for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, cache, demo):
-    app.command()(command)
+    app.command(cls=GroupedCommand)(command)
 
 
 def main() -> None:

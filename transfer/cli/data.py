@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
-from transfer import settings
 from transfer.cli import options as option
+from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
@@ -21,13 +21,12 @@ from transfer.writing import check_apart, check_unwritten
 APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
 
 
+@with_records
 def check(
     context: typer.Context,
+    *,
     data: option.Data,
-    groups: option.Groups = None,
-    near: option.NearDuplicates = "hash",
-    labels: option.LookAtLabels = False,
-    seed: option.Seed = 0,
+    looking: option.Looking,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for check.html [default: no page]")] = None,
     strict: option.Strict = False,
     as_json: option.Json = False,
@@ -37,7 +36,7 @@ def check(
     page = None
     if out_folder is not None:
         check_apart(out_folder / "check.html", data)
-    result = transfer.check(data, groups, near=near, labels=labels, seed=seed)
+    result = transfer.check(data, **vars(looking))
     if out_folder is not None:
         from transfer.checks.check_page import write_check_page
 
@@ -54,17 +53,14 @@ def check(
         refuse(result.findings)
 
 
+@with_records
 def clean(
     context: typer.Context,
+    *,
     data: option.Data,
     apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
-    groups: option.Groups = None,
-    near: option.NearDuplicates = "hash",
-    labels: option.LookAtLabels = False,
-    seed: option.Seed = 0,
-    move_suspects: option.MoveSuspects = False,
-    given_below: option.GivenBelow = settings.GIVEN_BELOW,
-    suggested_above: option.SuggestedAbove = settings.SUGGESTED_ABOVE,
+    looking: option.Looking,
+    moving: option.Moving,
     place: Annotated[
         Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")
     ] = None,
@@ -79,19 +75,19 @@ def clean(
         place = place or Path("clean.csv")
         check_apart(place, data)
         check_unwritten(place, overwrite)
-        found = transfer.check(data, groups, near=near, labels=labels, seed=seed)
-        actions = transfer.propose_actions(found, move_suspects, given_below, suggested_above)
+        found = transfer.check(data, **vars(looking))
+        actions = transfer.propose_actions(found, **vars(moving))
         transfer.write_actions(actions, place, overwrite)
         told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
         said = ", ".join(f"{count} to {name}" for name, count in told.items())
-        same = [data] if groups is None else [data, "--groups", groups]
+        same = [data] if looking.groups is None else [data, "--groups", looking.groups]
         then = shlex.join(["transfer", "clean", *same, "--apply", str(place), "--out", "NEW"])
         after = f"{said}. Edit {place}, then: {then}"
     else:
         refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")
         if place is None:
             raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
-        images = transfer.load_images(data, groups, lenient=True)
+        images = transfer.load_images(data, looking.groups, lenient=True)
         told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
         said = ", ".join(f"{count} {name}" for name, count in told.items())
         written = shlex.quote(str(place / GROUPS))

@@ -7,20 +7,22 @@ from rich.table import Table
 
 import transfer
 from transfer import quiet
-from transfer.cli.loading import whole_numbers
 from transfer.cli.show import millions, one_line, out, progress, show_line, show_notes
 from transfer.cli.typed import names_in
+from transfer.cli.values import whole_numbers
 from transfer.errors import OptionError
+from transfer.learning.options import TrainingOptions
 
 
-def chosen_backbone(images, split, backbones: str, backbone: str, weights: str | None, **options):
+def chosen_backbone(images, split, backbones: str, backbone: str, training: TrainingOptions):
     """(the choice, name and weights of the recommended backbone) of what `--backbones` lists."""
-    if backbone != "bundled" or weights is not None:
+    if backbone != "bundled" or training.weights is not None:
         raise OptionError(
             "--backbones with --backbone or --weights; write all of them into --backbones, as NAME:WEIGHTS"
         )
     names = names_in(backbones)
-    choice = transfer.choose_backbone(images, split, names[0] if len(names) == 1 else names, **options)
+    same = {name: getattr(training, name) for name in ("image_size", "fit", "seed")}
+    choice = transfer.choose_backbone(images, split, names[0] if len(names) == 1 else names, **same)
     progress.print(f"compared with the recommended backbone, {choice.recommended.label}", markup=False)
     weights = choice.recommended.weights
     return choice, choice.recommended.backbone, None if weights == "as given" else weights

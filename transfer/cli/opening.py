@@ -27,7 +27,7 @@ def explain(
         Path | None,
         typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
     ] = None,
-    out_folder: Annotated[Path | None, typer.Option("--out", help=option.OUT_HELP)] = None,
+    out_folder: option.Out = None,
     overwrite: option.Overwrite = False,
     as_json: option.Json = False,
 ) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Fit(StrEnum):
-    """How a picture is brought to the square."""
-
-    crop = "crop"
-    pad = "pad"
-    stretch = "stretch"
+from transfer import settings
 
 
 def below_one(value: float | None) -> float | None:
@@ -28,11 +22,14 @@ DATA_HELP = "folder of class folders, CSV (file,label), zip or tar, or https add
 Data = Annotated[str, typer.Argument(help=DATA_HELP)]
 DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
 Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
-Backbone = Annotated[str, typer.Option(help="name from 'transfer backbones', or a .keras file")]
-Weights = Annotated[str | None, typer.Option(help="bundled, imagenet, none, or a weights file")]
-ImageSize = Annotated[int | None, typer.Option(min=1, help="side of the square in pixels [default: from the data]")]
+Backbone = Annotated[
+    str, typer.Option(help="name from 'transfer backbones', or a .keras file", rich_help_panel="Network")
+]
 Groups = Annotated[
-    str | None, typer.Option(help="a group stays on one side of the split: CSV (file,group), auto, or a pattern")
+    str | None,
+    typer.Option(
+        help="a group stays on one side of the split: CSV (file,group), auto, or a pattern", rich_help_panel="Data"
+    ),
 ]
 NearDuplicates = Annotated[str, typer.Option(help="near duplicates by hash, features (of the backbone too) or none")]
 LookAtLabels = Annotated[bool, typer.Option("--labels", help="look for wrong labels too (a pass of the backbone)")]
@@ -45,53 +42,115 @@ GivenBelow = Annotated[
 SuggestedAbove = Annotated[
     float, typer.Option(callback=below_one, help="and the class that is suggested more than this")
 ]
-Together = Annotated[
-    str | None, typer.Option("--keep-together", help="near-duplicates: re-encoded, resized or mirrored copies")
+Folds = Annotated[
+    int | None,
+    typer.Option(min=2, help="also train on so many folds, for mean and spread", rich_help_panel="Evidence"),
 ]
-WrittenSplit = Annotated[
-    Path | None, typer.Option("--split", help="use a split again: a run, its config.json, or a CSV (file,part)")
-]
-ValidationShare = Annotated[
-    float | None,
-    typer.Option("--validation", help="share of the pictures that choose epochs and rates [default: 0.15]"),
-]
-TestShare = Annotated[float | None, typer.Option("--test", help="share of the pictures for testing [default: 0.2]")]
-Folds = Annotated[int | None, typer.Option(min=2, help="also train on so many folds, for mean and spread")]
-Repeats = Annotated[int, typer.Option(min=1, help="how often the folds are dealt anew")]
+Repeats = Annotated[int, typer.Option(min=1, help="how often the folds are dealt anew", rich_help_panel="Evidence")]
 Seed = Annotated[int, typer.Option(min=0, help="of the split and of every other random choice")]
-FitOption = Annotated[Fit, typer.Option(help="cut out the middle, keep all between bars, or change proportions")]
-OUT_HELP = "folder to write [default: the next free one in runs/]"
-Strict = Annotated[bool, typer.Option("--strict", help="end with exit code 2 if the data has a problem")]
-Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on standard output")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the folder that --out names")]
-Head = Annotated[str, typer.Option(help="linear, mlp or svm")]
-Hidden = Annotated[str, typer.Option(help="units of the mlp's hidden layers, such as 256,128")]
-Dropout = Annotated[
-    float, typer.Option(callback=below_one, help="share of units left out in training of the mlp, 0 to below 1")
+
+Strict = Annotated[
+    bool, typer.Option("--strict", help="end with exit code 2 if the data has a problem", rich_help_panel="Data")
 ]
-Activation = Annotated[str, typer.Option(help="of the mlp: relu, tanh, sigmoid, ...")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="at most [default: from the data's size]")]
-LearningRate = Annotated[float | None, typer.Option(help="[default: from the data's size]")]
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="pictures a step; fewer take less memory [default: from the data's size]")
+Json = Annotated[
+    bool, typer.Option("--json", help="the result as one JSON object on standard output", rich_help_panel="Output")
 ]
-Smoothing = Annotated[float | None, typer.Option(callback=below_one, help="label smoothing, 0 to below 1")]
-Share = Annotated[
-    float | None, typer.Option(help="of the backbone's layers that fine-tuning changes, from the top, above 0 to 1")
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="folder to write [default: the next free one in runs/]", rich_help_panel="Output"),
 ]
-TrainBatchNorm = Annotated[
-    bool, typer.Option("--train-batch-norm", help="let fine-tuning change BatchNormalization as well")
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="replace the folder that --out names", rich_help_panel="Output")
 ]
-ClassWeights = Annotated[str | None, typer.Option(help="balanced: rare classes weigh as much as frequent ones")]
-Flip = Annotated[bool, typer.Option(help="mirror training pictures at random")]
-PerClass = Annotated[int | None, typer.Option(min=1, help="use at most so many training pictures a class")]
+PerClass = Annotated[
+    int | None, typer.Option(min=1, help="use at most so many training pictures a class", rich_help_panel="Data")
+]
 Again = Annotated[
-    Path | None, typer.Option("--from", help="a run or its config.json: the same training again; DATA only if it moved")
+    Path | None,
+    typer.Option(
+        "--from",
+        help="a run or its config.json: the same training again; DATA only if it moved",
+        rich_help_panel="Training",
+    ),
 ]
-Curve = Annotated[bool, typer.Option("--learning-curve", help="also measure with 5, 10, 20, ... pictures a class")]
-Sizes = Annotated[str | None, typer.Option(help="of the learning curve: pictures a class, such as 5,10,20")]
-Draws = Annotated[int, typer.Option(min=1, help="of the learning curve: how often pictures are drawn for each size")]
+Curve = Annotated[
+    bool,
+    typer.Option(
+        "--learning-curve", help="also measure with 5, 10, 20, ... pictures a class", rich_help_panel="Evidence"
+    ),
+]
+Sizes = Annotated[
+    str | None,
+    typer.Option(help="of the learning curve: pictures a class, such as 5,10,20", rich_help_panel="Evidence"),
+]
+Draws = Annotated[
+    int,
+    typer.Option(
+        min=1, help="of the learning curve: how often pictures are drawn for each size", rich_help_panel="Evidence"
+    ),
+]
 Backbones = Annotated[
-    str | None, typer.Option(help="choose one: a,b,c (each NAME or NAME:WEIGHTS), fast, or all-local")
+    str | None,
+    typer.Option(help="choose one: a,b,c (each NAME or NAME:WEIGHTS), fast, or all-local", rich_help_panel="Evidence"),
 ]
-Layers = Annotated[Path | None, typer.Option(help="JSON list of the scratch convnet's layers")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How DATA is read and divided."""
+
+    groups: Groups = None
+    keep_together: Annotated[
+        str | None,
+        typer.Option(help="near-duplicates: re-encoded, resized or mirrored copies", rich_help_panel="Data"),
+    ] = None
+    split_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--split",
+            help="use a split again: a run, its config.json, or a CSV (file,part)",
+            rich_help_panel="Data",
+        ),
+    ] = None
+    validation: Annotated[
+        float | None,
+        typer.Option(help="share of the pictures that choose epochs and rates [default: 0.15]", rich_help_panel="Data"),
+    ] = None
+    test: Annotated[
+        float | None, typer.Option(help="share of the pictures for testing [default: 0.2]", rich_help_panel="Data")
+    ] = None
+    per_class: PerClass = None
+    strict: Strict = False
+
+    def shares(self) -> dict[str, float]:
+        """The shares of the parts that were typed."""
+        typed = {"validation": self.validation, "test": self.test}
+        return {part: share for part, share in typed.items() if share is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looking:
+    """What a check looks for, and with what."""
+
+    groups: Groups = None
+    near: NearDuplicates = "hash"
+    labels: LookAtLabels = False
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moving:
+    """When another class is proposed for a picture."""
+
+    move_suspects: MoveSuspects = False
+    given_below: GivenBelow = settings.GIVEN_BELOW
+    suggested_above: SuggestedAbove = settings.SUGGESTED_ABOVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where a command writes, and what it prints."""
+
+    out_folder: Out = None
+    overwrite: Overwrite = False
+    as_json: Json = False

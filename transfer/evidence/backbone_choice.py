@@ -17,7 +17,7 @@ from transfer.data.splits import Split
 from transfer.errors import DataError, OptionError, UnreadablePictures, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
 from transfer.learning.backbone_argument import name_and_weights, resolve_backbone
-from transfer.learning.option_checks import check_options
+from transfer.learning.options import TrainingOptions
 from transfer.networks.architectures import ARCHITECTURES, imagenet_file
 from transfer.networks.backbones import check_name
 from transfer.networks.features import extract_features, forward
@@ -80,13 +80,13 @@ def choose_backbone(
         )
     for entry in names:  # first, so that a slip in the last name costs nothing
         check_name(name_and_weights(entry)[0])
-    check_options(seed=seed, image_size=image_size, fit=fit)
+    options = TrainingOptions(image_size=image_size, fit=fit, seed=seed)
     notes: list[str] = []
     while True:
         indices = np.sort(np.concatenate([split.train, split.validation]))
         try:
             tested = _folds(images, indices, seed)
-            ranked, missing = _ranked(names, optional, images, split, indices, tested, image_size, fit, seed)
+            ranked, missing = _ranked(names, optional, images, split, tested, options)
         except UnreadablePictures as error:
             # None of them may see what another cannot; the features of all others are kept.
             split = split.without(error.positions)
@@ -95,24 +95,24 @@ def choose_backbone(
             return BackboneChoice(tuple(ranked), len(indices), len(tested), (*notes, *missing))
 
 
-def _ranked(
-    names, optional: bool, images: LabelledImages, split: Split, indices, tested, image_size, fit: str, seed: int
-):
+def _ranked(names, optional: bool, images: LabelledImages, split: Split, tested, options: TrainingOptions):
     """(candidates, best first; a sentence for each that is left out)."""
+    indices = np.sort(np.concatenate([split.train, split.validation]))
     measured, answers, notes = [], [], []
     for entry in dict.fromkeys(names):
         name, weights = name_and_weights(entry)
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(options.seed)
         try:
-            network, labels = resolve_backbone(name, "frozen", images, split, image_size, weights)
+            chosen = replace(options, weights=weights)
+            network, labels = resolve_backbone(name, "frozen", images, split, chosen)
         except WeightsError as error:
             if not optional:
                 raise
             notes.append(f"{name} is left out: {error}")
             continue
-        features = extract_features(network, images, indices, fit)
+        features = extract_features(network, images, indices, options.fit)
         answers.append(out_of_fold(features, images.labels[indices], tested).argmax(axis=1))
-        pixels = Pictures(images, network.input_shape[1], fit).array(indices[:BATCH])
+        pixels = Pictures(images, network.input_shape[1], options.fit).array(indices[:BATCH])
         measured.append(_measured(network, labels, pixels, images, indices, answers[-1]))
     order = sorted(range(len(measured)), key=lambda i: (-measured[i].accuracy, measured[i].milliseconds))
     return _against_best([measured[i] for i in order], [answers[i] for i in order], images, indices), notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import keras
 
@@ -10,8 +11,9 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
+from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result, best_of
-from transfer.method_names import COMPARED, check_methods
+from transfer.names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs.kept_results import keep, take_up
 from transfer.statistics.differences import Answers, in_words, paired_differences
@@ -58,13 +60,8 @@ def compare(
     split: Split,
     backbone: keras.Model | str | None = None,
     methods: Sequence[str] = COMPARED,
-    *,
-    image_size: int | None = None,
-    weights: str | None = None,
-    fit: str = "crop",
-    seed: int = 0,
-    layers: Sequence[dict] | None = None,
-    **options,
+    options: TrainingOptions | None = None,
+    **changed,
 ) -> Comparison:
     """Train with each method on the same pictures and compare the answers in pairs.
 
@@ -74,42 +71,41 @@ def compare(
     Args:
         images: from `load_images`.
         split: from `split`.
-        backbone, image_size, weights: for `frozen` and `finetune`, see `train`.
+        backbone: for `frozen` and `finetune`, see `train`.
         methods: of `frozen`, `finetune`, `scratch` (a convnet) and `dense` (a plain dense network on
             pixels).
-        fit: how pictures are brought to the square.
-        seed: of every random choice but the split's.
-        layers: of the convnet, see `convnet`; chosen from the data's size by default.
-        options: others of `train`, for all methods.
+        options, changed: of `train`, for all methods, but that no head is trained once more at the end.
 
     Returns:
         A dict of `Result` by method name, with `differences` and `best`.
 
     Raises:
         OptionError: no method, or an option that cannot be used.
-        UnknownNameError: no such method or backbone.
+        UnknownNameError: no such method, backbone or option.
     """
     check_methods(methods, COMPARED)
-    shared = prepare(images, split, backbone, image_size, weights, fit, seed)
-    size = shared.size
-    if layers is not None and "scratch" in methods:
-        scratch.convnet(size, layers)  # a layer that cannot be is refused before the other methods are trained
-    pretrained = {"backbone": shared.network, "labels": shared.labels}
+    options = replace(options_from(options, changed), refit=False)
+    shared = prepare(images, split, backbone, options)
+    if options.layers is not None and "scratch" in methods:
+        # A layer that cannot be is refused before the other methods are trained.
+        scratch.convnet(shared.size, options.layers)
+    own = replace(options, weights=None, image_size=shared.size)  # of a network without backbone
+    given = replace(options, weights=None, image_size=None, layers=None)  # of one that is loaded already
     dense = scratch.dense_layers()
     dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}
-    networks = {
-        "frozen": {"method": "frozen", **pretrained},
-        "finetune": {"method": "finetune", **pretrained},
-        "scratch": {"method": "scratch", "layers": layers, "image_size": size},
-        "dense": {"method": "scratch", "layers": dense, "image_size": size, "labels": dense_labels},
+    trainings = {
+        "frozen": (shared.network, "frozen", given, shared.labels),
+        "finetune": (shared.network, "finetune", given, shared.labels),
+        "scratch": (None, "scratch", own, None),
+        "dense": (None, "scratch", replace(own, layers=dense), dense_labels),
     }
-    same = dict(fit=fit, seed=seed, pictures=shared.pictures, refit=False, **options)
     comparison = Comparison()
     for name in methods:
-        place = shared.unfinished(name, layers, options)
+        place = shared.unfinished(name)
         done = take_up(place, images, split)
         if done is None:
-            done = train(images, split, **networks[name], **same)
+            network, method, chosen, labels = trainings[name]
+            done = train(images, split, network, method, chosen, pictures=shared.pictures, labels=labels)
             keep(done, place)
         comparison[name] = done
     return comparison

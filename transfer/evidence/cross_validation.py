@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from transfer.data.splits import Split
 from transfer.errors import OutputError
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
+from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Predictions
 from transfer.pages.plots import svg
 from transfer.pages.result_plots import confusion_side, draw_confusion
@@ -93,14 +94,8 @@ def cross_validate(
     splits: Sequence[Split],
     backbone: keras.Model | str | None = None,
     method: str = "frozen",
-    head: str = "linear",
-    *,
-    layers: Sequence[dict] | None = None,
-    image_size: int | None = None,
-    weights: str | None = None,
-    fit: str = "crop",
-    seed: int = 0,
-    **options,
+    options: TrainingOptions | None = None,
+    **changed,
 ) -> CrossValidation:
     """Train and evaluate on each of several splits; every picture is decoded once for all of them.
 
@@ -110,19 +105,20 @@ def cross_validate(
     Args:
         images: from `load_images`.
         splits: from `folds`, two or more.
-        backbone, method, head, layers, image_size, weights, fit, seed: as for `train`.
-        options: the others of `train`.
+        backbone, method, options, changed: as for `train`.
     """
-    shared = prepare(images, splits[0], backbone, image_size, weights, fit, seed, method, layers)
-    place = shared.unfinished("folds", method, head, layers, options)
-    same = dict(labels=shared.labels, fit=fit, seed=seed, pictures=shared.pictures, **options)
+    options = options_from(options, changed)
+    shared = prepare(images, splits[0], backbone, options, method)
+    place = shared.unfinished(f"folds of {method}")
+    given = replace(options, weights=None, image_size=None, layers=None)  # of the network that is loaded already
+    same = dict(pictures=shared.pictures, labels=shared.labels)
     rows, found, notes = [], [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
             kept = place / f"{split.digest(images.digests)}.npz"
             fold = _take_up(kept)
             if fold is None:
-                result = train(images, split, shared.network, method, head, **same)
+                result = train(images, split, shared.network, method, given, **same)
                 fold = _Fold(
                     {part: len(indices) for part, indices in result.split.parts().items()}
                     | {name: result.metrics[name] for name in FIGURES},

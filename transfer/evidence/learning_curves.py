@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -16,7 +16,8 @@ from transfer.errors import DataError, OptionError
 from transfer.evidence import curve_words
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
-from transfer.method_names import METHODS, check_methods
+from transfer.learning.options import TrainingOptions, options_from
+from transfer.names import METHODS, check_methods
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
 from transfer.progress import console
@@ -96,13 +97,8 @@ def learning_curve(
     methods: Sequence[str] = METHODS,
     sizes: Sequence[int] | None = None,
     draws: int = 3,
-    *,
-    image_size: int | None = None,
-    weights: str | None = None,
-    fit: str = "crop",
-    seed: int = 0,
-    layers: Sequence[dict] | None = None,
-    **options,
+    options: TrainingOptions | None = None,
+    **changed,
 ) -> LearningCurve:
     """Train each method on 5, 10, 20, 50, ... pictures a class and on all, and measure each time on the same test part.
 
@@ -115,47 +111,46 @@ def learning_curve(
     Args:
         images: from `load_images`.
         split: from `split`; its test part is used whole, every time.
-        backbone, image_size, weights: for `frozen` and `finetune`, see `train`; `scratch` is a convnet
-            for pictures of the same size, with the layers that `settings` has for so many pictures.
+        backbone: for `frozen` and `finetune`, see `train`; `scratch` is a convnet for pictures of the same
+            size, with the layers that `settings` has for so many pictures unless `layers` says which.
         methods: of `frozen`, `finetune` and `scratch`.
         sizes: training pictures a class, below what the largest class has; all pictures come last by
             themselves. A smaller class gives what it has.
         draws: how often pictures are drawn for each size, from 1 up; all pictures are taken once.
-        fit: how pictures are brought to the square.
-        seed: of the draws and every other random choice but the split's.
-        layers: of the convnet, the same for every size.
-        options: others of `train`, for all methods.
+        options, changed: of `train`, for all methods, but that no head is trained once more at the end;
+            `seed` is that of the draws, too.
 
     Raises:
         DataError: there are no test pictures.
         OptionError: no method, a size that the data does not have, or no draw.
-        UnknownNameError: no such method.
+        UnknownNameError: no such method or option.
     """
     check_methods(methods)
+    options = replace(options_from(options, changed), refit=False)
     sizes = checked_sizes(sizes, images, split)
     if draws < 1:
         raise OptionError(f"--draws {draws}; expected 1 or more")
-    shared = prepare(images, split, backbone, image_size, weights, fit, seed)
-    pretrained, own = (shared.network, {"labels": shared.labels}), (None, {"image_size": shared.size, "layers": layers})
-    place = shared.unfinished("learning curve", layers, options)
+    shared = prepare(images, split, backbone, options)
+    own = replace(options, weights=None, image_size=shared.size)  # of a convnet
+    given = replace(options, weights=None, image_size=None, layers=None)  # of the network that is loaded already
+    place = shared.unfinished("learning curve")
     done = read_json(place / "points.json") if (place / "points.json").is_file() else {}
     points, stopped = [], []
     for method in methods:
-        given = own if method == "scratch" else pretrained
+        network, chosen, labels = (None, own, None) if method == "scratch" else (shared.network, given, shared.labels)
         for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
             key = f"{method} {per_class} {draw}"
             point = done.get(key)
             if point is None and per_class == ALL:
-                point = _compared(shared.unfinished(method, layers, options))
+                point = _compared(shared.unfinished(method))
             if point is None:
-                drawn = (seed + draw) % 2**32  # where the seeds of Keras end
+                drawn = (options.seed + draw) % 2**32  # where the seeds of Keras end
                 part = split
                 if per_class != ALL:
                     part = limit_training(split, images.labels, per_class, drawn, validation_too=True)
                 result = train(
-                    images, part, given[0], method, fit=fit, seed=drawn, pictures=shared.pictures, refit=False,
-                    **given[1], **options,
-                )  # fmt: skip
+                    images, part, network, method, chosen, seed=drawn, pictures=shared.pictures, labels=labels
+                )
                 point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
                 if result.stopped_by_hand:
                     stopped.append(f"{method}, {per_class} a class, draw {draw + 1}, was stopped by hand")

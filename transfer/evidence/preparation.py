@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.option_checks import check_options
+from transfer.learning.options import TrainingOptions
 from transfer.networks.features import fingerprint
 from transfer.runs import records
 
@@ -24,7 +24,7 @@ class Prepared(NamedTuple):
         network: pictures `(B, S, S, 3)` 0..255 to features.
         labels: its `backbone` and `weights` as they are written down.
         pictures: decoded once, for all trainings.
-        asked: all that figures depend on but the method and its options.
+        asked: all that figures depend on but the method.
     """
 
     network: keras.Model
@@ -37,35 +37,32 @@ class Prepared(NamedTuple):
         """Side S of the pictures in pixels."""
         return self.pictures.size
 
-    def unfinished(self, name: str, *options: object) -> Path:
+    def unfinished(self, name: str) -> Path:
         """Where the figures of a method, a learning curve or folds wait until a run is saved."""
-        return records.unfinished(name, *self.asked, *options)
+        return records.unfinished(name, *self.asked)
 
 
 def prepare(
     images: LabelledImages,
     split: Split,
     backbone: keras.Model | str | None,
-    image_size: int | None,
-    weights: str | None,
-    fit: str,
-    seed: int,
+    options: TrainingOptions,
     method: str | None = None,
-    layers: Sequence[dict] | None = None,
 ) -> Prepared:
-    """Check the options, seed Keras, and load the network; see `learning.methods.train`.
+    """Seed Keras, and load the network; see `learning.methods.train`.
 
     Args:
-        images, backbone, image_size, weights, fit, seed: of `train`.
+        images, backbone, options: of `train`.
         split: the only one, or the first of several.
-        method, layers: of `train`, where one method is trained alone; otherwise the network is the pretrained one.
+        method: where one is trained alone; otherwise the network is the pretrained one, and layers are of another.
     """
-    check_options(seed=seed, image_size=image_size, fit=fit)
-    keras.utils.set_random_seed(seed)
-    network, labels = resolve_backbone(backbone, method or "frozen", images, split, image_size, weights, layers)
-    pictures = Pictures(images, network.input_shape[1], fit, keep=method != "frozen")
+    keras.utils.set_random_seed(options.seed)
+    wanted = options if method else replace(options, layers=None)
+    network, labels = resolve_backbone(backbone, method or "frozen", images, split, wanted)
+    pictures = Pictures(images, network.input_shape[1], options.fit, keep=method != "frozen")
     computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [
-        images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size, fit, seed,
+        images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size,
+        asdict(options),
     ]  # fmt: skip
     return Prepared(network, labels, pictures, asked)

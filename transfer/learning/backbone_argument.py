@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -12,6 +11,7 @@ from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.errors import ModelFileError, OptionError
+from transfer.learning.options import TrainingOptions
 from transfer.networks import backbones, scratch
 from transfer.networks.features import fingerprint
 
@@ -31,15 +31,14 @@ def resolve_backbone(
     method: str,
     images: LabelledImages,
     split: Split,
-    image_size: int | None = None,
-    weights: str | None = None,
-    layers: Sequence[dict] | None = None,
+    options: TrainingOptions,
 ) -> tuple[keras.Model, dict]:
     """The network that a backbone argument of `train` stands for, and its names (or layers) for the record.
 
     Args:
-        backbone, method, image_size, weights, layers: see `methods.train`.
+        backbone, method: see `methods.train`.
         images, split: choose the picture size, and the layers of a convnet, where none are given.
+        options: `image_size`, `weights` and `layers` of them.
 
     Returns:
         (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` as they are written down, files with
@@ -49,6 +48,7 @@ def resolve_backbone(
         ModelFileError: a network that takes or gives something else.
         OptionError: an option that would be ignored.
     """
+    image_size, weights, layers = options.image_size, options.weights, options.layers
     if layers is not None and (backbone is not None or method != "scratch"):
         raise OptionError("layers beside a backbone; they are of the convnet that scratch builds without one")
     if isinstance(backbone, keras.Model):

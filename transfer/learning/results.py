@@ -11,6 +11,7 @@ import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+from transfer.learning.options import TrainingOptions
 from transfer.networks.heads import HEADS
 
 
@@ -29,14 +30,14 @@ def best_of(validation: Mapping[str, dict]) -> str:
     return max(validation, key=lambda name: validation[name]["accuracy"] or 0.0)
 
 
-def refitted(options: Mapping, validation: int) -> bool:
-    """Whether `train` fitted the head once more at the end, on training and validation pictures together.
+def refitted(method: str, options: TrainingOptions, validation: int) -> bool:
+    """Whether `train` fits the head once more at the end, on training and validation pictures together.
 
     Args:
-        options: of the `Result`.
+        method, options: of the training.
         validation: how many validation pictures there are.
     """
-    return options["method"] == "frozen" and options["refit"] and HEADS[options["head"]].convex and validation > 0
+    return method == "frozen" and options.refit and HEADS[options.head].convex and validation > 0
 
 
 @dataclass

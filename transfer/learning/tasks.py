@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,13 +14,14 @@ from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import DataError, UnreadablePictures
+from transfer.learning.options import TrainingOptions
 from transfer.networks import heads
 
 
 class Task:
     """The data of one training: split, targets, weights, pictures."""
 
-    def __init__(self, images: LabelledImages, split: Split, pictures: Pictures, options: dict):
+    def __init__(self, images: LabelledImages, split: Split, pictures: Pictures, options: TrainingOptions):
         self.images, self.split, self.pictures, self.options = images, split, pictures, options
         self.clock = Clock()
         self.notes = list(split.notes)
@@ -47,25 +49,25 @@ class Task:
         """
         labels = self.images.labels[indices]
         weights = np.ones(len(labels))
-        if self.options["class_weights"] == "balanced":
+        if self.options.class_weights == "balanced":
             weights = len(labels) / (len(self.one_hot) * np.bincount(labels)[labels])
         return self.one_hot[labels], weights.astype(np.float32)
 
     def loss(self, smoothing: float):
         """The loss of the head; `smoothing` where no other was asked for."""
-        chosen = self.options["label_smoothing"]
-        return heads.HEADS[self.options["head"]].loss(smoothing if chosen is None else chosen)
+        chosen = self.options.label_smoothing
+        return heads.HEADS[self.options.head].loss(smoothing if chosen is None else chosen)
 
     def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
         """A schedule with the epochs and the rate that were asked for."""
-        chosen = {name: self.options[name] for name in ("epochs", "learning_rate") if self.options[name] is not None}
-        return settings.Schedule(**(vars(schedule) | chosen))
+        chosen = {"epochs": self.options.epochs, "learning_rate": self.options.learning_rate}
+        return replace(schedule, **{name: value for name, value in chosen.items() if value is not None})
 
     def head(self, network: keras.Model, l2: float = 0.0) -> keras.Model:
         """A new head for the features of a network."""
         o = self.options
         width, classes = network.output_shape[-1], len(self.one_hot)
-        return heads.head(width, classes, o["head"], o["hidden"], o["dropout"], o["activation"], l2)
+        return heads.head(width, classes, o.head, o.hidden, o.dropout, o.activation, l2)
 
 
 class Clock:

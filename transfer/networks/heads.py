@@ -9,7 +9,7 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import OptionError, unknown_name
-from transfer.networks.scratch import ACTIVATIONS
+from transfer.names import ACTIVATIONS
 
 
 def _linear(x, l2, **_):

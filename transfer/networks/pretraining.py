@@ -43,17 +43,32 @@ class Phase(NamedTuple):
     image_size: int
 
 
+class Pretraining(NamedTuple):
+    """How a network is trained.
+
+    Attributes:
+        phases: picture sizes in training order.
+        layers: rows of `scratch.convnet`; `TRAINED_LAYERS` by default.
+        learning_rate: the highest, warmed up to and left along a cosine.
+        weight_decay: of AdamW.
+        dtype: policy of Keras.
+        seed: of every random choice.
+    """
+
+    phases: Sequence[Phase]
+    layers: Sequence[dict] | None = None
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    dtype: str = "mixed_bfloat16"
+    seed: int = 0
+
+
 def pretrain(
     pixels: np.ndarray,
     labels: np.ndarray,
     folder: Path,
-    phases: Sequence[Phase],
+    recipe: Pretraining,
     teacher_answers: np.ndarray | None = None,
-    layers: Sequence[dict] | None = None,
-    learning_rate: float = 2e-3,
-    weight_decay: float = 0.05,
-    dtype: str = "mixed_bfloat16",
-    seed: int = 0,
     checkpoint_seconds: float = 120,
     log: Callable[[str], None] = print,
 ) -> keras.Model:
@@ -66,9 +81,10 @@ def pretrain(
         pixels: `(N, H, W, 3)` uint8, values 0..255.
         labels: `(N,)` class indices.
         folder: where `checkpoint.npz` is kept; written atomically, so that a stop loses little.
-        phases: picture sizes in training order.
+        recipe: of the training.
         teacher_answers: `(N, K)` probabilities of a teacher at temperature 2, or `None`.
-        layers: rows of `scratch.convnet`; `TRAINED_LAYERS` by default.
+        checkpoint_seconds: between two checkpoints.
+        log: what gets a line now and then.
 
     Returns:
         The trained classifier, pictures to label logits `(B, C)`.
@@ -79,22 +95,24 @@ def pretrain(
     """
     if len(labels) < BATCH:
         raise DataError(f"{len(labels)} pictures; pretraining takes {BATCH} or more, a batch of them")
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype)
+    keras.config.set_dtype_policy(recipe.dtype)
     try:
-        backbone = keras.models.clone_model(bundled_network(None, layers or TRAINED_LAYERS), clone_function=quick)
+        backbone = keras.models.clone_model(
+            bundled_network(None, recipe.layers or TRAINED_LAYERS), clone_function=quick
+        )
         model = _classifier(
             backbone, int(labels.max()) + 1, None if teacher_answers is None else teacher_answers.shape[1]
         )
     finally:
         keras.config.set_dtype_policy(before)
-    steps = len(labels) // BATCH * sum(phase.epochs for phase in phases)
+    steps = len(labels) // BATCH * sum(phase.epochs for phase in recipe.phases)
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - steps // 10), warmup_target=learning_rate, warmup_steps=max(1, steps // 10)
+            0.0, max(1, steps - steps // 10), warmup_target=recipe.learning_rate, warmup_steps=max(1, steps // 10)
         ),
-        weight_decay=weight_decay,
+        weight_decay=recipe.weight_decay,
         clipnorm=5.0,
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -104,11 +122,11 @@ def pretrain(
     model.compile(optimizer, dict.fromkeys(weights, cross_entropy), loss_weights=weights, jit_compile=False)
 
     checkpoint = folder / "checkpoint.npz"
-    schedule = np.array(phases)
+    schedule = np.array(recipe.phases)
     step = done = _restore(model, checkpoint, schedule) if checkpoint.exists() else 0
     one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)
     started = saved = time.monotonic()
-    for size, rows, batch in _batches(pixels, phases, seed, step):
+    for size, rows, batch in _batches(pixels, recipe.phases, recipe.seed, step):
         targets = {"labels": one_hot[labels[rows]]}
         if teacher_answers is not None:
             targets["teacher"] = teacher_answers[rows].astype(np.float32)

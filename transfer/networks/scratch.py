@@ -17,11 +17,9 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import LayerError, unknown_name
+from transfer.names import ACTIVATIONS
 
 LayerRow = Mapping[str, object]
-# All of Keras but one that halves the width and one that needs two more numbers.
-_NO_ACTIVATIONS = ("deserialize", "get", "glu", "serialize", "threshold")
-ACTIVATIONS = tuple(name for name in dir(keras.activations) if name[0] != "_" and name not in _NO_ACTIVATIONS)
 
 
 def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from transfer.data.folders import LabelledImages
@@ -13,6 +14,7 @@ from transfer.data.splits import Split
 from transfer.data.tables import some
 from transfer.errors import ExportError, OutputError
 from transfer.learning.methods import train
+from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.runs import records
 from transfer.writing import RUN, whole_folder
@@ -38,21 +40,30 @@ def take_up(place: Path, images: LabelledImages, split: Split) -> Result | None:
     return result
 
 
-def train_once(images: LabelledImages, split: Split, backbone: str | None = None, **options) -> Result:
+def train_once(
+    images: LabelledImages,
+    split: Split,
+    backbone: str | None = None,
+    method: str = "frozen",
+    options: TrainingOptions | None = None,
+    **labels,
+) -> Result:
     """Train, unless the same was trained before and is not saved yet.
 
     Args:
-        images, split, options: of `train`.
+        images, split, method, options, labels: of `train`.
         backbone: a name or a file.
     """
-    files = [name for name in (backbone, options.get("weights")) if name and Path(name).is_file()]
+    options = options_from(options, {})
+    files = [name for name in (backbone, options.weights) if name and Path(name).is_file()]
     place = records.unfinished(
-        "train", images.digest(), images.names, images.groups, split.digest(images.digests), backbone, options,
+        "train", images.digest(), images.names, images.groups, split.digest(images.digests), backbone, method,
+        asdict(options), labels,
         [digest_of(Path(name).read_bytes()) for name in files],
     )  # fmt: skip
     result = take_up(place, images, split)
     if result is None:
-        result = train(images, split, backbone, **options)
+        result = train(images, split, backbone, method, options, **labels)
         with suppress(OutputError):  # the run itself may lie on a disk that has space
             keep(result, place)
     return result

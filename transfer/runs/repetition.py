@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
 from transfer.learning.backbone_argument import asked_for
 from transfer.learning.methods import train
+from transfer.learning.options import options_of_run
 from transfer.learning.results import Result
 from transfer.reading import read_rows, run_config, trained_on
 from transfer.runs.records import versions
@@ -48,16 +48,14 @@ def repeat_run(run: str | Path, data: str | Path | None = None, training: Callab
             f"{images.root} has the classes {', '.join(images.class_names)}; expected those of {path}, "
             f"{', '.join(config['classes'])}"
         )
-    known = set(inspect.signature(train).parameters) - {"backbone", "weights", "layers"}
     backbone, weights = asked or (None, None)
     result = training(
         images,
         read_split(images, path),
         backbone,
-        layers=layers,
-        weights=weights,
+        options["method"],
+        replace(options_of_run(options), weights=weights, layers=layers),
         labels={name: options[name] for name in ("backbone", "weights", "layers")} if layers else None,
-        **{name: value for name, value in options.items() if name in known},
     )
     result.notes += [
         *_stopped_by_hand(path), *_relabelled(images, config), *_other_backbone(options, result.options),

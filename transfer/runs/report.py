@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from transfer.data.splits import PARTS
+from transfer.learning.options import options_of_run
 from transfer.learning.results import best_of, refitted
 from transfer.networks.model_files import load_model
 from transfer.networks.scratch import describe_layers
@@ -65,10 +66,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
-    methods = {
-        name: each.figures | {"refitted": refitted(each.config["options"], each.figures["images"]["validation"])}
-        for name, each in saved.items()
-    }
+    methods = {name: each.figures | {"refitted": _refitted(each)} for name, each in saved.items()}
     context = {
         "title": f"{Path(trained_on(chosen.config)).name}: {', '.join(saved)}",
         "data": trained_on(chosen.config),
@@ -100,6 +98,11 @@ def _compared(folders: Sequence[Path], saved: dict[str, SavedResult]) -> tuple[l
         return said.get("differences", []), said.get("in_words", [])
     differences = paired_differences(same_test_pictures(saved))
     return differences, in_words(differences)
+
+
+def _refitted(run: SavedResult) -> bool:
+    options = run.config["options"]
+    return refitted(options["method"], options_of_run(options), run.figures["images"]["validation"])
 
 
 def _tested(saved: dict[str, SavedResult], chosen: SavedResult, model: keras.Model) -> dict:

@@ -1,4 +1,4 @@
-"""The ways to train, by name: words can be looked at before Keras is loaded."""
+"""Words that a user chooses by: they can be looked at before Keras is loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from transfer.errors import OptionError, unknown_name
 
 METHODS = ("frozen", "finetune", "scratch")
 COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense network
+HEADS = ("linear", "mlp", "svm")  # the rows of `heads.HEADS`
+FITS = ("crop", "pad", "stretch")
+# All of Keras but one that halves the width and one that needs two more numbers.
+ACTIVATIONS = (
+    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
+    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
+    "swish", "tanh", "tanh_shrink",
+)  # fmt: skip
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

@@ -1,0 +1,193 @@
+"""Every option of a training, once: its type, default, range, help, and what it has no effect without.
+
+`train`, `compare`, `cross_validate`, `learning_curve` and the command line take the fields of `TrainingOptions`; a run
+folder holds them. Nothing here loads Keras, so that what cannot be used is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+from transfer.errors import OptionError, unknown_name
+from transfer.names import ACTIVATIONS, FITS, HEADS
+
+NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
+_STAND_FOR = ("weights", "layers")  # with the backbone, for a network
+
+
+class Need(NamedTuple):
+    """What an option has no effect without, in words, and whether it is there: of the options and the methods."""
+
+    words: str
+    is_there: Callable[[TrainingOptions, Sequence[str]], bool]
+
+
+class Range(NamedTuple):
+    """The values that an option may have, in words; of which type, and whether one is among them."""
+
+    expected: str
+    kind: type
+    holds: Callable[[Any], bool]
+
+
+class Rule(NamedTuple):
+    """What is known of an option beside its type and default.
+
+    Attributes:
+        help: what it is, as `--help` has it.
+        part: of `--help`; an option without one is not on the command line.
+        range, names: the values, or the words, that it may be.
+        need: what it has no effect without.
+    """
+
+    help: str
+    part: str | None = TRAINING
+    range: Range | None = None
+    names: Sequence[str] = ()
+    need: Need | None = None
+
+
+def _option(default: object, help: str, part: str | None = TRAINING, **rule) -> Any:
+    return field(default=default, metadata={"rule": Rule(help, part, **rule)})
+
+
+_COUNT = Range("a whole number from 1 up", Integral, lambda number: number >= 1)
+_SHARE = Range("a share from 0 to below 1", Real, lambda share: 0 <= share < 1)
+_ABOVE_0 = Range("a number above 0", Real, lambda rate: 0 < rate < float("inf"))
+_PART = Range("a share above 0 and up to 1", Real, lambda share: 0 < share <= 1)
+_SEED = Range(f"a whole number from 0 to {2**32 - 1}", Integral, lambda seed: 0 <= seed < 2**32)
+_UNITS = Range(
+    "whole numbers from 1 up", tuple, lambda units: all(isinstance(each, Integral) and each >= 1 for each in units)
+)
+
+_MLP = Need("--head mlp", lambda options, methods: options.head == "mlp")
+_SMOOTH = Need("--head linear or mlp", lambda options, methods: options.head != "svm")
+_TUNED = Need("the method finetune", lambda options, methods: "finetune" in methods)
+_WHOLE = Need("the method finetune or scratch", lambda options, methods: set(methods) != {"frozen"})
+_SCRATCH = Need("the method scratch", lambda options, methods: "scratch" in methods)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """The options of a training; a record that exists can be used.
+
+    Raises:
+        OptionError: a number out of its range.
+        UnknownNameError: a word that is none of those there are.
+    """
+
+    weights: str | None = _option(None, "bundled, imagenet, none, or a weights file [default: the usual ones]", NETWORK)
+    layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
+    head: str = _option("linear", "linear, mlp or svm (multi-class hinge loss)", NETWORK, names=HEADS)
+    image_size: int | None = _option(
+        None, "side of the square in pixels [default: from the data]", NETWORK, range=_COUNT
+    )
+    fit: str = _option(
+        "crop", "crop cuts out the middle, pad keeps all between bars, stretch changes proportions", NETWORK, names=FITS
+    )
+    seed: int = _option(0, "of the split and of every other random choice", range=_SEED)
+    epochs: int | None = _option(
+        None, "at most; of fine-tuning those after the head [default: from the data's size]", range=_COUNT
+    )
+    learning_rate: float | None = _option(
+        None, "the highest of the schedule [default: from the data's size]", range=_ABOVE_0
+    )
+    batch_size: int | None = _option(
+        None, "pictures a step of a whole network; fewer take less memory [default: from the data's size]",
+        range=_COUNT, need=_WHOLE,
+    )  # fmt: skip
+    hidden: tuple[int, ...] = _option(
+        (256,), "units of the mlp's hidden layers, such as 256,128", NETWORK, range=_UNITS, need=_MLP
+    )
+    dropout: float = _option(
+        0.3, "share of units left out in training of the mlp, 0 to below 1", NETWORK, range=_SHARE, need=_MLP
+    )
+    activation: str = _option("relu", "of the mlp: relu, tanh, sigmoid, ...", NETWORK, names=ACTIVATIONS, need=_MLP)
+    label_smoothing: float | None = _option(
+        None, "share of each target spread over all classes, 0 to below 1 [default: by method]",
+        range=_SHARE, need=_SMOOTH,
+    )  # fmt: skip
+    class_weights: str | None = _option(
+        None, "balanced: rare classes weigh as much as frequent ones", names=("balanced",)
+    )
+    flip: bool = _option(True, "mirror training pictures at random", need=_WHOLE)
+    share: float | None = _option(
+        None, "of the backbone's layers that fine-tuning changes, from the top, above 0 to 1 [default: from the data]",
+        range=_PART, need=_TUNED,
+    )  # fmt: skip
+    train_batch_norm: bool = _option(False, "let fine-tuning change BatchNormalization as well", need=_TUNED)
+    refit: bool = _option(
+        True, "train a frozen linear or svm head once more at the end, on training and validation pictures", None
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        for each in fields(self):
+            _check(each, getattr(self, each.name))
+        if self.head == "mlp" and not self.hidden:
+            raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
+
+    def written(self) -> dict:
+        """The options by name, as JSON holds them; weights and layers are written down as what they stood for."""
+        return {name: value for name, value in asdict(self).items() if name not in _STAND_FOR} | {
+            "hidden": list(self.hidden)
+        }
+
+
+def _check(option: Field, value: object) -> None:
+    rule = rule_of(option)
+    if value is None and option.default is None:
+        return
+    if rule.names and value not in rule.names:
+        raise unknown_name(option.name, value, rule.names)
+    if rule.range and not (isinstance(value, rule.range.kind) and rule.range.holds(value)):
+        raise OptionError(f"{option.name} of {value!r}; expected {rule.range.expected}")
+
+
+def rule_of(option: Field) -> Rule:
+    """What is known of a field."""
+    return option.metadata["rule"]
+
+
+def options_from(options: TrainingOptions | None, given: Mapping[str, object]) -> TrainingOptions:
+    """A record with some fields changed.
+
+    Args:
+        options: the record, or `None` for the defaults.
+        given: values by the names of fields.
+
+    Raises:
+        UnknownNameError: no such field.
+        OptionError: a value that cannot be used.
+    """
+    known = [each.name for each in fields(TrainingOptions)]
+    for name in given:
+        if name not in known:
+            raise unknown_name("option", name, known)
+    if not isinstance(options, TrainingOptions | None):
+        raise OptionError(f"options of {options!r}; expected TrainingOptions(...), or each by its name")
+    return replace(options or TrainingOptions(), **given)
+
+
+def options_of_run(written: Mapping[str, object]) -> TrainingOptions:
+    """The options that a run folder holds among others; what it does not name has its default."""
+    known = [each.name for each in fields(TrainingOptions) if each.name not in _STAND_FOR]
+    return TrainingOptions(**{name: written[name] for name in known if name in written})
+
+
+def idle_without(options: TrainingOptions, methods: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
+    """Which of some options have no effect: what they need, in words, and their names."""
+    idle: dict[str, list[str]] = {}
+    for each in fields(options):
+        need = rule_of(each).need
+        if each.name in names and need and not need.is_there(options, methods):
+            idle.setdefault(need.words, []).append(each.name)
+    return idle
+
+
+TrainingOptions.__doc__ += "\n    Attributes:\n" + "\n".join(
+    f"        {each.name}: {rule_of(each).help}." for each in fields(TrainingOptions)
+)
