@@ -50,6 +50,23 @@ def test_frozen_learns_and_leaves_the_backbone_as_it_was(digits, backbone, head)
     assert result.parameters()["trainable"] < result.parameters()["total"]
 
 
+def test_frozen_leaves_the_given_network_as_trainable_as_it_was(digits):
+    own = transfer.convnet(32, [{"conv": 4, "stride": 4}, {"normalise": "batch"}, {"conv": 4, "stride": 2}])
+    own.layers[2].trainable = False
+    before, trained = [layer.trainable for layer in own.layers], len(own.trainable_weights)
+    result = transfer.train(*digits, own, epochs=1)
+    assert ([layer.trainable for layer in own.layers], len(own.trainable_weights)) == (before, trained)
+    head = sum(int(np.prod(weight.shape)) for weight in result.model.trainable_weights)
+    assert result.parameters()["trainable"] == head == 4 * 3 + 3
+    statistics = [weights_of(layer) for layer in result.model.layers if isinstance(layer, kl.BatchNormalization)]
+    result.model.compile("sgd", "mse")
+    result.model.fit(np.ones((4, 32, 32, 3)), np.ones((4, 3)), verbose=0)
+    after = [layer.get_weights() for layer in result.model.layers if isinstance(layer, kl.BatchNormalization)]
+    assert all(np.array_equal(a, b) for old, new in zip(statistics, after) for a, b in zip(old, new))
+    transfer.freeze(own)
+    assert own.layers[2] in transfer.train(*digits, own, epochs=1).model.layers  # nothing is copied
+
+
 def test_the_model_answers_as_the_predictions_say(digits, backbone):
     images, split = digits
     result = transfer.train(images, split, backbone, seed=1)
@@ -212,7 +229,7 @@ def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
     path = str(tmp_path / "own.keras")
     transfer.convnet(32, SMALL).save(path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
+    with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave `weights` away"):
         transfer.load_backbone(path, weights="none")
     for method in method_names.METHODS:
         network, said = resolve_backbone("own.keras", method, *digits)

@@ -20,7 +20,7 @@ from transfer.learning.results import Predictions, Result, refitted
 from transfer.learning.tasks import Task
 from transfer.method_names import check_methods
 from transfer.networks import freezing, heads
-from transfer.networks.copies import copy_network
+from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
 from transfer.statistics.calibration import calibration_error, fit_temperature
 from transfer.statistics.evaluation import evaluate_probabilities
@@ -101,6 +101,8 @@ def train(
     )  # fmt: skip
     keras.utils.set_random_seed(seed)
     network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
+    if network is not backbone:
+        freezing.freeze(network)  # nobody else has it, so that nothing need be copied
     size = network.input_shape[1]
     options = dict(
         method=method, **(labels or names), head=head, image_size=size, fit=fit, seed=seed, epochs=epochs,
@@ -123,7 +125,7 @@ def train(
 
 
 def _frozen(network: keras.Model, task: Task) -> Result:
-    freezing.freeze(network)
+    network = frozen(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
     if refitted(task.options, len(task.split.validation)):
