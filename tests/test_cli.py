@@ -101,9 +101,11 @@ def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
     broken = tmp_path / "broken.keras"
     broken.write_bytes(b"no model")
     assert "does not exist" in refused("train", tmp_path / "nowhere")
+    (tmp_path / "there.csv").write_text("mine")
+    assert "or give --overwrite to replace it" in refused("clean", digits_folder, "--out", tmp_path / "there.csv")
     assert "did you mean mobilenet_v2" in refused("train", digits_folder, "--backbone", "mobilnet_v2")
     cases = {
-        "--overwrite": ("train", digits_folder, "--out", folder),
+        "`overwrite=True`": ("train", digits_folder, "--out", folder),
         "broken.keras": ("train", digits_folder, "--backbone", broken),
         "from 32 pixels up": ("train", digits_folder, "--image-size", 8),
     }
@@ -244,7 +246,7 @@ def test_nothing_is_written_into_data(words, tmp_path, monkeypatch):
     data = tmp_path / "data"
     (data / "a").mkdir(parents=True)
     monkeypatch.chdir(data)
-    with pytest.raises(OutputError, match="--out elsewhere"):
+    with pytest.raises(OutputError, match="name a place elsewhere"):
         typed(*(word.format(data=data) for word in words))
     assert [path.name for path in data.rglob("*")] == ["a"]
 

@@ -147,7 +147,7 @@ def test_evaluate_writes_its_mistakes_first(run, digits_folder, tmp_path):
     assert right[0] is False
     assert all(row["file"].startswith(f"{row['label']}/") for row in rows)
     assert all(float(row["probability"]) == max(float(row[name]) for name in "012") for row in rows)
-    with pytest.raises(OutputError, match=r"lies in DATA .*choose an --csv elsewhere"):
+    with pytest.raises(OutputError, match=r"lies in DATA .*name a place elsewhere"):
         typed("evaluate", run, digits_folder, "--csv", digits_folder / "answers.csv")
 
 

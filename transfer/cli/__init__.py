@@ -12,6 +12,7 @@ from transfer.cli.data import check, clean
 from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
+from transfer.cli.option_names import with_options
 from transfer.cli.reporting import report
 from transfer.cli.show import progress, show_line
 from transfer.cli.tour import demo
@@ -53,5 +54,5 @@ def main() -> None:
     try:
         app()
     except TransferError as error:
-        progress.print(f"transfer: {error}", markup=False)
+        progress.print(f"transfer: {with_options(str(error), app)}", markup=False)
         sys.exit(2)

@@ -49,6 +49,11 @@ class LearningCurve:
     notes: tuple[str, ...]
     unfinished: Path
 
+    def __repr__(self) -> str:
+        ends = {row["method"]: row["accuracy"] for row in self.means()}
+        said = ", ".join(f"{method} up to {accuracy:.3f}" for method, accuracy in ends.items())
+        return f"LearningCurve({len(self.points)} trainings: {said}; {self.tested} test pictures)"
+
     def means(self) -> list[dict]:
         """One dict a method and size: mean `accuracy`, its `spread` over draws, mean number of `images`."""
         rows = []

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import keras
 
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.option_checks import check_options
+from transfer.networks import freezing
 from transfer.networks.features import fingerprint
 from transfer.runs import records
 
@@ -61,8 +62,11 @@ def prepare(
         method, layers: of `train`, where one method is trained alone; otherwise the network is the pretrained one.
     """
     check_options(seed=seed, image_size=image_size, fit=fit)
+    check_split(images, split)
     keras.utils.set_random_seed(seed)
     network, labels = resolve_backbone(backbone, method or "frozen", images, split, image_size, weights, layers)
+    if network is not backbone:
+        freezing.freeze(network)  # so that no frozen training copies it
     pictures = Pictures(images, network.input_shape[1], fit, keep=method != "frozen")
     computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [

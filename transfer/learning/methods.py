@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer import settings
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
@@ -99,6 +99,7 @@ def train(
         image_size=image_size, fit=fit, seed=seed, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
         label_smoothing=label_smoothing, class_weights=class_weights, share=share,
     )  # fmt: skip
+    check_split(images, split)
     keras.utils.set_random_seed(seed)
     network, names = resolve_backbone(backbone, method, images, split, image_size, weights, layers)
     if network is not backbone:
