@@ -33,7 +33,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],
     "runs": [
         "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
-        "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
+        "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",

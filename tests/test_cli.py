@@ -275,6 +275,18 @@ def test_the_version():
     assert typed("--version") == (0, f"transfer {transfer.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("transfer pre", "predict"), ("transfer predict --so", "--sort-into")]
+)
+def test_the_shell_completes_commands_and_options(typed, completed):
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_TRANSFER_COMPLETE": "complete_bash"}
+    program = "from transfer.cli import app; app(prog_name='transfer')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ, **words}
+    )
+    assert ended.stdout.split() == [completed]
+
+
 def test_help_is_quick_to_read():
     code, out, _ = run("--help")
     assert code == 0

@@ -100,6 +100,18 @@ def check_unwritten(path: Path, overwrite: bool) -> None:
         raise OutputError(f"{path} exists already; name another place, or give `overwrite=True` to replace it")
 
 
+def check_folder(path: Path) -> None:
+    """Find out before any work whether files can be written into a folder, which may be there or not.
+
+    Raises:
+        OutputError: it is a file, or cannot be written.
+    """
+    with _reported(path):
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file; name a folder")
+        _try_place(path.absolute() / "file")
+
+
 def check_table(path: Path, columns: Sequence[str]) -> None:
     """Find out before any work whether a table can be written here; nothing is made.
 
