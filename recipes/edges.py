@@ -32,6 +32,7 @@ def main(pictures: str, out: str = "edges.png") -> None:
     found = [drawing.enlarged(image, 192) for group in (sobel(shown[0]), nearest)
              for image in drawing.coloured(group, "gray")]  # fmt: skip
     drawing.write_png(drawing.tiles(found, columns=3), Path(out))
+    print(out)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def main(data: str, epochs: int = 20) -> None:
     picture = fit_picture(read_picture(images.paths[0]), 64)
     maps = transfer.layer_output(result.model, picture[None], transfer.layer_names(result.model)[2])[0]
     drawing.write_png(drawing.tiles(drawing.coloured(maps.transpose(2, 0, 1))), Path("maps.png"))
+    print("filters-pretrained.png, filters-before.png, filters-after.png, maps.png")
 
 
 if __name__ == "__main__":

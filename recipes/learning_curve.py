@@ -24,7 +24,8 @@ def main(data: str, sizes: str = "5,20,100", draws: int = 2) -> None:
         spread = f" +- {row['spread']:.3f}" if row["spread"] is not None else ""
         print(f"{row['method']:<8} {row['per_class']!s:>4} a class: {row['accuracy']:.3f}{spread}")
     print("\n".join(curve.in_words()))
-    curve.write(Path())  # learning_curve.csv, .json and .svg
+    curve.write(Path())
+    print("learning_curve.csv, learning_curve.json, learning_curve.svg")
 
 
 if __name__ == "__main__":

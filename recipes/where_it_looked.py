@@ -10,20 +10,20 @@ Measured on 40 test pictures of `flowers` (bundled backbone, frozen, 96 px): the
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import typer
 
 import transfer
 from transfer.data.images import fit_picture, read_picture
 from transfer.networks.explanation import where_it_looked
+from transfer.networks.model_files import load_model
 from transfer.pages import drawing
 from transfer.reading import run_config
 from transfer.runs.prediction import list_files
 
 
 def main(run: str, pictures: str, out: str = "looked.png") -> None:
-    model = keras.saving.load_model(Path(run, "model.keras"))
+    model = load_model(Path(run, "model.keras"))
     size, fit = model.input_shape[1], run_config(Path(run))["options"]["fit"]
     shown = np.stack([fit_picture(read_picture(path), size, fit) for path in list_files([pictures])])
     (method, heat), occluded = where_it_looked(model, shown), transfer.occlusion_map(model, shown)
@@ -31,6 +31,7 @@ def main(run: str, pictures: str, out: str = "looked.png") -> None:
     print(f"{method}: correlation {np.mean(agreement):.2f} +- {np.std(agreement):.2f} over {len(agreement)} pictures")
     rows = [(p, drawing.overlay(p, a), drawing.overlay(p, b)) for p, a, b in zip(shown[:8], heat, occluded)]
     drawing.write_png(drawing.tiles([image for row in rows for image in row], columns=3), Path(out))
+    print(out)
 
 
 if __name__ == "__main__":

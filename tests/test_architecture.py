@@ -1,5 +1,6 @@
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,8 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "images", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits", "folding",
-        "folders", "written_splits", "pipeline",
+        "images", "sources", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits",
+        "folding", "folders", "written_splits", "pipeline",
     ],
     "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
@@ -32,7 +33,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [
         "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
-        "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
+        "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",
@@ -99,6 +100,28 @@ def test_every_public_name_is_there(name):
 def test_no_other_names():
     with pytest.raises(AttributeError, match="nonsense"):
         _ = transfer.nonsense
+
+
+def test_what_python_users_are_told_names_no_option():
+    """Findings are for the terminal and the page, where options are right."""
+    for name, path in MODULES.items():
+        if name.startswith(("cli.", "checks.")):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        texts = [node.value for node in constants if isinstance(node.value, str)]
+        assert [text for text in texts if re.search(r"--[a-z]", text)] == [], name
+
+
+def test_the_command_line_names_options_where_errors_name_keywords():
+    from transfer import cli
+    from transfer.cli.option_names import with_options
+
+    said = 'runs/`a` is there: `overwrite=True`, `weights="none"`, `image_size=8`, `class_name`, `per_class`'
+    assert with_options(said, cli.app) == (
+        "runs/`a` is there: --overwrite, --weights none, --image-size 8, --class, --per-class"
+    )
 
 
 def test_a_module_and_a_public_function_never_share_a_name():

@@ -123,7 +123,7 @@ def test_few_pictures_are_divided_into_fewer_folds(digits, tmp_path):
     assert (choice.folds, choice.pictures) == (3, 9)
     assert "of 9 pictures in 3-fold cross-validation" in choice.in_words()[0]
     alone = transfer.Split(np.concatenate([mine[0][:1], *mine[1:]]), split.validation[:0], split.test)
-    with pytest.raises(DataError, match=r"class '0' is a single picture or group, .* or name one with --backbone"):
+    with pytest.raises(DataError, match=r"class '0' is a single picture or group, .* or name one with `backbone`"):
         transfer.choose_backbone(images, alone, asked)
 
 

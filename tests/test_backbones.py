@@ -165,6 +165,8 @@ def test_weights_file_of_a_user_for_the_bundled_network(tmp_path):
         (("mobilenet_v2", 31, "none"), ImageSizeError, "from 32 pixels up"),
         (("xception", 70, "none"), ImageSizeError, "from 71 pixels up"),
         (("bundled", 16, "none"), ImageSizeError, "from 32 pixels up"),
+        (("bundled", "96", "none"), ImageSizeError, "`image_size='96'`; expected a whole number"),
+        (("own.keras", "96"), ImageSizeError, "`image_size='96'`; expected a whole number"),
         (("bundled", None, "imagenet"), WeightsError, "no ImageNet weights"),
         (("mobilenet_v2", 32, "missing.h5"), WeightsError, "no such file; expected imagenet, none or a weights file"),
         (("mobilenet_v2", 32, "bundled"), WeightsError, "expected imagenet, none"),

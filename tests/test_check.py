@@ -100,6 +100,20 @@ def test_near_duplicates_of_every_kind_and_nothing_else(parted):
     assert not check["near across classes"]
 
 
+def test_sets_are_counted_as_sets_and_files_as_files(tmp_path):
+    files = plain(8)
+    for i in range(2):
+        files |= {f"cat/{i} {n}.png": files[f"cat/{i}.png"] for n in range(2 + i)}
+    files["dog/other.png"] = files["dog/5.png"]
+    files["dog/mirrored.png"] = ImageOps.mirror(files["dog/6.png"])
+    files["dog/cat.png"] = files["cat/4.png"]
+    check = transfer.check(write(tmp_path, files))
+    said = {finding.kind: finding.message for finding in check.findings}
+    assert said["exact in class"] == "3 sets of equal files within a class, 9 files"
+    assert said["exact across classes"] == "1 set of equal files in different classes, 2 files"
+    assert said["near in class"] == "1 set of near duplicates within a class, 2 files"
+
+
 def test_near_duplicates_and_groups_stay_on_one_side(tmp_path):
     files = plain(20)
     for i in range(6):

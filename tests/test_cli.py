@@ -101,9 +101,11 @@ def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
     broken = tmp_path / "broken.keras"
     broken.write_bytes(b"no model")
     assert "does not exist" in refused("train", tmp_path / "nowhere")
+    (tmp_path / "there.csv").write_text("mine")
+    assert "or give --overwrite to replace it" in refused("clean", digits_folder, "--out", tmp_path / "there.csv")
     assert "did you mean mobilenet_v2" in refused("train", digits_folder, "--backbone", "mobilnet_v2")
     cases = {
-        "--overwrite": ("train", digits_folder, "--out", folder),
+        "`overwrite=True`": ("train", digits_folder, "--out", folder),
         "broken.keras": ("train", digits_folder, "--backbone", broken),
         "from 32 pixels up": ("train", digits_folder, "--image-size", 8),
     }
@@ -190,8 +192,8 @@ def test_options_are_looked_at_before_data_is_and_before_backbones_are_compared(
     cases = {
         "unknown name 'frozn'; did you mean frozen": ("train", "nowhere", "--method", "frozn"),
         "did you mean balanced": ("train", "nowhere", "--class-weights", "balance"),
-        "learning_rate of -1.0; expected a number above 0": ("compare", "nowhere", "--learning-rate", -1),
-        "share of 2.0; expected": ("compare", "nowhere", "--share", 2),
+        "`learning_rate=-1.0`; expected a number above 0": ("compare", "nowhere", "--learning-rate", -1),
+        "`share=2.0`; expected": ("compare", "nowhere", "--share", 2),
         "unknown name 'lineer'; did you mean linear": (*chosen, "--head", "lineer"),
         "did you mean conv": (*chosen, "--layers", layers),
     }
@@ -208,7 +210,7 @@ def test_options_are_looked_at_before_data_is_and_before_backbones_are_compared(
     ],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_named(digits_folder, option, value):
-    with pytest.raises(OptionError, match=f"{option[2:].replace('-', '_')} of .*; expected"):
+    with pytest.raises(OptionError, match=f"`{option[2:].replace('-', '_')}=.*`; expected"):
         typed("train", digits_folder, option, value)
 
 
@@ -250,7 +252,7 @@ def test_nothing_is_written_into_data(words, tmp_path, monkeypatch):
     data = tmp_path / "data"
     (data / "a").mkdir(parents=True)
     monkeypatch.chdir(data)
-    with pytest.raises(OutputError, match="--out elsewhere"):
+    with pytest.raises(OutputError, match="name a place elsewhere"):
         typed(*(word.format(data=data) for word in words))
     assert [path.name for path in data.rglob("*")] == ["a"]
 
@@ -277,6 +279,18 @@ def test_answers_keep_odd_names_in_one_line(trained, digits_folder, tmp_path):
 
 def test_the_version():
     assert typed("--version") == (0, f"transfer {transfer.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("transfer pre", "predict"), ("transfer predict --so", "--sort-into")]
+)
+def test_the_shell_completes_commands_and_options(typed, completed):
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_TRANSFER_COMPLETE": "complete_bash"}
+    program = "from transfer.cli import app; app(prog_name='transfer')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ, **words}
+    )
+    assert ended.stdout.split() == [completed]
 
 
 def test_help_is_quick_to_read():

@@ -127,6 +127,13 @@ def test_a_dense_network_has_no_maps():
         explanation.grad_cam(NETWORKS["dense"](), pictures())
 
 
+def test_layers_that_only_pad_are_no_typical_ones():
+    kl, inputs = keras.layers, keras.Input((32, 32, 3))
+    x = kl.ZeroPadding2D(1)(kl.Conv2D(4, 3, padding="same", name="first")(inputs))
+    model = keras.Model(inputs, kl.Conv2D(4, 3, strides=2, name="second")(x))
+    assert explain_sections.typical_layers(taps.open_network(model)) == ["first", "second"]
+
+
 def test_a_layer_without_maps_cannot_be_weighed():
     with pytest.raises(LayerError, match="expected maps"):
         explanation.grad_cam(NETWORKS["scratch"](), pictures(), layer="logits")
@@ -232,6 +239,9 @@ def test_explain_writes_one_page_and_its_plates(page, digits_folder):
     assert told["files"] == sorted(path.name for path in folder.iterdir())
     assert len(told["pictures"]) == 4
     assert {row["explained"] for row in told["pictures"]} == {"1"}
+    assert {row["true"] for row in told["pictures"]} == {"1"}
+    right = [row["predicted"] == "1" for row in told["pictures"]]
+    assert (text.count("%), rightly"), text.count(", but it is 1")) == (sum(right), 4 - sum(right))
     assert text.count("data:image/webp") == len(told["files"]) - 1
     assert "src=" not in text.replace('src="data:', "")
     assert "http" not in text

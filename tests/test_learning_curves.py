@@ -242,9 +242,9 @@ def test_a_point_that_was_stopped_by_hand_is_noted_and_measured_again(digits, ba
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"sizes": [5, 5000]}, OptionError, "--sizes 5000: the largest class has"),
+        ({"sizes": [5, 5000]}, OptionError, "`sizes=5000`: the largest class has"),
         ({"sizes": [0]}, OptionError, "1 or more"),
-        ({"draws": 0}, OptionError, "--draws 0"),
+        ({"draws": 0}, OptionError, "`draws=0`"),
         ({"methods": ["frosen"]}, UnknownNameError, "did you mean frozen"),
     ],
 )

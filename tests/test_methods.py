@@ -51,6 +51,23 @@ def test_frozen_learns_and_leaves_the_backbone_as_it_was(digits, backbone, head)
     assert result.parameters()["trainable"] < result.parameters()["total"]
 
 
+def test_frozen_leaves_the_given_network_as_trainable_as_it_was(digits):
+    own = transfer.convnet(32, [{"conv": 4, "stride": 4}, {"normalise": "batch"}, {"conv": 4, "stride": 2}])
+    own.layers[2].trainable = False
+    before, trained = [layer.trainable for layer in own.layers], len(own.trainable_weights)
+    result = transfer.train(*digits, own, epochs=1)
+    assert ([layer.trainable for layer in own.layers], len(own.trainable_weights)) == (before, trained)
+    head = sum(int(np.prod(weight.shape)) for weight in result.model.trainable_weights)
+    assert result.parameters()["trainable"] == head == 4 * 3 + 3
+    statistics = [weights_of(layer) for layer in result.model.layers if isinstance(layer, kl.BatchNormalization)]
+    result.model.compile("sgd", "mse")
+    result.model.fit(np.ones((4, 32, 32, 3)), np.ones((4, 3)), verbose=0)
+    after = [layer.get_weights() for layer in result.model.layers if isinstance(layer, kl.BatchNormalization)]
+    assert all(np.array_equal(a, b) for old, new in zip(statistics, after) for a, b in zip(old, new))
+    transfer.freeze(own)
+    assert own.layers[2] in transfer.train(*digits, own, epochs=1).model.layers  # nothing is copied
+
+
 def test_the_model_answers_as_the_predictions_say(digits, backbone):
     images, split = digits
     result = transfer.train(images, split, backbone, seed=1)
@@ -213,7 +230,7 @@ def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
     path = str(tmp_path / "own.keras")
     transfer.convnet(32, SMALL).save(path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave --weights away"):
+    with pytest.raises(WeightsError, match=r"own\.keras brings its own weights; leave `weights` away"):
         transfer.load_backbone(path, weights="none")
     for method in names.METHODS:
         network, said = resolve_backbone("own.keras", method, *digits, TrainingOptions())
@@ -289,6 +306,9 @@ def test_what_would_be_ignored_beside_a_network_is_refused(digits, options, said
         ({"class_weights": "equal"}, UnknownNameError),
         ({"method": "finetune", "share": 0.0}, OptionError),
         ({"dropout": 1.5}, OptionError),
+        ({"head": "mlp", "dropout": "0.3"}, OptionError),
+        ({"head": "mlp", "hidden": 256}, OptionError),
+        ({"image_size": "96"}, OptionError),
         ({"hidden": [0]}, OptionError),
         ({"epochs": 0}, OptionError),
         ({"batch_size": 0}, OptionError),
@@ -308,10 +328,10 @@ def test_wrong_options_are_refused_before_any_work(digits, options, error, monke
 
 @pytest.mark.parametrize("many", [transfer.compare, transfer.learning_curve, transfer.choose_backbone])
 def test_wrong_seeds_are_refused_everywhere(digits, many):
-    with pytest.raises(OptionError, match="seed of -1"):
+    with pytest.raises(OptionError, match="`seed=-1`"):
         many(*digits, seed=-1)
 
 
 def test_a_rate_that_breaks_the_training(digits, backbone):
-    with pytest.raises(TrainingError, match="lower --learning-rate"):
+    with pytest.raises(TrainingError, match="lower `learning_rate`"):
         transfer.train(*digits, backbone, learning_rate=1e30)

@@ -18,10 +18,6 @@ from transfer.networks import heads
 MOST = 8  # parameters beside records
 PARTS = ("Reading", "Looking", "Moving", "Output")
 RECORDS = ("TrainingOptions", "typer.Context", *(f"option.{name}" for name in PARTS))
-    "TrainingOptions",
-    "typer.Context",
-    *(f"option.{name}" for name in ("Reading", "Looking", "Moving", "Output")),
-)
 
 
 def test_what_cannot_be_used_is_refused_when_the_record_is_made():
@@ -30,10 +26,13 @@ def test_what_cannot_be_used_is_refused_when_the_record_is_made():
         "share": 0, "batch_size": 1.5,
     }  # fmt: skip
     for name, value in wrong.items():
-        with pytest.raises(OptionError, match=f"^{name} of .*; expected a? ?[a-z]"):
+        with pytest.raises(OptionError, match=f"^`{name}=.*`; expected [a-z]"):
+            TrainingOptions(**{name: value})
+    for name, value in (("hidden", 8), ("hidden", "8"), ("dropout", "0.5")):
+        with pytest.raises(OptionError, match=f"^`{name}={value!r}`; expected [a-z]"):
             TrainingOptions(**{name: value})
     for name in ("head", "fit", "activation", "class_weights"):
-        with pytest.raises(UnknownNameError, match=f"{name}: unknown name 'nonsense'"):
+        with pytest.raises(UnknownNameError, match=f"`{name}`: unknown name 'nonsense'"):
             TrainingOptions(**{name: "nonsense"})
     with pytest.raises(OptionError, match="a head mlp without hidden layers"):
         TrainingOptions(head="mlp", hidden=())
@@ -71,9 +70,9 @@ def test_an_option_has_its_field_its_help_and_its_place_on_the_command_line():
 @pytest.mark.parametrize(
     ("options", "methods", "typed", "idle"),
     [
-        ({}, ["frozen"], ["hidden", "flip"], {"--head mlp": ["hidden"], "the method finetune or scratch": ["flip"]}),
+        ({}, ["frozen"], ["hidden", "flip"], {"`head=mlp`": ["hidden"], "the method finetune or scratch": ["flip"]}),
         ({"head": "mlp"}, ["finetune"], ["hidden", "flip", "share"], {}),
-        ({"head": "svm"}, ["frozen"], ["label_smoothing"], {"--head linear or mlp": ["label_smoothing"]}),
+        ({"head": "svm"}, ["frozen"], ["label_smoothing"], {"`head=linear` or mlp": ["label_smoothing"]}),
         (
             {}, ["frozen", "dense"], ["layers", "share"],
             {"the method scratch": ["layers"], "the method finetune": ["share"]},

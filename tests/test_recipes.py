@@ -2,6 +2,8 @@ import ast
 import json
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,13 @@ def test_a_recipe_tells_what_it_takes(path):
     assert CliRunner().invoke(app, ["--help"]).exit_code == 0
 
 
+def test_a_recipe_loads_tensorflow_without_its_noise():
+    """Their first import of TensorFlow may be by way of any module of the package."""
+    program = "import transfer.networks.inner_images, sys; print('tensorflow' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
+
+
 def test_retrain_export_and_classify(digits_folder, tmp_path, capsys):
     main_of("retrain.py")(str(digits_folder), str(tmp_path / "digits"))
     main_of("classify.py")(str(tmp_path / "digits" / "1"), [str(digits_folder / "0")])
@@ -64,7 +73,9 @@ def test_where_it_looked_takes_a_dense_network_and_the_fit_of_the_run(digits, di
     main.__globals__["fit_picture"] = lambda picture, size, fit_as: fits.append(fit_as) or fit(picture, size, fit_as)
     main(str(run), f"{digits_folder}/0/0[0-2].png", str(tmp_path / "looked.png"))
     assert fits == ["pad"] * 3
-    assert capsys.readouterr().out.startswith("input gradient")
+    said = capsys.readouterr().out
+    assert said.startswith("input gradient")
+    assert said.endswith(f"{tmp_path / 'looked.png'}\n")
     assert (tmp_path / "looked.png").is_file()
 
 

@@ -197,7 +197,7 @@ def test_a_run_and_a_comparison_side_by_side(runs):
 
 def test_runs_with_other_test_pictures_are_refused(runs, tmp_path):
     page = tmp_path / "page.html"
-    with pytest.raises(DataError, match=r"\d+ only in linear \(.*\.png.*\) and \d+ only in other .* same --seed"):
+    with pytest.raises(DataError, match=r"\d+ only in linear \(.*\.png.*\) and \d+ only in other .* same `seed`"):
         page_of(runs / "linear", runs / "other", out=page)
     assert not page.exists()
 
@@ -239,9 +239,9 @@ def test_no_run_and_a_taken_name_are_refused(runs, tmp_path, monkeypatch):
         page_of(tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(OutputError, match="--out"):
+    with pytest.raises(OutputError, match="name another place"):
         page_of(runs / "linear", runs / "mlp")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         page_of(runs / "linear", out="report.html")
     assert (tmp_path / "report.html").read_text() == "mine"
 

@@ -1,5 +1,7 @@
 import csv
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from odd_pictures import write_odd_folder
+from PIL import Image
 from typer.testing import CliRunner
 
 import transfer
@@ -18,9 +21,10 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from transfer.data.pipeline import Pictures  # noqa: E402
-from transfer.errors import ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
+from transfer.errors import DataError, ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
 from transfer.runs import exports, prediction, records  # noqa: E402
+from transfer.runs.prediction import list_files, list_sources  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +238,30 @@ def test_predict_takes_folders_and_patterns(run, digits_folder):
     assert 0 < len(some) < 90
 
 
+def test_predict_takes_pictures_as_python_holds_them(run, result, tmp_path):
+    path = result.images.paths[0]
+    (expected,) = transfer.predict(run, [path])
+    pixels = np.asarray(Image.open(path))  # grey
+    colours = np.stack([pixels] * 3, axis=2)
+    given = (picture for picture in (path.read_bytes(), Image.open(path), pixels, colours, colours[None], path))
+    rows = transfer.predict(run, given)
+    names = ["pictures[0]", "pictures[1]", "pictures[2]", "pictures[3]", "pictures[4][0]", str(path)]
+    assert [row.file for row in rows] == names
+    for row in (*rows, *transfer.predict(run, str(path)), *transfer.predict(run, colours)):
+        assert row.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
+    damaged = Image.open(io.BytesIO(path.read_bytes()[:-60]))
+    assert [bool(row.error) for row in transfer.predict(run, [b"nothing", damaged, path])] == [True, True, False]
+    wrong = {
+        "pictures is an array of float32": pixels.astype(np.float32), "(8, 8, 4)": np.zeros((8, 8, 4), np.uint8),
+        "of type NoneType": None, "pictures[1] is of type int": [path, 3], "nothing: no pictures": [],
+    }  # fmt: skip
+    for said, pictures in wrong.items():
+        with pytest.raises(DataError, match=re.escape(said)):
+            list_sources(pictures)
+    with pytest.raises(DataError, match="pictures is no file"):
+        list_files(pixels)
+
+
 @pytest.mark.parametrize("what", ["missing", "empty"])
 def test_predict_with_something_that_is_no_model(tmp_path, what, digits_folder):
     if what == "empty":
@@ -243,7 +271,7 @@ def test_predict_with_something_that_is_no_model(tmp_path, what, digits_folder):
 
 
 def test_an_existing_run_is_not_overwritten_unless_asked(run, result):
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         transfer.save_run(result, run)
     transfer.save_run(result, run, "again", overwrite=True)
     assert json.loads((run / "result.json").read_text())["command"] == "again"
@@ -254,6 +282,9 @@ def test_compare_shares_the_split_and_says_how_sure_it_is(digits, tmp_path):
     methods = ("frozen", "scratch", "dense")
     results = transfer.compare(*digits, "bundled", methods, image_size=32, layers=layers, epochs=2)
     assert [*results] == [*methods]
+    assert repr(results).startswith("Comparison(frozen: accuracy ")
+    assert repr(results["frozen"]).startswith("Result(frozen, bundled at 32 px, accuracy ")
+    assert max(map(len, map(repr, (results, *results.values(), results["frozen"].predictions)))) < 500
     assert len({tuple(result.predictions.of("test")[0]) for result in results.values()}) == 1
     assert len(results.differences) == 3
     assert len(results.in_words()) == 4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, check_split
 from transfer.data.folding import folds_by_content
 from transfer.data.splits import limit_training, split_by_content
 from transfer.data.together import joined, sets_of
@@ -179,8 +179,41 @@ def test_limit_training_keeps_so_many_of_each_class_and_larger_draws_hold_smalle
     assert len(limit_training(split, labels, 10**6).train) == len(split.train)
     assert split.division == five.division == split.without([0]).division == "content"
     assert not np.array_equal(limit_training(split, labels, 5, seed=4).train, five.train)
-    with pytest.raises(OptionError, match="1 or more"):
+    with pytest.raises(OptionError, match="expected a whole number from 1 up"):
         limit_training(split, labels, 0)
+
+
+def test_a_split_of_other_pictures_is_refused(digits_folder):
+    images = transfer.load_images(digits_folder)
+    fewer = replace(images, digests=images.digests[:50], labels=images.labels[:50], paths=images.paths[:50])
+    split = transfer.split(images)
+    for good in (split, transfer.folds(images, 2)[0], limit_training(split, images.labels, 3), split.without([0])):
+        check_split(images, good)
+        with pytest.raises(DataError, match="one of other pictures"):
+            check_split(fewer, good)
+    check_split(images, transfer.Split(*split.parts().values()))  # by hand
+    with pytest.raises(DataError, match="one of other pictures"):
+        check_split(replace(images, digests=images.digests[::-1]), split)
+    with pytest.raises(DataError, match="one of other pictures"):
+        check_split(fewer, transfer.Split(*split.parts().values()))
+    for given in ((str(digits_folder), split), (images, "0.2")):
+        with pytest.raises(DataError, match=r"is of type str; expected what transfer\.\w+ returns"):
+            check_split(*given)
+
+
+def test_values_are_short_to_look_at(digits_folder):
+    images = transfer.load_images(digits_folder, groups="([0-9])$")
+    assert repr(images).startswith("LabelledImages(90 pictures, 0: 30, 1: 30, 2: 30, 10 groups, root='")
+    assert repr(transfer.split(images)).startswith("Split(train: ")
+    assert repr(transfer.check(images)).startswith("Check(0 problems, ")
+    assert max(len(repr(value)) for value in (images, transfer.split(images), transfer.check(images))) < 400
+
+
+@pytest.mark.parametrize("wrong", [{"test": "0.2"}, {"validation": 1.0}, {"k": "3"}, {"repeats": 1.5}])
+def test_shares_and_numbers_as_text_are_refused(digits_folder, wrong):
+    divide = transfer.folds if {"k", "repeats"} & set(wrong) else transfer.split
+    with pytest.raises(OptionError, match="expected"):
+        divide(transfer.load_images(digits_folder), **wrong)
 
 
 def test_limited_validation_shrinks_in_proportion_and_keeps_every_class():
@@ -296,8 +329,8 @@ def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
 @pytest.mark.parametrize(
     ("options", "groups", "error", "sentence"),
     [
-        ({"k": 1}, None, OptionError, "1 folds"),
-        ({"repeats": 0}, None, OptionError, "0 times"),
+        ({"k": 1}, None, OptionError, "`k=1`"),
+        ({"repeats": 0}, None, OptionError, "`repeats=0`"),
         ({"k": 60}, None, OptionError, "more than 50 pictures or groups"),
         ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 pictures or groups"),
         ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single picture or group"),

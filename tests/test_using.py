@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shutil
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import transfer
-from transfer import cli, quiet
+from transfer import cli, demo_data, quiet
+from transfer.cli import tour
 
 quiet.import_tensorflow()
 
@@ -52,8 +55,8 @@ def compared(digits, tmp_path_factory):
         patch.setattr(saving, "write_report", lambda *given: None)
         patch.setenv("TRANSFER_CACHE", str(place / "cache"))
         words = ("--methods", "scratch,dense", "--layers", place / "layers.json", "--image-size", 32, "--epochs", 1)
-        _, said = typed("compare", images.root, *words, "--out", place / "first")
-    return place / "first", said
+        printed, said = typed("compare", images.root, *words, "--out", place / "first", "--json")
+    return place / "first", said, printed
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,109 @@ def test_predict_refuses_what_cannot_be(words, sentence, run, digits_folder):
         typed("predict", run, digits_folder, *words)
 
 
+def test_predict_counts_the_answers_of_a_table_by_class(run, tested, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("hello")
+    paths = tested[0]
+    rows = transfer.predict(run / "dense", paths)
+    said, _ = typed("predict", run / "dense", *paths, "--csv", tmp_path / "a.csv")
+    expected = Counter(row.label for row in rows)
+    assert dict(line.split("  ") for line in said.splitlines()) == {name: str(n) for name, n in expected.items()}
+    ended = CliRunner().invoke(
+        cli.app, [*map(str, ("predict", run / "dense", paths[0], text, "--least", 1, "--csv", tmp_path / "b.csv"))]
+    )
+    assert (ended.exit_code, ended.stdout) == (2, "not sure  1\n")
+
+
+def test_pictures_are_sorted_into_folders_and_nothing_is_replaced(run, tested, tmp_path):
+    first, second = tested[0][:2]
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "bad.png").write_text("hello")
+    shutil.copy(second, tmp_path / "more" / first.name)  # another picture of the same name
+    words = [*map(str, ("predict", run / "dense", first, tmp_path / "more", "--sort-into", tmp_path / "new", "--json"))]
+    for copied in (2, 0):
+        ended = CliRunner().invoke(cli.app, words)
+        assert ended.exit_code == 2
+        assert "bad.png is no picture" in ended.stderr
+        told = json.loads(ended.stdout)
+        assert told["sorted"] == {"copied": copied, "already_there": 2 - copied}
+    names = {row["file"]: row["label"] for row in told["predictions"] if not row["error"]}
+    found = {path.relative_to(tmp_path / "new"): path.read_bytes() for path in (tmp_path / "new").rglob("*.png")}
+    a, b = names[str(first)], names[str(tmp_path / "more" / first.name)]
+    other = first.with_stem(f"{first.stem}-2").name if a == b else first.name
+    assert found == {Path(a, first.name): first.read_bytes(), Path(b, other): second.read_bytes()}
+    typed("predict", run / "dense", first, "--sort-into", tmp_path / "unsure", "--least", 1)
+    assert [path.parent.name for path in (tmp_path / "unsure").rglob("*.png")] == ["not sure"]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "place", "said"),
+    [
+        ("{tmp}", "{tmp}/new", "would be read as pictures the next time"),
+        ("{tmp}/**/*.png", "{tmp}/new", "would be read as pictures the next time"),
+        ("{data}/0/00.png", "{data}/new", "lies in DATA"),
+        ("{data}/0/00.png", "{tmp}/file", "is a file; name a folder"),
+    ],
+)
+def test_sorted_pictures_are_kept_apart(pictures, place, said, run, digits_folder, tmp_path):
+    (tmp_path / "file").touch()
+    shutil.copy(digits_folder / "0" / "00.png", tmp_path)
+    words = [word.format(tmp=tmp_path, data=digits_folder) for word in (pictures, place)]
+    with pytest.raises(OutputError, match=said):
+        typed("predict", run / "dense", words[0], "--sort-into", words[1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00.png", "file"]
+
+
+def test_a_class_that_is_no_name_of_a_folder_is_not_sorted(tmp_path):
+    row = prediction.Prediction("a.png", "../b", 1.0, {"../b": 1.0})
+    with pytest.raises(OptionError, match="cannot be the name of a folder"):
+        transfer.sort_into([row], tmp_path)
+
+
+# Of each command: words after its name, and the keys of the object that `--json` prints.
+PRINTED = {
+    "check": (("{data}",), {"schema_version", "images", "classes", "seconds", "counts", "findings"}),
+    "clean": (("{data}", "--out", "clean.csv"), {"drop", "move", "group", "keep"}),
+    "train": (
+        ("{data}", "--method", "scratch", "--layers", "{layers}", "--image-size", "32", "--epochs", "1"),
+        {"accuracy", "method", "classes", "images", "seconds"},
+    ),
+    "evaluate": (("{run}/dense", "{data}"), {"model", "data", "images", "left_out", "unreadable", "notes"}),
+    "predict": (("{run}/dense", "{picture}"), {"predictions", "counts"}),
+    "explain": (("{run}/scratch", "{picture}"), {"page", "files", "pictures", "layers"}),
+    "report": (("{run}", "--out", "page.html"), {"page", "runs"}),
+    "export": (("{run}/dense",), {"folder", "format"}),
+    "backbones": ((), {"backbones"}),
+    "cache": ((), {"folder", "kinds"}),
+    "demo": ((), {"data", "run", "result", "predicted", "right"}),
+}
+FIGURES = ("train", "evaluate", "compare")  # these print all of `result.json`
+
+
+def test_every_command_prints_one_object_as_it_is_documented(compared, digits_folder, tmp_path, monkeypatch):
+    run, _, printed = compared
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(saving, "write_report", lambda *given: None)
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: None)
+    monkeypatch.setattr(
+        demo_data, "write_demo_data", lambda name, folder: shutil.copytree(digits_folder, folder / "test")
+    )
+    monkeypatch.setattr(tour, "compare_shown", lambda context, words: shutil.copytree(run, words[-2]))
+    document = (Path(__file__).parent.parent / "docs" / "json.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", document, re.MULTILINE))
+    assert rows.keys() == {command.callback.__name__ for command in cli.app.registered_commands}
+    assert rows.keys() == {*PRINTED, "compare"}
+    assert {"methods", "differences", "in_words", "best"} <= json.loads(printed).keys()
+    given = {"data": digits_folder, "run": run, "picture": digits_folder / "0" / "00.png",
+             "layers": run.parent / "layers.json"}  # fmt: skip
+    for command, (words, keys) in PRINTED.items():
+        said, _ = typed(command, *(word.format(**given) for word in words), "--json")
+        told = json.loads(said)
+        assert (keys <= told.keys()) if command in FIGURES else (keys == told.keys()), command
+        documented = set(re.findall("`([^`]+)`", rows[command]))
+        assert keys <= documented or command in FIGURES, command
+
+
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_a_table_replaces_nothing_but_a_table_of_the_same_command(command, run, tested, digits_folder, tmp_path):
     given = tested[0][0] if command == "predict" else digits_folder
@@ -147,7 +253,7 @@ def test_evaluate_writes_its_mistakes_first(run, digits_folder, tmp_path):
     assert right[0] is False
     assert all(row["file"].startswith(f"{row['label']}/") for row in rows)
     assert all(float(row["probability"]) == max(float(row[name]) for name in "012") for row in rows)
-    with pytest.raises(OutputError, match=r"lies in DATA .*choose an --csv elsewhere"):
+    with pytest.raises(OutputError, match=r"lies in DATA .*name a place elsewhere"):
         typed("evaluate", run, digits_folder, "--csv", digits_folder / "answers.csv")
 
 

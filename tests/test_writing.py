@@ -70,7 +70,7 @@ def test_a_full_folder_is_refused_and_overwritten_only_when_asked(tmp_path):
     target.mkdir()
     check_free(target)
     put(target, *RUN)
-    with pytest.raises(OutputError, match="--overwrite"), whole_folder(target, False, RUN):
+    with pytest.raises(OutputError, match="`overwrite=True`"), whole_folder(target, False, RUN):
         pytest.fail("the block must not be entered")
     with pytest.raises(ValueError, match="broken"):
         break_off(whole_folder(target, True, RUN), ValueError("broken"))
@@ -86,7 +86,7 @@ def test_only_a_folder_of_its_kind_is_ever_replaced(tmp_path):
     put(tmp_path / "photos", "mine.jpg", "config.json")  # which many programs write
     with pytest.raises(OutputError, match=r"no model\.keras, "), whole_folder(tmp_path / "photos", True, RUN):
         pytest.fail("the block must not be entered")
-    with pytest.raises(OutputError, match=r"choose another --out$"), whole_folder(tmp_path / "photos"):
+    with pytest.raises(OutputError, match=r"name another place$"), whole_folder(tmp_path / "photos"):
         pytest.fail("the block must not be entered")
     assert (tmp_path / "photos" / "mine.jpg").exists()
 
@@ -95,11 +95,11 @@ def test_the_current_folder_and_a_mount_point_are_refused_before_any_work(tmp_pa
     (tmp_path / "new" / "inside").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "new" / "inside")
     for place in (".", "..", tmp_path / "new" / "inside"):
-        with pytest.raises(OutputError, match=r"cannot be replaced.*; choose an --out below it"):
+        with pytest.raises(OutputError, match=r"cannot be replaced.*; name a place below it"):
             check_free(Path(place))
     monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "disk")
     (tmp_path / "disk").mkdir()
-    with pytest.raises(OutputError, match="choose an --out below it"):
+    with pytest.raises(OutputError, match="name a place below it"):
         check_free(tmp_path / "disk")
     check_free(tmp_path / "disk" / "run")
 
@@ -125,9 +125,9 @@ def test_nothing_is_written_into_data_or_over_it(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("data")
     (tmp_path / "table.csv").touch()
     for place, data in [("data", "data"), ("data/run", "data/"), ("link/run", tmp_path / "data"), ("runs/run", ".")]:
-        with pytest.raises(OutputError, match=r"lies in .*; choose an --out elsewhere"):
+        with pytest.raises(OutputError, match=r"lies in .*; name a place elsewhere"):
             check_apart(Path(place), data)
-    with pytest.raises(OutputError, match=r"holds .*; choose an --out elsewhere"):
+    with pytest.raises(OutputError, match=r"holds .*; name a place elsewhere"):
         check_apart(Path("data"), "data/a")
     for place, data in [("data-2", "data"), ("runs/run", "table.csv"), ("runs/run", "https://example.org/a.zip")]:
         check_apart(Path(place), data)

@@ -80,7 +80,7 @@ def test_a_table_is_used(digits, tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("file,part\n", "none of the 90 pictures"),
+        ("file,part\n", "none of 90 pictures"),
         ("file,part\n0/00.png,exam\n", "part 'exam'; expected train"),
         ("file,part\n0/none.png,train\n", "not in DATA, 0/none.png"),
         ("file,part\n0/00.png,train\n0/00.png,test\n", "contradict"),

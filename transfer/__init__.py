@@ -59,6 +59,7 @@ _HOMES = {
     "build_report": "runs.report",
     "export": "runs.exports",
     "predict": "runs.prediction",
+    "sort_into": "runs.sorting",
     "evaluate": "runs.evaluating",
     "TransferError": "errors",
 }

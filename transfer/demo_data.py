@@ -27,7 +27,7 @@ def write_demo_data(name: str, folder: Path) -> str:
         OutputError: the folder cannot be written.
     """
     if name not in DEMOS:
-        raise unknown_name("--data", name, DEMOS)
+        raise unknown_name("`data`", name, DEMOS)
     make, about = DEMOS[name]
     for part, label, file, pixels in make():
         path = folder / part / label / f"{file}.png"

@@ -1,9 +1,13 @@
-"""What a user can get wrong, one class each. A message says what came, what was expected, what to do."""
+"""What a user can get wrong, one class each. A message says what came, what was expected, what to do.
+
+It names a keyword in backticks, as Python writes it (`overwrite=True`); the command line shows the option for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class TransferError(Exception):
@@ -83,6 +87,16 @@ def unknown_name(
     near = get_close_matches(str(received).lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(names)}"
     return error(f"{what}: unknown name {str(received)!r}; {hint}")
+
+
+def require_whole(name: str, value: object, least: int = 1, error: type[TransferError] = OptionError) -> None:
+    """Refuse what is no whole number from `least` up, such as one written as text; `name` is that of the keyword.
+
+    Raises:
+        TransferError: of the kind `error`.
+    """
+    if not (isinstance(value, Integral) and value >= least):
+        raise error(f"`{name}={value!r}`; expected a whole number from {least} up")
 
 
 def first_line(error: BaseException) -> str:

@@ -26,6 +26,8 @@ def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:
         OptionError: there are none, or one is named twice.
         UnknownNameError: one of them is not known.
     """
+    if isinstance(names, str):
+        raise OptionError(f"methods of {names!r}; expected several names, such as {[names]}")
     if not names:
         raise OptionError(f"no method; expected some of {', '.join(known)}")
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import platform
 import sys
@@ -14,6 +15,8 @@ def import_tensorflow() -> None:
 
     The messages come from C++ before any logging setting is read, so they are caught below Python.
     """
+    # A process that trains many networks traces a graph for each, as it must.
+    logging.getLogger("tensorflow").addFilter(_no_retracing)
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,8 +30,6 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for drivers, and says what it misses
-            # A process that trains many networks traces a graph for each, as it must.
-            tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())
@@ -36,6 +37,10 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 M_ARENA_MAX = -8  # of glibc's malloc.h

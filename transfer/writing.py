@@ -71,8 +71,7 @@ def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()
     target = path.resolve()
     if Path.cwd().is_relative_to(target) or os.path.ismount(target):
         raise OutputError(
-            f"{path} cannot be replaced: it is a mount point, or the current folder lies there; "
-            "choose an --out below it"
+            f"{path} cannot be replaced: it is a mount point, or the current folder lies there; name a place below it"
         )
     with _reported(path):
         empty = target.is_dir() and not any(target.iterdir())
@@ -80,13 +79,14 @@ def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()
         _try_place(target)
     if taken and not overwrite:
         raise OutputError(
-            f"{path} exists already; choose another --out" + (", or give --overwrite to replace it" if known_by else "")
+            f"{path} exists already; name another place"
+            + (", or give `overwrite=True` to replace it" if known_by else "")
         )
     missing = [name for name in known_by if not (target / name).is_file()]
     if taken and (missing or not known_by):
         raise OutputError(
-            f"{path} has no {', '.join(missing)} in it, and --overwrite replaces only folders that do; "
-            "choose another --out"
+            f"{path} has no {', '.join(missing)} in it, and `overwrite=True` replaces only folders that do; "
+            "name another place"
         )
 
 
@@ -97,7 +97,19 @@ def check_unwritten(path: Path, overwrite: bool) -> None:
         OutputError: it is there already, and `overwrite` is off.
     """
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another --out, or give --overwrite to replace it")
+        raise OutputError(f"{path} exists already; name another place, or give `overwrite=True` to replace it")
+
+
+def check_folder(path: Path) -> None:
+    """Find out before any work whether files can be written into a folder, which may be there or not.
+
+    Raises:
+        OutputError: it is a file, or cannot be written.
+    """
+    with _reported(path):
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file; name a folder")
+        _try_place(path.absolute() / "file")
 
 
 def check_table(path: Path, columns: Sequence[str]) -> None:
@@ -127,13 +139,12 @@ def check_table(path: Path, columns: Sequence[str]) -> None:
         )
 
 
-def check_apart(path: Path, data: str | Path, option: str = "--out") -> None:
+def check_apart(path: Path, data: str | Path) -> None:
     """Find out before any work whether a file or folder would change DATA, where it could become a class of its own.
 
     Args:
         path: to be written.
         data: DATA.
-        option: that names `path`, for the message.
 
     Raises:
         OutputError: `path` lies in DATA, or DATA in `path`.
@@ -141,7 +152,7 @@ def check_apart(path: Path, data: str | Path, option: str = "--out") -> None:
     place, source = path.resolve(), Path(data).resolve()
     relation = "lies in" if place.is_relative_to(source) else "holds" if source.is_relative_to(place) else ""
     if relation and source.exists():  # an address does not
-        raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; choose an {option} elsewhere")
+        raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; name a place elsewhere")
 
 
 def make_numbered(stem: Path) -> Path:
@@ -206,6 +217,5 @@ def _reported(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written ({reason}); free space, or choose another place (--out, "
-            "and TRANSFER_CACHE for the cache)"
+            f"{path} cannot be written ({reason}); free space, or name another place (TRANSFER_CACHE moves the cache)"
         ) from error

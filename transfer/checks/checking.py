@@ -40,6 +40,11 @@ class Check:
     near: tuple[Pair, ...]
     seconds: float
 
+    def __repr__(self) -> str:
+        counts = self.as_dict()["counts"]
+        said = ", ".join(f"{number} {severity}s" for severity, number in counts.items())
+        return f"Check({said}, {self.images!r})"
+
     def __getitem__(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind, see `quality.KINDS`."""
         if kind not in (names := [row.name for row in quality.KINDS]):

@@ -174,7 +174,7 @@ def _divided(facts: Facts, groups: Sequence[str], message: str) -> Iterator[Foun
         if group:
             members[group].append(index)
     sets = [tuple(indices) for indices in members.values()]
-    yield from _of_sets(facts, sets, message, _parts, same=False, what="group")
+    yield from _of_sets(facts, sets, message, _parts, same=False, what=("group",))
 
 
 def suspected_labels(facts: Facts) -> Iterator[Found]:
@@ -193,13 +193,13 @@ def suspected_labels(facts: Facts) -> Iterator[Found]:
 
 
 def _of_sets(
-    facts: Facts, sets: Sequence[tuple[int, ...]], message: str, kinds, same: bool, what: str = "picture"
+    facts: Facts, sets: Sequence[tuple[int, ...]], message: str, kinds, same: bool, what: Sequence[str]
 ) -> Iterator[Found]:
     chosen = [indices for indices in sets if (len(kinds(facts, indices)) == 1) == same]
     if chosen:
         details = tuple(" / ".join(sorted(kinds(facts, indices))) for indices in chosen)
-        verb = "" if what == "group" else " is" if len(chosen) == 1 else " are"
-        yield Found(message.format(_count(len(chosen), what) + verb), tuple(chosen), details)
+        said = message.format(_count(len(chosen), *what), files=_count(sum(map(len, chosen)), "file"))
+        yield Found(said, tuple(chosen), details)
 
 
 def _labels(facts: Facts, indices: Sequence[int]) -> set[str]:
@@ -228,17 +228,19 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _repeated(sets: str, message: str, kinds, same: bool) -> Callable[[Facts], Iterator[Found]]:
-    return lambda facts: _of_sets(facts, getattr(facts, sets), message, kinds, same)
+def _repeated(sets: str, where: str, kinds, same: bool) -> Callable[[Facts], Iterator[Found]]:
+    what = {"exact_sets": "equal files", "near_sets": "near duplicates"}[sets]
+    named = f"set of {what}", f"sets of {what}"
+    return lambda facts: _of_sets(facts, getattr(facts, sets), f"{{}} {where}, {{files}}", kinds, same, named)
 
 
 # Pictures that are there more than once, by kind of finding. Under two classes one label is wrong; in two parts that
 # DATA names they are a leak.
 REPEATED: dict[str, Callable[[Facts], Iterator[Found]]] = {
-    "exact in class": _repeated("exact_sets", "{} stored more than once in a class", _labels, same=True),
-    "exact across classes": _repeated("exact_sets", "{} stored under different classes", _labels, same=False),
-    "exact across parts": _repeated("exact_sets", "{} stored in more than one part", _parts, same=False),
-    "near in class": _repeated("near_sets", "{} there in several versions", _labels, same=True),
-    "near across classes": _repeated("near_sets", "{} there in versions of different classes", _labels, same=False),
-    "near across parts": _repeated("near_sets", "{} there in versions in more than one part", _parts, same=False),
+    "exact in class": _repeated("exact_sets", "within a class", _labels, same=True),
+    "exact across classes": _repeated("exact_sets", "in different classes", _labels, same=False),
+    "exact across parts": _repeated("exact_sets", "in more than one part", _parts, same=False),
+    "near in class": _repeated("near_sets", "within a class", _labels, same=True),
+    "near across classes": _repeated("near_sets", "in different classes", _labels, same=False),
+    "near across parts": _repeated("near_sets", "in more than one part", _parts, same=False),
 }

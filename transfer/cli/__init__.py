@@ -12,6 +12,7 @@ from transfer.cli.data import check, clean
 from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
+from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.show import progress, show_line
@@ -32,7 +33,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
 )
 
 
@@ -54,5 +54,5 @@ def main() -> None:
     try:
         app()
     except TransferError as error:
-        progress.print(f"transfer: {error}", markup=False)
+        progress.print(f"transfer: {with_options(str(error), app)}", markup=False)
         sys.exit(2)

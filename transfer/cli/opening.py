@@ -41,8 +41,9 @@ def explain(
         return print_json(told)
     for row in told["pictures"]:
         agreement = "-" if row["agreement"] is None else f"{row['agreement']:.2f}"
+        wrong = f" (it is {row['true']})" if row["true"] not in (None, row["predicted"]) else ""
         show_line(
-            f"{row['file']}  {row['predicted']} {row['probability']:.1%}, explained: {row['explained']}; "
+            f"{row['file']}  {row['predicted']} {row['probability']:.1%}{wrong}, explained: {row['explained']}; "
             f"{row['method']} and occlusion correlate by {agreement}"
         )
     show_line(f"{told['page']} and its {len(told['files']) - 1} plates")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import transfer
-from transfer.cli.show import show_line
+from transfer.cli import options as option
+from transfer.cli.show import print_json, show_line
 from transfer.writing import check_unwritten
 
 
@@ -18,6 +19,7 @@ def report(
         Path | None, typer.Option("--out", help="page to write [default: RUN/report.html, of several report.html]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a page that is there")] = False,
+    as_json: option.Json = False,
 ) -> None:
     """Write the page of a run again, or of several side by side that were tested on the same pictures."""
     if page is None and len(runs) == 1:
@@ -25,4 +27,7 @@ def report(
     else:
         page = page or Path("report.html")
         check_unwritten(page, overwrite)
-    show_line(str(transfer.build_report(runs, page)))
+    written = transfer.build_report(runs, page)
+    if as_json:
+        return print_json({"page": str(written), "runs": [str(run) for run in runs]})
+    show_line(str(written))

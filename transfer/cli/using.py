@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
-from transfer.writing import RUN, check_apart, check_table
+from transfer.writing import RUN, check_apart, check_folder, check_table
 
 
 def evaluate(
@@ -52,7 +53,10 @@ def evaluate(
 def predict(
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
-    csv: Annotated[Path | None, typer.Option(help="write a table instead of printing")] = None,
+    csv: Annotated[Path | None, typer.Option(help="write a table, and print how many there are of each class")] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="copy the pictures into DIR/CLASS, or DIR/not sure")
+    ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
     as_json: option.Json = False,
@@ -60,21 +64,36 @@ def predict(
     """Name what is in picture files."""
     if top > 1 and (csv or as_json):
         raise OptionError(f"--top {top} with {'--csv' if csv else '--json'}, which has all classes; leave --top away")
-    if csv:
-        quiet.import_tensorflow()
-        from transfer.runs.prediction import COLUMNS, write_csv
+    quiet.import_tensorflow()
+    from transfer.runs.prediction import COLUMNS, write_csv
+    from transfer.runs.sorting import NOT_SURE, check_sorted_apart
 
+    if csv:
         check_table(csv, COLUMNS)
+    if sort_into:
+        check_folder(sort_into)
+        check_sorted_apart(sort_into, pictures)
+        if Path(model, "config.json").is_file():
+            check_apart(sort_into, trained_on(run_config(Path(model))))
     rows = transfer.predict(model, pictures, least)
+    failed = [row for row in rows if row.error]
+    counts = Counter(row.label or NOT_SURE for row in rows if not row.error)
+    told = {"predictions": [_without_nan(row._asdict()) for row in rows], "counts": counts}
     if csv:
         write_csv(rows, csv)
         _show_written(csv, len(rows))
+    if sort_into:
+        told["sorted"] = done = transfer.sort_into(rows, sort_into)
+        there = f", {done['already_there']} were there" if done["already_there"] else ""
+        progress.print(f"{done['copied']} pictures copied into {sort_into}{there}", markup=False)
     if as_json:
-        print_json({"predictions": [_without_nan(row._asdict()) for row in rows]})
-    elif not csv:
+        print_json(told)
+    elif csv or sort_into:
+        for name, number in counts.most_common():
+            show_line(f"{name}  {number}")
+    else:
         for row in rows:
             show_line(f"{row.file}  {_answer(row, top)}")
-    failed = [row for row in rows if row.error]
     for row in failed:
         progress.print(one_line(f"{row.file} {row.error}"), markup=False)
     if failed:
@@ -85,11 +104,14 @@ def export(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
     format: Annotated[str, typer.Option(help="savedmodel")] = "savedmodel",
     out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
+    as_json: option.Json = False,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
     place = out_folder or Path("saved_models", _name_of(run.resolve()))
     check_apart(place, trained_on(run_config(run)))
     target = transfer.export(run, place, format)
+    if as_json:
+        return print_json({"folder": str(target), "format": format})
     show_line(str(target))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
-from transfer.data.splits import Split, split_by_content
+from transfer.data.splits import Split, digest_in_order, split_by_content
 from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError
 
@@ -55,6 +55,12 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def __repr__(self) -> str:
+        grouped = "" if self.groups is None else f", {len(set(self.groups) - {''})} groups"
+        left_out = f", {len(self.unreadable)} unreadable" if self.unreadable else ""
+        counts = some(f"{name}: {number}" for name, number in self.counts().items())
+        return f"LabelledImages({len(self)} pictures, {counts}{grouped}{left_out}, root={str(self.root)!r})"
 
     def counts(self) -> dict[str, int]:
         """Number of pictures of each class."""
@@ -108,6 +114,9 @@ def load_images(
     Raises:
         DataError: nothing that can be learned from, and why.
     """
+    if not isinstance(data, (str, Path)):
+        kind = type(data).__name__
+        raise DataError(f"DATA is of type {kind}; expected the path of a folder, CSV or archive, or an address")
     listing = list_pictures(data)
     images = _read(listing, data, look or _look_at_all, lenient)
     if groups is not None:
@@ -120,6 +129,23 @@ def load_images(
             "expected two or more groups, or none"
         )
     return images
+
+
+def check_split(images: LabelledImages, split: Split) -> None:
+    """Refuse what is no split of these pictures.
+
+    Raises:
+        DataError: it is of others, or one of the two is something else.
+    """
+    for name, value, kind, made_by in (
+        ("images", images, LabelledImages, "load_images"),
+        ("split", split, Split, "split"),
+    ):
+        if not isinstance(value, kind):
+            raise DataError(f"{name} is of type {type(value).__name__}; expected what transfer.{made_by} returns")
+    last = max((int(indices.max()) for indices in split.parts().values() if len(indices)), default=-1)
+    if last >= len(images) or split.pictures not in ("", digest_in_order(images.digests)):
+        raise DataError("the split is one of other pictures; make one of these, by transfer.split(images)")
 
 
 def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test: float = 0.2) -> Split:
@@ -142,7 +168,7 @@ def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, v
     """
     if {"validation", "test"} & set(images.given):
         raise OptionError(
-            "folds of DATA that names its own validation or test part; leave --folds away, or give train/ alone"
+            "folds of DATA that names its own validation or test part; leave `folds` away, or give train/ alone"
         )
     from transfer.data.folding import folds_by_content  # scikit-learn takes a second to import
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from transfer.data.splits import Places, Split, as_split, kept_together, require_training
-from transfer.errors import DataError, OptionError
+from transfer.errors import DataError, OptionError, require_whole
 
 
 def folds_by_content(
@@ -41,10 +42,10 @@ def folds_by_content(
         OptionError: more folds than groups, or than every class has pictures.
         DataError: a class whose pictures are all one group, or whose groups would all be tested at once.
     """
-    if k < 2 or repeats < 1 or not 0 < validation < 1:
-        raise OptionError(
-            f"{k} folds, {repeats} times, {validation} for validation; expected 2 or more, 1 or more, a share below 1"
-        )
+    require_whole("k", k, least=2)
+    require_whole("repeats", repeats)
+    if not (isinstance(validation, Real) and 0 < validation < 1):
+        raise OptionError(f"a share of {validation} for validation; expected a number above 0 and below 1")
     units = kept_together(digests, groups)
     each = [len(set(units[labels == label])) for label in range(len(class_names))]
     for name, count in zip(class_names, each):
@@ -63,7 +64,7 @@ def folds_by_content(
             part[tested] = "test"
             notes = place.rescue(part, class_names, ("train", "validation"), kept=("test",))
             require_training(labels, part, class_names, f"give other than {k} folds, or add pictures or groups")
-            splits.append(as_split(part, notes, "folds"))
+            splits.append(as_split(part, notes, "folds", digests))
     return splits
 
 

@@ -122,7 +122,7 @@ def fit_picture(picture: np.ndarray, size: int, fit: str = "crop") -> np.ndarray
         `(S, S, 3)` uint8.
     """
     if fit not in FITS:
-        raise unknown_name("--fit", fit, FITS)
+        raise unknown_name("`fit`", fit, FITS)
     height, width = picture.shape[:2]
     box = crop_box(height, width, fit)
     if fit != "pad":

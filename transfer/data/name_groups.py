@@ -70,8 +70,8 @@ def resolve_groups(
         if proposed := propose_groups(names, labels):
             return proposed.groups
         raise DataError(
-            f"--groups auto: the file names show no groups, such as {names[0]!r}; "
-            "give a CSV (file,group) or a pattern, or leave --groups away"
+            f"`groups=auto`: the file names show no groups, such as {names[0]!r}; "
+            "give a CSV (file,group) or a pattern, or leave `groups` away"
         )
     if not os.path.isfile(wanted):  # which says so of a pattern too long for the name of a file as well
         return groups_by_pattern(names, wanted).groups
@@ -115,17 +115,17 @@ def groups_by_pattern(names: Sequence[str], pattern: str) -> NameGroups:
         expression = re.compile(pattern)
     except re.error as error:
         raise OptionError(
-            f"--groups {pattern} is no file, and no regular expression ({first_line(error)}); correct it"
+            f"`groups={pattern}` is no file, and no regular expression ({first_line(error)}); correct it"
         ) from error
     if not expression.groups:
         raise OptionError(
-            f"--groups {pattern} is no file; expected a CSV (file,group), auto, "
+            f"`groups={pattern}` is no file; expected a CSV (file,group), auto, "
             "or a pattern with brackets around the group, such as '([^_]+)_'"
         )
     groups = tuple((found[1] or "") if (found := expression.search(stem_of(name))) else "" for name in names)
     if not any(groups):
         raise DataError(
-            f"--groups {pattern} is no file, and as a pattern it fits none of {len(names)} names, such as {names[0]!r}"
+            f"`groups={pattern}` is no file, and as a pattern it fits none of {len(names)} names, such as {names[0]!r}"
         )
     return _described(pattern, names, groups)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 
 from transfer.data.together import joined
-from transfer.errors import DataError, OptionError
+from transfer.errors import DataError, OptionError, require_whole
 
 PARTS = ("train", "validation", "test")
 
@@ -23,6 +24,7 @@ class Split:
         notes: one sentence for each thing that did not go by the plain rule.
         division: what the parts follow from: `content`, `given` (DATA names them), `written` (`read_split`),
             `folds`; or `""`, nobody knows.
+        pictures: a digest of the contents that the indices count, in order, or `""`, nobody knows.
     """
 
     train: np.ndarray
@@ -30,6 +32,11 @@ class Split:
     test: np.ndarray
     notes: tuple[str, ...] = ()
     division: str = ""
+    pictures: str = ""
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{part}: {len(indices)}" for part, indices in self.parts().items())
+        return f"Split({counts}, division={self.division!r})"
 
     def parts(self) -> dict[str, np.ndarray]:
         """The three index arrays by name."""
@@ -76,7 +83,8 @@ def split_by_content(
         OptionError: shares that leave nothing to train on.
         DataError: a class without a training picture.
     """
-    if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
+    shares = validation, test
+    if not (all(isinstance(share, Real) and 0 < share < 1 for share in shares) and sum(shares) < 1):
         raise OptionError(
             f"shares of {validation} for validation and {test} for test; "
             "expected two numbers above 0 with a sum below 1"
@@ -91,7 +99,7 @@ def split_by_content(
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
         notes = place.rescue(part, class_names, ("train", "test", "validation"))
     require_training(labels, part, class_names)
-    return as_split(part, notes, "given" if named else "content")
+    return as_split(part, notes, "given" if named else "content", digests)
 
 
 def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
@@ -155,8 +163,7 @@ def limit_training(
         validation_too: keep validation pictures in proportion, one a class or more, as a smaller collection
             would have them.
     """
-    if per_class < 1:
-        raise OptionError(f"--per-class {per_class}; expected 1 or more pictures a class")
+    require_whole("per_class", per_class)
     validation = split.validation
     if validation_too and len(validation):
         fewer = max(1, round(per_class * len(validation) / len(split.train)))
@@ -169,9 +176,14 @@ def _drawn(indices: np.ndarray, labels: np.ndarray, per_class: int, seed: int) -
     return np.sort(np.concatenate([order[labels[order] == label][:per_class] for label in np.unique(labels)]))
 
 
-def as_split(part: np.ndarray, notes: Sequence[str] = (), division: str = "") -> Split:
+def as_split(part: np.ndarray, notes: Sequence[str], division: str, digests: Sequence[str]) -> Split:
     """The `Split` of `(N,)` names of parts; other names than those of `PARTS` are left out."""
-    return Split(*(np.flatnonzero(part == name) for name in PARTS), notes=tuple(notes), division=division)
+    return Split(*(np.flatnonzero(part == name) for name in PARTS), tuple(notes), division, digest_in_order(digests))
+
+
+def digest_in_order(digests: Sequence[str]) -> str:
+    """One digest of the contents of pictures, in order."""
+    return hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
 
 
 class Places:

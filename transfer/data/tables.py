@@ -128,7 +128,7 @@ def read_groups(table: Path, names: Sequence[str], known: Iterable[str]) -> dict
     rows = read_by_name(table, ("file", "group"), known)
     missing = [name for name in names if name not in rows]
     if missing:
-        raise DataError(f"--groups {table} has no row for {len(missing)} picture(s), {some(missing)}; add them")
+        raise DataError(f"`groups={table}` has no row for {len(missing)} picture(s), {some(missing)}; add them")
     return {name: (row["group"] or "").strip() for name, row in rows.items()}
 
 

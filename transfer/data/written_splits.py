@@ -35,7 +35,7 @@ def read_split(images: LabelledImages, written: str | Path) -> Split:
     else:
         part, gone = _from_table(images, path), 0
     if not np.isin(part, PARTS).any():
-        raise DataError(f"--split {written} tells of none of the {len(images)} pictures of DATA; give one made for it")
+        raise DataError(f"the split {written} tells of none of {len(images)} pictures of DATA; give one made for it")
     notes = leaks(kept_together(images.digests, images.groups), part)
     unknown = [images.names[i] for i in np.flatnonzero(part == "")]
     if unknown:
@@ -43,7 +43,7 @@ def read_split(images: LabelledImages, written: str | Path) -> Split:
     if gone:
         notes.append(f"{gone} picture(s) of {written} are not in DATA any more, or have changed")
     require_training(images.labels, part, images.class_names)
-    return as_split(part, notes, "written")
+    return as_split(part, notes, "written", images.digests)
 
 
 def _from_run(images: LabelledImages, path: Path) -> tuple[np.ndarray, int]:
@@ -61,5 +61,5 @@ def _from_table(images: LabelledImages, path: Path) -> np.ndarray:
     parts = {name: part_named(row["part"] or "") for name, row in rows.items()}
     for name, part in parts.items():
         if not part:
-            raise DataError(f"--split {path} has the part {rows[name]['part']!r}; expected train, validation or test")
+            raise DataError(f"the split {path} has the part {rows[name]['part']!r}; expected train, validation or test")
     return np.array([parts.get(name, "") for name in images.names], "U10")

@@ -132,7 +132,7 @@ def _folds(images: LabelledImages, indices: np.ndarray, seed: int) -> list[np.nd
             return [part.test for part in divided]
     raise DataError(
         f"too few pictures beside the test part to rank backbones by cross-validation: {reason}; "
-        "add pictures, or name one with --backbone"
+        "add pictures, or name one with `backbone`"
     )
 
 

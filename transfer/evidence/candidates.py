@@ -56,6 +56,9 @@ class BackboneChoice:
     folds: int
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"BackboneChoice({', '.join(f'{c.label}: {c.accuracy:.3f}' for c in self.candidates)})"
+
     @property
     def best(self) -> Candidate:
         """The most accurate one."""

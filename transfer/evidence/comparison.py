@@ -12,7 +12,7 @@ from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
-from transfer.learning.results import Result, best_of
+from transfer.learning.results import Result, best_of, in_short
 from transfer.names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs.kept_results import keep, take_up
@@ -21,6 +21,9 @@ from transfer.statistics.differences import Answers, in_words, paired_difference
 
 class Comparison(dict[str, Result]):
     """Results by method name, in the order they were asked for."""
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(f'{name}: {in_short(result.metrics)}' for name, result in self.items())})"
 
     @property
     def best(self) -> str:

@@ -49,6 +49,10 @@ class CrossValidation:
     notes: tuple[str, ...] = ()
     unfinished: Path | None = None
 
+    def __repr__(self) -> str:
+        accuracy = self.summary()["accuracy"]
+        return f"CrossValidation({len(self.rows)} folds, accuracy {accuracy['mean']:.3f} +- {accuracy['spread']:.3f})"
+
     def summary(self) -> dict[str, dict[str, float]]:
         """`mean` and `spread` (standard deviation over folds) of each figure.
 

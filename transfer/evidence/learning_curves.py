@@ -50,6 +50,11 @@ class LearningCurve:
     notes: tuple[str, ...]
     unfinished: Path
 
+    def __repr__(self) -> str:
+        ends = {row["method"]: row["accuracy"] for row in self.means()}
+        said = ", ".join(f"{method} up to {accuracy:.3f}" for method, accuracy in ends.items())
+        return f"LearningCurve({len(self.points)} trainings: {said}; {self.tested} test pictures)"
+
     def means(self) -> list[dict]:
         """One dict a method and size: mean `accuracy`, its `spread` over draws, mean number of `images`."""
         rows = []
@@ -129,7 +134,7 @@ def learning_curve(
     options = replace(options_from(options, changed), refit=False)
     sizes = checked_sizes(sizes, images, split)
     if draws < 1:
-        raise OptionError(f"--draws {draws}; expected 1 or more")
+        raise OptionError(f"`draws={draws}`; expected 1 or more")
     shared = prepare(images, split, backbone, options)
     own = replace(options, weights=None, image_size=shared.size)  # of a convnet
     given = replace(options, weights=None, image_size=None, layers=None)  # of the network that is loaded already
@@ -176,10 +181,10 @@ def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Sp
     largest = int(_training_counts(images, split).max())
     sizes = sorted({int(size) for size in (settings.curve_sizes(largest) if sizes is None else sizes)})
     if sizes and sizes[0] < 1:
-        raise OptionError(f"--sizes {sizes[0]}; expected 1 or more pictures a class")
+        raise OptionError(f"`sizes={sizes[0]}`; expected 1 or more pictures a class")
     if sizes and sizes[-1] >= largest:
         raise OptionError(
-            f"--sizes {sizes[-1]}: the largest class has {largest} training pictures; expected sizes below that "
+            f"`sizes={sizes[-1]}`: the largest class has {largest} training pictures; expected sizes below that "
             "(all pictures are measured in any case)"
         )
     return sizes

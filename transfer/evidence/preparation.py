@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import keras
 
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.options import TrainingOptions
+from transfer.networks import freezing
 from transfer.networks.features import fingerprint
 from transfer.runs import records
 
@@ -56,9 +57,12 @@ def prepare(
         split: the only one, or the first of several.
         method: where one is trained alone; otherwise the network is the pretrained one, and layers are of another.
     """
+    check_split(images, split)
     keras.utils.set_random_seed(options.seed)
     wanted = options if method else replace(options, layers=None)
     network, labels = resolve_backbone(backbone, method or "frozen", images, split, wanted)
+    if network is not backbone:
+        freezing.freeze(network)  # so that no frozen training copies it
     pictures = Pictures(images, network.input_shape[1], options.fit, keep=method != "frozen")
     computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from transfer import settings
-from transfer.data.folders import LabelledImages
+from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
@@ -21,7 +21,7 @@ from transfer.learning.results import Result, refitted
 from transfer.learning.tasks import Task
 from transfer.names import check_methods
 from transfer.networks import freezing, heads
-from transfer.networks.copies import copy_network
+from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
@@ -65,8 +65,11 @@ def train(
     """
     check_methods([method])
     options = options_from(options, changed)
+    check_split(images, split)
     keras.utils.set_random_seed(options.seed)
     network, names = resolve_backbone(backbone, method, images, split, options)
+    if network is not backbone:
+        freezing.freeze(network)  # nobody else has it, so that nothing need be copied
     options = replace(options, image_size=network.input_shape[1])
     size, fit = options.image_size, options.fit
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
@@ -87,7 +90,7 @@ def train(
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
-    freezing.freeze(network)
+    network = frozen(network)
     head, history, features = _head_on_features(network, task, task.schedule)
     logits = {part: _answers(head, values) for part, values in features.items()}
     if refitted("frozen", task.options, len(task.split.validation)):

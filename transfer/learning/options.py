@@ -63,8 +63,8 @@ _UNITS = Range(
     "whole numbers from 1 up", tuple, lambda units: all(isinstance(each, Integral) and each >= 1 for each in units)
 )
 
-_MLP = Need("--head mlp", lambda options, methods: options.head == "mlp")
-_SMOOTH = Need("--head linear or mlp", lambda options, methods: options.head != "svm")
+_MLP = Need("`head=mlp`", lambda options, methods: options.head == "mlp")
+_SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head != "svm")
 _TUNED = Need("the method finetune", lambda options, methods: "finetune" in methods)
 _WHOLE = Need("the method finetune or scratch", lambda options, methods: set(methods) != {"frozen"})
 _SCRATCH = Need("the method scratch", lambda options, methods: "scratch" in methods)
@@ -124,7 +124,8 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if isinstance(self.hidden, Sequence) and not isinstance(self.hidden, str):
+            object.__setattr__(self, "hidden", tuple(self.hidden))
         for each in fields(self):
             _check(each, getattr(self, each.name))
         if self.head == "mlp" and not self.hidden:
@@ -142,9 +143,9 @@ def _check(option: Field, value: object) -> None:
     if value is None and option.default is None:
         return
     if rule.names and value not in rule.names:
-        raise unknown_name(option.name, value, rule.names)
+        raise unknown_name(f"`{option.name}`", value, rule.names)
     if rule.range and not (isinstance(value, rule.range.kind) and rule.range.holds(value)):
-        raise OptionError(f"{option.name} of {value!r}; expected {rule.range.expected}")
+        raise OptionError(f"`{option.name}={value!r}`; expected {rule.range.expected}")
 
 
 def rule_of(option: Field) -> Rule:

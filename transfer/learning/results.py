@@ -30,6 +30,14 @@ def best_of(validation: Mapping[str, dict]) -> str:
     return max(validation, key=lambda name: validation[name]["accuracy"] or 0.0)
 
 
+def in_short(figures: Mapping) -> str:
+    """The accuracy with its interval in a few words."""
+    if figures["accuracy"] is None:
+        return "no test pictures"
+    low, high = figures["accuracy_ci95"]
+    return f"accuracy {figures['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+
+
 def refitted(method: str, options: TrainingOptions, validation: int) -> bool:
     """Whether `train` fits the head once more at the end, on training and validation pictures together.
 
@@ -52,6 +60,9 @@ class Predictions:
     indices: np.ndarray
     parts: np.ndarray
     probabilities: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self.indices)} pictures, {self.probabilities.shape[-1]} classes)"
 
     def of(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """(indices, probabilities) of one part."""
@@ -93,6 +104,12 @@ class Result:
     seconds: dict[str, float]
     notes: list[str] = field(default_factory=list)
     unfinished: Path | None = None
+
+    def __repr__(self) -> str:
+        backbone, size = self.options["backbone"], self.image_size
+        return (
+            f"Result({self.method}, {backbone} at {size} px, {in_short(self.metrics)}, {self.images!r}, {self.split!r})"
+        )
 
     @property
     def method(self) -> str:

@@ -125,7 +125,7 @@ def _fit(
     if watch.broken:
         raise TrainingError(
             f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
-            "give a lower --learning-rate, or look for damaged pictures"
+            "give a lower `learning_rate`, or look for damaged pictures"
         )
     return [{"phase": phase, **row} for row in watch.rows]
 

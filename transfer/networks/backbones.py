@@ -16,7 +16,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from transfer.errors import ImageSizeError, WeightsError, first_line, unknown_name
+from transfer.errors import ImageSizeError, WeightsError, first_line, require_whole, unknown_name
 from transfer.networks import scratch
 from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file, imagenet_folder
 from transfer.networks.model_files import load_feature_network
@@ -74,7 +74,7 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
     check_name(str(name))
     if str(name).endswith(".keras"):
         if weights is not None:
-            raise WeightsError(f"--weights {weights}: {name} brings its own weights; leave --weights away")
+            raise WeightsError(f"`weights={weights}`: {name} brings its own weights; leave `weights` away")
         return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
     if name == "bundled":
         return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
@@ -125,8 +125,9 @@ def default_weights(name: str) -> str:
 
 
 def _checked_size(name: str, image_size: int, smallest: int) -> int:
+    require_whole("image_size", image_size, error=ImageSizeError)
     if image_size < smallest:
-        raise ImageSizeError(f"--image-size {image_size}: {name} takes pictures from {smallest} pixels up")
+        raise ImageSizeError(f"`image_size={image_size}`: {name} takes pictures from {smallest} pixels up")
     return image_size
 
 
@@ -139,7 +140,7 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
         with resources.as_file(data) as path:
             _set_half_precision(model, path, BUNDLED_DIGEST)
     elif weights == "imagenet":
-        raise WeightsError("the bundled backbone has no ImageNet weights; give --weights bundled, none or a file")
+        raise WeightsError('the bundled backbone has no ImageNet weights; give `weights="bundled"`, none or a file')
     elif weights != "none":
         path = _existing(weights, "bundled")
         if path.suffix == ".npz":
@@ -189,7 +190,7 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
         raise WeightsError(
             f"the ImageNet weights of {name} are not on this machine and cannot be downloaded; "
             f"fetch {address} elsewhere and put it into {folder} as {file}, "
-            "or give --weights FILE, or --backbone bundled"
+            "or give `weights=FILE`, or the bundled backbone"
         ) from error
 
 
@@ -208,7 +209,7 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
 def _existing(weights: str, usual: str) -> Path:
     path = Path(weights)
     if not path.is_file():
-        raise WeightsError(f"--weights {weights}: no such file; expected {usual}, none or a weights file")
+        raise WeightsError(f"`weights={weights}`: no such file; expected {usual}, none or a weights file")
     return path
 
 

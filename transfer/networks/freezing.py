@@ -42,5 +42,10 @@ def unfreeze(model: keras.Model, share: float = 1.0, batch_norm: bool = False) -
         layer.trainable = id(layer) in opened or (batch_norm and _is_batch_norm(layer) and position >= first)
 
 
+def is_frozen(model: keras.Model) -> bool:
+    """Whether training can change nothing in this network, moving statistics included."""
+    return not any(layer.trainable for layer in every_layer(model) if layer.weights)
+
+
 def _is_batch_norm(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.BatchNormalization)

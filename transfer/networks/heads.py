@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import keras
@@ -102,12 +103,12 @@ def check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str
     """
     if kind not in HEADS:
         raise unknown_name("head", kind, HEADS)
-    if not 0 <= dropout < 1:
+    if not (isinstance(dropout, Real) and 0 <= dropout < 1):
         raise OptionError(f"dropout of {dropout}; expected a share from 0 to below 1")
     if activation not in ACTIVATIONS:
         raise unknown_name("activation", activation, ACTIVATIONS)
-    if any(units < 1 for units in hidden):
-        raise OptionError(f"hidden layers of {tuple(hidden)} units; expected numbers from 1 up")
+    if not isinstance(hidden, Iterable) or not all(isinstance(units, Integral) and units >= 1 for units in hidden):
+        raise OptionError(f"hidden layers of {hidden} units; expected whole numbers from 1 up, such as [256]")
     if kind == "mlp" and not hidden:
         raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
 

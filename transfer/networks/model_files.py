@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 from keras import layers as kl
 
-from transfer.errors import ImageSizeError, ModelFileError, first_line
+from transfer.errors import ImageSizeError, ModelFileError, first_line, require_whole
 from transfer.networks.copies import copy_network
 
 # What may stand behind the last fully-connected layer of a classifier.
@@ -46,6 +46,8 @@ def load_feature_network(path: Path, image_size: int | None, default_size: int) 
         ModelFileError: it cannot be loaded safely, or takes something else.
         ImageSizeError: its layers do not fit S.
     """
+    if image_size is not None:
+        require_whole("image_size", image_size, error=ImageSizeError)
     model = load_model(path)
     shape = model.input_shape
     if isinstance(shape, (list, dict)) or len(shape) != 4 or shape[-1] != 3:
@@ -62,7 +64,7 @@ def load_feature_network(path: Path, image_size: int | None, default_size: int) 
             clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"name": f"{stem}_{layer.name}"}),
         )
     except ValueError as error:
-        raise ImageSizeError(f"--image-size {size}: {path} was made for {shape[1]} ({first_line(error)})") from error
+        raise ImageSizeError(f"`image_size={size}`: {path} was made for {shape[1]} ({first_line(error)})") from error
     if len(copy.output.shape) == 4:
         copy = keras.Model(copy.input, kl.GlobalAveragePooling2D()(copy.output))
     copy.name = stem

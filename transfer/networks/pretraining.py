@@ -149,7 +149,7 @@ def read_phases(text: str) -> list[Phase]:
     try:
         return [Phase(*map(int, part.split("x", 1))) for part in text.split(",")]
     except (ValueError, TypeError) as error:
-        raise OptionError(f"--epochs {text}; expected EPOCHSxPIXELS such as 6x32,10x48") from error
+        raise OptionError(f"epochs of {text}; expected EPOCHSxPIXELS such as 6x32,10x48") from error
 
 
 def load_tested(data: str, trained: LabelledImages) -> LabelledImages:

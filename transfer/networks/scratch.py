@@ -16,7 +16,7 @@ from math import prod
 import keras
 from keras import layers as kl
 
-from transfer.errors import LayerError, unknown_name
+from transfer.errors import ImageSizeError, LayerError, require_whole, unknown_name
 from transfer.names import ACTIVATIONS
 
 LayerRow = Mapping[str, object]
@@ -104,11 +104,14 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
         scaled to -1..1 inside.
 
     Raises:
+        ImageSizeError: S is no whole number.
         LayerError: no row, one of an unknown kind, an option the kind does not have, or a layer that does
             not fit behind the one before.
     """
     if not layers:
         raise LayerError('no layers; expected rows such as {"conv": 32}')
+    if image_size is not None:
+        require_whole("image_size", image_size, error=ImageSizeError)
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
     x = kl.Rescaling(1 / 127.5, offset=-1.0, name="to_minus_one_to_one")(inputs)
     taps = []
@@ -154,7 +157,7 @@ def _reason(error: BaseException) -> str:
     """What Keras says, without the frame it puts around what TensorFlow says."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
     if "zero or negative" in plain:
-        return "the pictures are too small for these layers; give a larger --image-size, or layers that shrink less"
+        return "the pictures are too small for these layers; give a larger `image_size`, or layers that shrink less"
     lines = [line for line in plain.splitlines() if line and not line.startswith("Exception encountered")]
     return next(iter(lines), type(error).__name__)
 

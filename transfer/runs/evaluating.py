@@ -47,7 +47,7 @@ def evaluate(
         OutputError: `table` cannot be written, lies in DATA, or is another file.
     """
     if table is not None:
-        check_apart(Path(table), data, "--csv")
+        check_apart(Path(table), data)
         check_table(Path(table), COLUMNS)
     network, images = load_network(model), load_images(data, groups, lenient=True)
     unknown = sorted(set(images.class_names) - set(network.class_names))

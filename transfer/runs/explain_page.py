@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from transfer.data.folders import spread
 from transfer.data.images import fit_picture, read_picture
+from transfer.data.tables import composed
 from transfer.errors import PictureError, TransferError, unknown_name
 from transfer.learning.backbone_argument import asked_for
 from transfer.networks import backbones
@@ -55,8 +56,8 @@ def explain(
         overwrite: replace a folder that an earlier call wrote.
 
     Returns:
-        `page`, `files`, `pictures` (one dict each: `file`, `predicted`, `probability`, `explained`,
-        `method`, `agreement` of the two maps) and `layers` (all names).
+        `page`, `files`, `pictures` and `layers` (all names). Of each picture: `file`, `true` (its class where it lies
+        in the folder of one, or `None`), `predicted`, `probability`, `explained`, `method`, `agreement` of both maps.
 
     Raises:
         ModelFileError: no run there.
@@ -68,12 +69,13 @@ def explain(
     config, model = run_config(run), load_model(run / "model.keras")
     names, network = config["classes"], open_network(model)
     if class_name is not None and class_name not in names:
-        raise unknown_name("--class", class_name, names)
+        raise unknown_name("`class_name`", class_name, names)
     layers = [layer] if layer and network.tap(layer) else explain_sections.typical_layers(network)
     files = list_files(pictures)
     pixels = np.stack([_pixels(path, model, config) for path in files])
     chosen, source = _examples(model, config, examples)
-    rows, sections = _looked(model, files, pixels, names, class_name)
+    true = [_true_class(path, config) for path in files]
+    rows, sections = _looked(model, files, pixels, names, class_name, true)
     sections += _opened(model, config, pixels[0], layers)
     if len(chosen):
         unit_layer = explain_sections.exciting_layer(network)
@@ -85,8 +87,21 @@ def explain(
     return {"page": str(folder / PAGE), "files": written, "pictures": rows, "layers": list(network.taps)}
 
 
+def _true_class(path: Path, config: dict) -> str | None:
+    """The class of a picture of the run, or of one that lies in a folder called like a class."""
+    place, root = path.resolve(), Path(config["root"])
+    name = place.relative_to(root).as_posix() if place.is_relative_to(root) else ""
+    folder = composed(place.parent.name)
+    return config["files"].get(name, {}).get("class", folder if folder in config["classes"] else None)
+
+
 def _looked(
-    model: keras.Model, files: Sequence[Path], pixels: np.ndarray, names: Sequence[str], class_name: str | None
+    model: keras.Model,
+    files: Sequence[Path],
+    pixels: np.ndarray,
+    names: Sequence[str],
+    class_name: str | None,
+    true: Sequence[str | None],
 ) -> tuple[list[dict], list[Section]]:
     """What is said of each picture, and its section."""
     probabilities = softmax(np.concatenate(list(forward(model, batches_of(pixels)))).astype(np.float64), axis=1)
@@ -97,6 +112,7 @@ def _looked(
         values = probabilities[number]
         said = dict(
             file=str(path),
+            true=true[number],
             predicted=names[best[number]],
             probability=float(values[best[number]]),
             explained=names[classes[number]],
@@ -104,6 +120,8 @@ def _looked(
             agreement=seen.agreement,
         )
         title = f"{path.name}: {said['predicted']} ({said['probability']:.0%})"
+        if said["true"] is not None:
+            title += ", rightly" if said["true"] == said["predicted"] else f", but it is {said['true']}"
         if said["explained"] != said["predicted"]:
             title += f"; what speaks for {said['explained']} ({values[classes[number]]:.0%})"
         rows.append(said)

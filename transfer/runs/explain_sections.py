@@ -97,8 +97,9 @@ def feature_maps(model: keras.Model, picture: np.ndarray, layers: Sequence[str])
 
 
 def typical_layers(network: OpenNetwork) -> list[str]:
-    """The last layer at each size of maps, or all fully-connected ones of a network without maps."""
-    by_size = {network.tap(name).output.shape[1:3]: name for name in network.maps()}
+    """The last layer at each size of maps but those that only pad, or all fully-connected ones without maps."""
+    maps = [name for name in network.maps() if not isinstance(network.tap(name).layer, keras.layers.ZeroPadding2D)]
+    by_size = {network.tap(name).output.shape[1:3]: name for name in maps}
     dense = [name for name, tap in network.taps.items() if isinstance(tap.layer, keras.layers.Dense)]
     return list(by_size.values()) or dense
 

@@ -47,7 +47,7 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
         OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
     if format not in FORMATS:
-        raise unknown_name("--format", format, FORMATS)
+        raise unknown_name("`format`", format, FORMATS)
     model, class_names, fit, samples = exportable(result)
     earlier = versions(Path(path))
     _check_upgrade(Path(path), earlier, class_names)
@@ -70,7 +70,7 @@ def _check_upgrade(folder: Path, earlier: Sequence[Path], class_names: Sequence[
     if lost:
         raise OutputError(
             f"{folder} holds a model that knows {some(lost)}, which this one does not, so that it is no new version "
-            "of it; name another place with --out"
+            "of it; name another place"
         )
 
 

@@ -1,14 +1,18 @@
-"""Pictures to names, through a SavedModel or the folder of a run."""
+"""Pictures to their classes, through a SavedModel or the folder of a run."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from transfer.data.images import SUFFIXES
 from transfer.data.listing import is_picture, walk
+from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
 from transfer.runs.saved_networks import answers, load_network
@@ -18,10 +22,10 @@ COLUMNS = ("file", "predicted", "probability")  # that a table of predictions be
 
 
 class Prediction(NamedTuple):
-    """The answer to one file.
+    """The answer to one picture.
 
     Attributes:
-        file: as it was asked for.
+        file: as it was asked for; `pictures[2]` where that is no file.
         label: the most probable class, "" where it is not probable enough or the file could not be read.
         probability: of the most probable class, 0..1.
         probabilities: by class name, sum 1.
@@ -35,41 +39,44 @@ class Prediction(NamedTuple):
     error: str = ""
 
 
-def predict(model: str | Path, pictures: Sequence[str | Path], least: float = 0.0) -> list[Prediction]:
-    """Classify picture files.
+def predict(model: str | Path, pictures: Source | Iterable[Source], least: float = 0.0) -> list[Prediction]:
+    """Name what is in pictures.
 
     A network names one of its classes for any picture, also for one of none of them: what is less probable
     than `least` gets no label.
 
     Args:
         model: a SavedModel, a folder of its versions (the highest counts), a run, or one method of a comparison.
-        pictures: files, folders (searched through) and patterns such as `photos/*.jpg`.
+        pictures: a file, a folder (searched through), a pattern such as `photos/*.jpg`, the bytes of a file, a Pillow
+            picture, a uint8 array `(H, W, 3)` or `(H, W)` 0..255, or several of these; an array `(N, H, W, 3)` is N.
         least: probability from which on a class is named, 0..1.
 
     Returns:
-        One `Prediction` a file, in order. A file that is no picture gets one that says so.
+        One `Prediction` a picture, in order, each file once. A file that is no picture gets one that says so.
 
     Raises:
         ModelFileError: no SavedModel of this toolkit there.
-        DataError: nothing matches.
+        DataError: nothing matches, or something else was given.
         OptionError: `least` is no share.
     """
-    if not 0 <= least <= 1:
+    if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
-    network, files = load_network(model), list_files(pictures)
-    rows = []
-    with bar("predict", len(files)) as advance:
-        for batch, probabilities, errors in answers(network, files):
-            for file, values, error in zip(batch, probabilities, errors):
-                if error:
-                    rows.append(Prediction(str(file), "", float("nan"), {}, error))
-                    continue
-                by_name = dict(zip(network.class_names, values.tolist()))
-                best = max(by_name, key=by_name.get)
-                label = best if by_name[best] >= least else ""
-                rows.append(Prediction(str(file), label, by_name[best], by_name))
+    network, sources = load_network(model), list_sources(pictures)
+    names, rows = iter(sources), []
+    with bar("predict", len(sources)) as advance:
+        for batch, probabilities, errors in answers(network, list(sources.values())):
+            for values, error in zip(probabilities, errors):
+                rows.append(_prediction(next(names), network.class_names, values, error, least))
             advance(len(batch))
     return rows
+
+
+def _prediction(file: str, class_names: Sequence[str], values: np.ndarray, error: str, least: float) -> Prediction:
+    if error:
+        return Prediction(file, "", float("nan"), {}, error)
+    by_name = dict(zip(class_names, values.tolist()))
+    best = max(by_name, key=by_name.get)
+    return Prediction(file, best if by_name[best] >= least else "", by_name[best], by_name)
 
 
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
@@ -83,24 +90,45 @@ def write_csv(rows: Sequence[Prediction], path: Path) -> None:
 
 
 def list_files(pictures: Sequence[str | Path]) -> list[Path]:
-    """Files, pictures below folders, and what matches patterns, each once, in order."""
-    found: dict[Path, None] = {}
-    for item in pictures:
-        path = Path(item)
-        if path.is_dir():
-            matches = _pictures_below(path)
-        elif path.exists():
-            matches = [path]
-        else:
-            matches = [Path(match) for match in sorted(glob.glob(str(item), recursive=True))]
-            if not matches:
-                raise DataError(f"{item}: no such file, folder or pattern")
-        found |= dict.fromkeys(matches)
+    """Files, pictures below folders, and what matches patterns, each once, in order.
+
+    Raises:
+        DataError: nothing matches, or something else was given.
+    """
+    found = list_sources(pictures)
+    for name, source in found.items():
+        if not isinstance(source, Path):
+            raise DataError(f"{name} is no file; expected files, folders or patterns")
+    return list(found.values())
+
+
+def list_sources(pictures: Source | Iterable[Source]) -> dict[str, Source]:
+    """Each picture that was asked for, once and in order, by what it is called; folders and patterns as their files.
+
+    Raises:
+        DataError: nothing matches, or something else was given.
+    """
+    asked, found = list(named_sources(pictures)), {}
+    for name, source in asked:
+        found |= {str(path): path for path in _matches(source)} if isinstance(source, (str, Path)) else {name: source}
     if not found:
         raise DataError(
-            f"{', '.join(map(str, pictures)) or 'nothing'}: no pictures there; known are {', '.join(sorted(SUFFIXES))}"
+            f"{', '.join(name for name, _ in asked) or 'nothing'}: no pictures there; "
+            f"known are {', '.join(sorted(SUFFIXES))}"
         )
-    return list(found)
+    return found
+
+
+def _matches(item: str | Path) -> list[Path]:
+    path = Path(item)
+    if path.is_dir():
+        return _pictures_below(path)
+    if path.exists():
+        return [path]
+    matches = [Path(match) for match in sorted(glob.glob(str(item), recursive=True))]
+    if not matches:
+        raise DataError(f"{item}: no such file, folder or pattern")
+    return matches
 
 
 def _pictures_below(folder: Path) -> list[Path]:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import fit_picture
 from transfer.data.pipeline import BATCH
+from transfer.data.sources import Source, read_source
 from transfer.errors import ModelFileError, PictureError, first_line
 from transfer.networks.model_files import load_model
 from transfer.reading import run_config
@@ -78,18 +79,20 @@ class _Keep:
         return answers["probabilities"].numpy().astype(np.float64)
 
 
-def answers(network: SavedNetwork, files: Sequence[Path]) -> Iterator[tuple[Sequence[Path], np.ndarray, list[str]]]:
-    """Yield (files, probabilities `(B, C)`, for each file why it cannot be read or `""`), batch by batch."""
+def answers(
+    network: SavedNetwork, pictures: Sequence[Source]
+) -> Iterator[tuple[Sequence[Source], np.ndarray, list[str]]]:
+    """Yield (pictures, probabilities `(B, C)`, for each picture why it cannot be read or `""`), batch by batch."""
     size = network.image_size
 
-    def read(path: Path):
+    def read(picture: Source):
         try:
-            return fit_picture(read_picture(path), size, network.fit), ""
+            return fit_picture(read_source(picture), size, network.fit), ""
         except PictureError as error:
             return np.zeros((size, size, 3), np.uint8), str(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
+        for start in range(0, len(pictures), BATCH):
+            batch = pictures[start : start + BATCH]
             pixels, errors = zip(*pool.map(read, batch))
             yield batch, network.classify(np.stack(pixels)), list(errors)

@@ -125,7 +125,7 @@ def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:
         if any(only):
             raise DataError(
                 f"{first} and {name} were tested on different pictures: {' and '.join(filter(None, only))}; "
-                "train both on the same data with the same --seed"
+                "train both on the same data with the same `seed`"
             )
     return answers
 
