@@ -6,27 +6,27 @@ import pytest
 from odd_pictures import bad, good, scene
 from PIL import Image
 
-from transfer.data import images
+from transfer.data import images, picture_files, rgb
 from transfer.errors import PictureError, UnknownNameError
 
 
 @pytest.mark.parametrize("name", good())
 def test_good_picture_reads_as_the_pixels_it_stands_for(name, tmp_path):
     file = good()[name]
-    images.check_picture(file.data)
+    picture_files.check_picture(file.data)
     pixels = images.read_picture(file.data)
     assert pixels.shape == file.pixels.shape
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(float) - file.pixels).mean() <= file.tolerance
     (tmp_path / name).write_bytes(file.data)
     assert np.array_equal(images.read_picture(tmp_path / name), pixels)
-    with images.opened_whole(tmp_path / name) as (data, image):
+    with picture_files.opened_whole(tmp_path / name) as (data, image):
         assert data == file.data
-        assert np.array_equal(images.upright_rgb(image), pixels)
+        assert np.array_equal(rgb.upright_rgb(image), pixels)
 
 
 @pytest.mark.parametrize("name", bad())
-@pytest.mark.parametrize("function", [images.read_picture, images.check_picture])
+@pytest.mark.parametrize("function", [images.read_picture, picture_files.check_picture])
 def test_bad_picture_is_refused_with_its_reason(name, function):
     with pytest.raises(PictureError) as error:
         function(bad()[name].data)
@@ -37,8 +37,8 @@ def test_bad_picture_is_refused_with_its_reason(name, function):
 @pytest.mark.parametrize("name", bad())
 def test_a_file_is_opened_whole_or_refused_with_the_same_reason(name, tmp_path):
     (tmp_path / name).write_bytes(bad()[name].data)
-    with pytest.raises(PictureError) as error, images.opened_whole(tmp_path / name) as (_, image):
-        images.upright_rgb(image)
+    with pytest.raises(PictureError) as error, picture_files.opened_whole(tmp_path / name) as (_, image):
+        rgb.upright_rgb(image)
     assert bad()[name].reason in str(error.value)
 
 
@@ -46,7 +46,7 @@ def test_bad_picture_is_refused_whatever_the_warning_filters_say():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("bomb.png", "smaller_bomb.png"):
-            for function in (images.read_picture, images.check_picture):
+            for function in (images.read_picture, picture_files.check_picture):
                 with pytest.raises(PictureError, match="89 million"):
                     function(bad()[name].data)
 
@@ -65,7 +65,7 @@ def test_damage_anywhere_gives_a_picture_or_a_picture_error(name):
         data = bytearray(good()[name].data)
         for place in rng.integers(0, len(data), 3):
             data[place] = rng.integers(256)
-        for function in (images.read_picture, images.check_picture):
+        for function in (images.read_picture, picture_files.check_picture):
             with suppress(PictureError):
                 function(bytes(data))
 
@@ -114,4 +114,4 @@ def test_unknown_fit_names_the_nearest():
 
 def test_picture_size_is_width_and_height(tmp_path):
     Image.fromarray(scene(20, 30)).save(tmp_path / "a.png")
-    assert images.picture_size(tmp_path / "a.png") == (30, 20)
+    assert picture_files.picture_size(tmp_path / "a.png") == (30, 20)

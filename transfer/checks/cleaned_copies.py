@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.checks.cleaning import Action
 from transfer.data.folders import LabelledImages
-from transfer.data.images import SUFFIXES, opened
+from transfer.data.picture_files import SUFFIXES, opened
 from transfer.errors import DataError
 from transfer.progress import bar
 from transfer.writing import check_apart, whole_folder, write_table

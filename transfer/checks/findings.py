@@ -70,6 +70,10 @@ class Facts:
         """`(N,)` one measure of every picture, see `inspection.Inspection`."""
         return np.array([getattr(inspection, name) for inspection in self.inspections])
 
+    def class_of(self, label: int) -> str:
+        """The name of a class by its index."""
+        return self.images.class_names[label]
+
     @cached_property
     def exact_sets(self) -> list[tuple[int, ...]]:
         """Indices of pictures with equal bytes."""
@@ -84,3 +88,14 @@ class Facts:
     def name_groups(self) -> NameGroups | None:
         """The groups that file names show."""
         return propose_groups(self.images.names, self.images.labels)
+
+
+def each(sizes: dict[str, int]) -> str:
+    """`3 each`, or `3 to 7 each`."""
+    least, most = min(sizes.values()), max(sizes.values())
+    return f"{least} each" if least == most else f"{least} to {most} each"
+
+
+def number_of(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

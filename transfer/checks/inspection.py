@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from transfer.cache import cache_folder, reported
 from transfer.checks.measures import Views, measure, views
-from transfer.data.images import digest_of, opened_whole, upright_rgb
+from transfer.data.picture_files import digest_of, opened_whole
+from transfer.data.rgb import upright_rgb
 from transfer.errors import PictureError
 from transfer.progress import bar
 

@@ -14,7 +14,7 @@ from transfer.checks.findings import Facts, Found
 from transfer.checks.marks import find_marks
 from transfer.checks.measures import MINIATURE
 from transfer.checks.shortcuts import find_shortcuts
-from transfer.data.splits import kept_together
+from transfer.data.places import kept_together
 from transfer.data.tables import some
 
 RARE = 0.1  # what more pictures than this share have in common is their nature, no fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from transfer.checks import data_checks, picture_checks
+from transfer.checks import data_checks, folder_checks, picture_checks
 from transfer.checks.data_checks import REPEATED
 from transfer.checks.findings import SEVERITIES, Facts, Finding, Found
 
@@ -22,10 +22,10 @@ class Kind(NamedTuple):
 
 _DROP = "keep one and drop the others"
 KINDS = (
-    Kind("counts", "note", "", data_checks.counts),
+    Kind("counts", "note", "", folder_checks.counts),
     Kind("groups", "note", "", data_checks.groups),
-    Kind("unreadable", "problem", "", data_checks.unreadable, "mend or remove them; training leaves them out"),
-    Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
+    Kind("unreadable", "problem", "", folder_checks.unreadable, "mend or remove them; training leaves them out"),
+    Kind("lonely classes", "problem", "", folder_checks.lonely_classes, "add pictures or remove the class"),
     Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
     Kind(
         "exact across classes", "problem", "", REPEATED["exact across classes"], "keep the right one, drop the others"
@@ -39,20 +39,24 @@ KINDS = (
     Kind("near across classes", "warning", "near", REPEATED["near across classes"], "look which label is right"),
     Kind("near in class", "warning", "near", REPEATED["near in class"], "--keep-together near-duplicates"),
     Kind("exact in class", "warning", "", REPEATED["exact in class"], f"the split keeps them together; or {_DROP}"),
-    Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind("alike names", "warning", "", folder_checks.alike_names, "if they are one class, move them to one folder"),
     Kind(
         "folders in classes",
         "warning",
         "",
-        data_checks.folders_in_classes,
+        folder_checks.folders_in_classes,
         "if those are the classes, name the outer ones train and test, or give one of them as DATA",
     ),
-    Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
+    Kind("empty classes", "warning", "", folder_checks.empty_classes, "add pictures or remove the folder"),
     Kind(
-        "outside classes", "warning", "", data_checks.outside_classes, "move them to a class, or add them to the table"
+        "outside classes",
+        "warning",
+        "",
+        folder_checks.outside_classes,
+        "move them to a class, or add them to the table",
     ),
-    Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
-    Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
+    Kind("small classes", "warning", "", folder_checks.small_classes, "more pictures; their test accuracy says little"),
+    Kind("imbalance", "warning", "", folder_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
     Kind("marks", "warning", "pixels", picture_checks.marks, "a stamp or frame that a network may learn"),
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
@@ -68,7 +72,7 @@ KINDS = (
     Kind("sizes", "note", "pixels", picture_checks.sizes),
     Kind("formats", "note", "pixels", picture_checks.formats),
     Kind("resolution", "note", "pixels", picture_checks.resolution),
-    Kind("other files", "note", "", data_checks.other_files),
+    Kind("other files", "note", "", folder_checks.other_files),
 )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
+from transfer.data.picture_files import SUFFIXES, digest_of, picture_size, read_whole
 from transfer.data.splits import Split, split_by_content
 from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError

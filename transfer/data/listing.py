@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.data.archives import fetch, is_archive, unpack
-from transfer.data.images import SUFFIXES
-from transfer.data.tables import PART_NAMES, Entry, composed, is_table, read_table, some
+from transfer.data.part_names import PART_NAMES
+from transfer.data.picture_files import SUFFIXES
+from transfer.data.tables import Entry, composed, is_table, read_table, some
 from transfer.errors import DataError
 
 

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from transfer.data.part_names import part_named
 from transfer.errors import DataError
-
-PART_NAMES = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,11 +24,6 @@ class Entry:
     label: str
     group: str = ""
     given: str = ""
-
-
-def part_named(word: str) -> str:
-    """The part that a word such as `Val` stands for, `""` for none."""
-    return PART_NAMES.get(word.strip().lower(), "")
 
 
 def composed(text: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from transfer.data.images import SUFFIXES
 from transfer.data.listing import is_picture, walk
+from transfer.data.picture_files import SUFFIXES
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
 from transfer.runs.saved_networks import answers, load_network

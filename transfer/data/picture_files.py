@@ -1,0 +1,135 @@
+"""A picture file: opened, told whether it is whole, or refused with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from transfer.errors import PictureError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MOST_PIXELS = 89_000_000
+
+
+# Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# What Pillow says of odd metadata changes no pixel.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def check_picture(data: bytes) -> None:
+    """Find out whether the bytes are a whole picture, for the common formats without decoding pixels.
+
+    Raises:
+        PictureError: empty, of no known format, too many pixels, or cut short.
+    """
+    with opened(data) as image:
+        _check_whole(data, image)
+
+
+@contextmanager
+def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
+    """Yield the bytes of a file that is a whole picture, and the picture as Pillow sees it; raise as `read_whole`."""
+    data = _bytes_of(path)
+    with opened(data) as image:
+        if image.format == "PNG":
+            check_picture(data)  # leaves nothing to decode of what it looks at
+        else:
+            _check_whole(data, image)
+        yield data, image
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file that is a whole picture.
+
+    Raises:
+        PictureError: it is none, see `check_picture`, or cannot be read.
+    """
+    data = _bytes_of(path)
+    check_picture(data)
+    return data
+
+
+def digest_of(data: bytes) -> str:
+    """The digest by which the project knows a file's content: 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as stored, from the header alone."""
+    with Image.open(path, formats=FORMATS) as image:
+        return image.size
+
+
+@contextmanager
+def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Image.Image]:
+    """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`."""
+    try:
+        data = source if isinstance(source, bytes) else _file_bytes(Path(source))
+        if digest is not None and digest_of(data) != digest:
+            raise PictureError("has changed since it was listed")
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise every kind on damaged bytes
+        raise PictureError(_reason(source, error)) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return _file_bytes(path)
+    except OSError as error:
+        raise PictureError(f"cannot be read ({error.strerror})") from error
+
+
+def _check_whole(data: bytes, image: Image.Image) -> None:
+    kind = image.format
+    if kind in ("GIF", "BMP", "TIFF"):
+        image.load()  # has neither checksums nor an end that could be looked for
+    elif kind == "PNG":
+        image.verify()
+    cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
+    if kind in ("JPEG", "MPO"):
+        cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
+    if cut:
+        raise PictureError("is cut short")
+
+
+def _file_bytes(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise PictureError("is no file")  # a folder, or a pipe that would be waited for
+    return path.read_bytes()
+
+
+def _first_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG begin: behind the metadata, whose thumbnail has an end mark of its own."""
+    position = 2
+    while position + 4 <= len(data) and data[position : position + 2] != b"\xff\xda":
+        is_segment = data[position] == 0xFF and 0xC0 <= data[position + 1] < 0xFF
+        position += 2 + int.from_bytes(data[position + 2 : position + 4]) if is_segment else 1
+    return position
+
+
+def _reason(source: Path | str | bytes, error: BaseException) -> str:
+    if isinstance(source, bytes) and not source:
+        return "is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture of a known format"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return "has more than 89 million pixels"
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read"
+    return f"is cut short or damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
