@@ -1,3 +1,4 @@
+import io
 import warnings
 from contextlib import suppress
 
@@ -110,6 +111,16 @@ def test_scaling_down_averages_instead_of_picking():
 def test_unknown_fit_names_the_nearest():
     with pytest.raises(UnknownNameError, match="crop"):
         images.fit_picture(scene(), 32, "corp")
+
+
+def test_what_is_no_number_is_black_and_changes_no_other_pixel():
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF")
+    pixels = images.read_picture(file.getvalue())
+    assert pixels[0, :3, 0].tolist() == [0, 255, 0]
+    assert np.array_equal(pixels[1:, :, 0], (values[1:] * 255.0).astype(np.uint8))
 
 
 def test_picture_size_is_width_and_height(tmp_path):

@@ -12,10 +12,16 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from transfer.errors import PictureError
+from transfer.errors import PictureError, UnreachablePicture
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    | {".heic", ".heif"}  # with the extra `heif`
+)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# Brands of HEIF files whose pixels are HEVC, as phones write them; `mif1` and `msf1` may be AVIF as well.
+_HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\x0a", b"8BPS")
 MOST_PIXELS = 89_000_000
 
 
@@ -64,9 +70,32 @@ def digest_of(data: bytes) -> str:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels as stored, from the header alone."""
-    with Image.open(path, formats=FORMATS) as image:
-        return image.size
+    """Width and height in pixels as stored, from the header alone.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            formats = _formats(file.read(64))
+            file.seek(0)
+            with Image.open(file, formats=formats) as image:
+                return image.size
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise every kind on damaged bytes
+        raise PictureError(_reason(path, error)) from error
+
+
+def begins_like_a_picture(path: Path) -> bool:
+    """Tell by its first bytes whether a file, whatever its name, is a picture or a raw file of a camera."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(64)
+    except OSError:
+        return False
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return webp or data.startswith(_BEGINNINGS) or _is_heif(data) or data[4:12] in (b"ftypavif", b"ftypcrx ")
 
 
 @contextmanager
@@ -76,14 +105,16 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
         data = source if isinstance(source, bytes) else _file_bytes(Path(source))
         if digest is not None and digest_of(data) != digest:
             raise PictureError("has changed since it was listed")
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
             yield image
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
-        raise PictureError(_reason(source, error)) from error
+        # Pillow's own OSErrors have no number.
+        kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
+        raise kind(_reason(source, error)) from error
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -95,7 +126,7 @@ def _bytes_of(path: Path) -> bytes:
 
 def _check_whole(data: bytes, image: Image.Image) -> None:
     kind = image.format
-    if kind in ("GIF", "BMP", "TIFF"):
+    if kind in ("GIF", "BMP", "TIFF", "AVIF", "HEIF"):
         image.load()  # has neither checksums nor an end that could be looked for
     elif kind == "PNG":
         image.verify()
@@ -110,6 +141,23 @@ def _file_bytes(path: Path) -> bytes:
     if not stat.S_ISREG(path.stat().st_mode):
         raise PictureError("is no file")  # a folder, or a pipe that would be waited for
     return path.read_bytes()
+
+
+def _is_heif(data: bytes) -> bool:
+    brand = data[8:12]
+    return data[4:8] == b"ftyp" and (brand in _HEVC or (brand in (b"mif1", b"msf1") and b"avif" not in data[16:64]))
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """The formats that a file with these first bytes may have; Pillow learns HEIF where it meets one."""
+    if not _is_heif(data):
+        return FORMATS
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise PictureError("is HEIC, which takes pip install 'transfer[heif]'") from error
+    pillow_heif.register_heif_opener()
+    return ("HEIF",)
 
 
 def _first_scan(data: bytes) -> int:

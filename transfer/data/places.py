@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from transfer.data.part_names import PARTS
+from transfer.data.tables import some
 from transfer.data.together import joined
+
+ONE_GROUP = ("its pictures are all in one group", "the pictures of each are all in one group")
+TOO_SMALL = ("it is too small to be split", "they are too small to be split")
 
 
 def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
@@ -49,8 +54,12 @@ class Places:
 
         For training it comes from any part that is not `kept` as it is; else from training, or for the
         test from validation, and no move takes the last training picture of a class.
+
+        Returns:
+            Sentences on the classes that were moved, and on those that still lack a part.
         """
-        notes, classes = [], len(class_names)
+        classes = len(class_names)
+        told = defaultdict(list)  # names of classes by what is to be said of one, and of several
         counts = {name: np.bincount(self.labels[part == name], minlength=classes) for name in PARTS}
         for label, name in enumerate(class_names):
             for want in wanted:
@@ -64,18 +73,22 @@ class Places:
                     part[moved] = want
                     counts[giver] -= leaving
                     counts[want] += leaving
-                    notes.append(
-                        f"class {name!r} had no {want} picture by chance: its next one in order was moved there"
-                    )
+                    told[
+                        f"had no {want} picture by chance: its next one in order was moved there",
+                        f"had no {want} picture by chance: the next one in order of each was moved there",
+                    ].append(name)
                     break
         for label, name in enumerate(class_names):
             mine = self.units[self.labels == label]
             one_group = len(mine) > 1 == len(set(mine))
-            why = "its pictures are all in one group" if one_group else "it is too small to be split"
+            why = ONE_GROUP if one_group else TOO_SMALL
             for want in wanted:
                 if want != "train" and not counts[want][label]:
-                    notes.append(f"class {name!r} has no {want} picture: {why}")
-        return notes
+                    told[f"has no {want} picture: {why[0]}", f"have no {want} picture: {why[1]}"].append(name)
+        return [
+            f"class {names[0]!r} {of_one}" if len(names) == 1 else f"{len(names):,} classes {several} ({some(names)})"
+            for (of_one, several), names in told.items()
+        ]
 
     def _candidates(self, part: np.ndarray, label: int, want: str, kept: Sequence[str]) -> Iterator[np.ndarray]:
         """Pictures that could go to part `want` for a class, unit by unit, the nearest in order first."""

@@ -34,8 +34,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         values = np.asarray(image, np.float64)
         # A picture of 32 bits has no agreed range: 8 bits, 16 bits, or floats up to 1.
-        scale = 255.0 if image.mode == "F" and values.max() <= 1 else 1.0 if values.max() <= 255 else 1 / 256
-        return _grey_to_rgb(np.clip(values * scale, 0, 255))
+        highest = np.max(values, initial=0, where=np.isfinite(values))
+        scale = 255.0 if image.mode == "F" and highest <= 1 else 1.0 if highest <= 255 else 1 / 256
+        return _grey_to_rgb(np.clip(np.nan_to_num(values, posinf=highest, neginf=0) * scale, 0, 255))
     if image.mode == "CMYK" and image.info.get("icc_profile"):
         image = _cmyk_by_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
