@@ -18,6 +18,8 @@ from transfer.checks.check_page import write_check_page
 from transfer.checks.checking import quick_findings
 from transfer.checks.duplicates import near_pairs
 from transfer.checks.inspection import Inspection, inspect_files
+from transfer.checks.mirrored import find_mirrored, mirrored_note
+from transfer.data.pipeline import Pictures
 from transfer.errors import DataError, PictureError, UnknownNameError
 
 
@@ -204,12 +206,65 @@ def test_pictures_that_stand_out(tmp_path):
     }
     check = transfer.check(write(tmp_path, files), near="none")
     expected = {
-        "dark": "dark", "overexposed": "bright", "blurry": "blurred", "nearly empty": "empty", "odd sizes": "tiny",
+        "dark": "dark", "overexposed": "bright", "blurry": "blurred", "one tone": "empty", "odd sizes": "tiny",
         "odd shapes": "long",
     }  # fmt: skip
     for kind, name in expected.items():
         assert {f"cat/{name}.png"} in files_of(check, kind), kind
         assert len(files_of(check, kind)) <= 4, kind
+
+
+def test_what_is_of_one_tone_is_never_the_nature_of_the_set(tmp_path):
+    clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    empty = Image.fromarray(np.full((16, 16), np.nan, np.float32))
+    kinds = {"clear": (".png", clear), "nan": (".tif", empty), "black": (".png", Image.new("L", (16, 16)))}
+    for kind, (ending, image) in kinds.items():
+        root = tmp_path / kind
+        files = {f"{name}/{i}{ending}": image for name in ("cat", "dog") for i in range(3)}
+        (finding,) = transfer.check(write(root, files), near="none")["one tone"]
+        assert (finding.message, len(finding.sets)) == ("all 6 pictures of one plain tone", 6)
+        said = [found.message for found in quick_findings(transfer.load_images(root))]
+        assert "all 6 pictures of one plain tone, of 6 that were looked at" in said
+    write(root, {"cat/a.png": picture(1), "dog/a.png": picture(2)})
+    assert transfer.check(root, near="none")["one tone"][0].message == "6 pictures of one plain tone"
+
+
+def test_long_pictures_are_cut_and_told_before_training(tmp_path):
+    files = {f"{name}/{i}.png": picture(i, 64, 16) for name in ("cat", "dog") for i in range(3)}
+    (finding,) = transfer.check(write(tmp_path, files), near="none")["cut"]
+    assert "of half of all, the middle square shows 25% or less" in finding.message
+    images = transfer.load_images(tmp_path)
+    assert [found.kind for found in quick_findings(images) if "--fit pad" in found.advice] == ["cut"]
+    assert "cut" not in [found.kind for found in quick_findings(images, fit="pad")]
+
+
+def arrow(seed, left):
+    """An arrow somewhere in a noisy picture."""
+    rng = np.random.default_rng([seed, left])
+    grey = rng.normal(rng.integers(0, 90), 10, (48, 48))
+    y, x = np.mgrid[:48, :48] - rng.integers(18, 30, 2)[:, None, None]
+    grey[(abs(y) < 3) & (abs(x) < 12) | (abs(y) < 12 - x) & (x > 2) & (x < 12)] += 120
+    return Image.fromarray(np.clip(grey[:, ::-1] if left else grey, 0, 255).astype(np.uint8))
+
+
+def test_classes_that_are_mirror_images_of_each_other(tmp_path):
+    files = {f"{name}/{i}.png": arrow(i, name == "left") for name in ("left", "right") for i in range(20)}
+    files |= {f"blob/{i}.png": picture(i, 48, 48) for i in range(20)}
+    check = transfer.check(write(tmp_path, files), near="none")
+    (finding,) = check["mirrored"]
+    assert list(finding.figures) == ["left / right"]
+    pictures = Pictures(check.images, 48)
+    everything = np.arange(len(check.images))
+    assert mirrored_note(pictures, everything).endswith(": no random flips")
+    assert mirrored_note(pictures, everything[check.images.labels != 1]) == ""  # the right ones alone
+    assert mirrored_note(pictures, everything[::10]) == ""  # too few to tell
+
+
+def test_classes_that_a_flip_leaves_alone_are_no_mirror_images(digits):
+    assert mirrored_note(Pictures(digits[0], 32), np.arange(len(digits[0]))) == ""
+    rng = np.random.default_rng(0)
+    noise, labels = rng.integers(0, 256, (200, 32, 32), np.uint8), np.arange(200) % 2
+    assert find_mirrored(noise, labels, list(map(str, range(200)))) == []
 
 
 @pytest.mark.parametrize(("factor", "low", "high"), [(1, 0.9, 1.0), (2, 0.4, 0.8), (4, 0.2, 0.5)])
@@ -310,15 +365,15 @@ def test_classes_that_cannot_be_learned_from_are_findings(tmp_path):
 
 
 def test_classes_that_hold_the_same_folders_may_be_no_classes(tmp_path):
-    files = {f"{part}/{name}/{i}.png": picture([*f"{part}{name}{i}".encode()]) for part in ("train", "eval")
+    files = {f"{part}/{name}/{i}.png": picture([*f"{part}{name}{i}".encode()]) for part in ("indoor", "outdoor")
              for name in ("cat", "dog") for i in range(3)}  # fmt: skip
     images = transfer.load_images(write(tmp_path, files))
-    assert images.class_names == ("eval", "train")
+    assert images.class_names == ("indoor", "outdoor")
     (finding,) = [finding for finding in quick_findings(images) if finding.kind == "folders in classes"]
     assert finding.severity == "warning"
-    assert "'eval', 'train'" in finding.message
+    assert "'indoor', 'outdoor'" in finding.message
     assert "cat, dog" in finding.message
-    write(tmp_path, {"train/one.png": picture(1)})  # a picture of a class beside its folders
+    write(tmp_path, {"indoor/one.png": picture(1)})  # a picture of a class beside its folders
     images = transfer.load_images(tmp_path)
     assert "folders in classes" not in {finding.kind for finding in quick_findings(images)}
 

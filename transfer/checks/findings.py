@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,12 +59,21 @@ class Facts:
         inspections: one for each, or `None` where nothing was measured.
         near: near duplicates, or `None` where they were not looked for.
         suspects: `label_errors.Suspect`s, or `None` where they were not looked for.
+        sample: inspections of a few pictures by their indices, where not all were measured.
+        fit: how pictures will be brought to the square, see `images.fit_picture`.
     """
 
     images: LabelledImages
     inspections: Sequence[Inspection] | None = None
     near: Sequence[Pair] | None = None
     suspects: Sequence | None = None
+    sample: Mapping[int, Inspection] | None = None
+    fit: str = "crop"
+
+    @property
+    def looked_at(self) -> Mapping[int, Inspection]:
+        """The inspections there are, by index."""
+        return dict(enumerate(self.inspections)) if self.inspections else self.sample or {}
 
     def column(self, name: str) -> np.ndarray:
         """`(N,)` one measure of every picture, see `inspection.Inspection`."""

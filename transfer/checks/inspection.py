@@ -22,6 +22,7 @@ VERSION = 4  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 TOGETHER = 16  # files measured at once; a few large ones are shared out among the threads
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
+MOST_FRAMES = 1000  # pages of a TIFF that are counted
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
 
@@ -35,7 +36,7 @@ class Inspection(NamedTuple):
         width, height: pixels, upright.
         format: `JPEG`, `PNG`, ...
         mode: how Pillow names its samples as stored: `RGB`, `L`, `CMYK`, `I;16`, ...
-        frames: number of pictures in the file.
+        frames: number of pictures in the file; of the pages of a TIFF, 1000 at most are counted.
         turned: whether EXIF asks for another orientation than the stored one.
         camera: model, as EXIF names it, or "".
         brightness, contrast, colour, flat, sharpness, detail, descriptor, miniature: see
@@ -113,12 +114,25 @@ def look_at(path: Path) -> tuple[Inspection, Views | None]:
     try:
         with opened_whole(path) as (data, image):
             # Many cameras put a preview or a depth map behind a JPEG.
-            kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, getattr(image, "n_frames", 1))
+            kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, _frames(image))
             stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
             picture = upright_rgb(image)
     except PictureError as error:
         return Inspection("", str(error)), None
     return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
+
+
+def _frames(image) -> int:
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    try:
+        for number in range(1, MOST_FRAMES):  # Pillow compares each page with all before it: minutes for 200,000
+            image.seek(number)
+        return MOST_FRAMES
+    except (EOFError, OSError, SyntaxError, ValueError):
+        return number  # behind the last page, or a damaged one: only the first counts
+    finally:
+        image.seek(0)
 
 
 def _exif(image) -> dict:

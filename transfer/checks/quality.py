@@ -40,12 +40,23 @@ KINDS = (
     Kind("near in class", "warning", "near", REPEATED["near in class"], "--keep-together near-duplicates"),
     Kind("exact in class", "warning", "", REPEATED["exact in class"], f"the split keeps them together; or {_DROP}"),
     Kind("alike names", "warning", "", folder_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind("missing labels", "warning", "", folder_checks.missing_labels, "label them or take them out"),
     Kind(
         "folders in classes",
         "warning",
         "",
         folder_checks.folders_in_classes,
         "if those are the classes, name the outer ones train and test, or give one of them as DATA",
+    ),
+    Kind(
+        "merged folders",
+        "warning",
+        "",
+        folder_checks.merged_folders,
+        "if those are classes, move them beside the others",
+    ),
+    Kind(
+        "unread pictures", "warning", "", folder_checks.unread_pictures, "convert them, or give them their own ending"
     ),
     Kind("empty classes", "warning", "", folder_checks.empty_classes, "add pictures or remove the folder"),
     Kind(
@@ -60,6 +71,9 @@ KINDS = (
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
     Kind("marks", "warning", "pixels", picture_checks.marks, "a stamp or frame that a network may learn"),
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
+    Kind("one tone", "warning", "look", picture_checks.one_tone, "look at them: there is nothing to learn from"),
+    Kind("cut", "warning", "look", picture_checks.cut, "--fit pad keeps all of them"),
+    Kind("mirrored", "warning", "pixels", picture_checks.mirrored, "random flips turn one into the other"),
     Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
     Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),
     Kind("blurry", "warning", "pixels", picture_checks.blurry, "look at them"),
@@ -82,7 +96,8 @@ def find(facts: Facts) -> list[Finding]:
     Returns:
         Findings, the problems first, then warnings, then notes.
     """
-    there = {"": True, "pixels": facts.inspections, "near": facts.near is not None, "suspects": facts.suspects}
+    near = facts.near is not None
+    there = {"": True, "pixels": facts.inspections, "near": near, "suspects": facts.suspects, "look": facts.looked_at}
     findings = [
         Finding(**vars(found), kind=kind.name, severity=kind.severity, advice=kind.advice)
         for kind in KINDS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from transfer.data.listing import is_picture, walk
+from transfer.data.folder_files import is_picture, walk
 from transfer.data.picture_files import SUFFIXES
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
