@@ -1,5 +1,7 @@
 import io
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -21,6 +23,8 @@ def test_good_picture_reads_as_the_pixels_it_stands_for(name, tmp_path):
     assert np.abs(pixels.astype(float) - file.pixels).mean() <= file.tolerance
     (tmp_path / name).write_bytes(file.data)
     assert np.array_equal(images.read_picture(tmp_path / name), pixels)
+    for fit in images.FITS:
+        assert np.array_equal(images.read_fitted(file.data, 16, fit), images.fit_picture(pixels, 16, fit))
     with picture_files.opened_whole(tmp_path / name) as (data, image):
         assert data == file.data
         assert np.array_equal(rgb.upright_rgb(image), pixels)
@@ -111,6 +115,26 @@ def test_scaling_down_averages_instead_of_picking():
 def test_unknown_fit_names_the_nearest():
     with pytest.raises(UnknownNameError, match="crop"):
         images.fit_picture(scene(), 32, "corp")
+
+
+def test_large_pictures_wait_for_one_another(monkeypatch):
+    file = io.BytesIO()
+    Image.fromarray(scene(60, 100)).save(file, "PNG")
+    monkeypatch.setattr(picture_files, "_room", picture_files._Room(9000))  # for one of these and none else
+    entered, most = [], []
+
+    def look(_):
+        with picture_files.opened(file.getvalue()):
+            entered.append(1)
+            most.append(len(entered))
+            time.sleep(0.01)
+            entered.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(8)))
+    assert set(most) == {1}
+    monkeypatch.setattr(picture_files, "_room", picture_files._Room(100))  # one that is larger goes alone
+    assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
 
 
 def test_what_is_no_number_is_black_and_changes_no_other_pixel():

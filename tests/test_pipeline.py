@@ -6,7 +6,7 @@ import pytest
 
 from transfer.data import pipeline
 from transfer.data.folders import load_images
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import fit_picture, read_fitted, read_picture
 from transfer.errors import DataError, UnreadablePictures
 
 
@@ -19,7 +19,7 @@ def images(digits_folder):
 def reads(monkeypatch):
     """The files that are decoded, in turn."""
     done = []
-    monkeypatch.setattr(pipeline, "read_picture", lambda *file: done.append(file) or read_picture(*file))
+    monkeypatch.setattr(pipeline, "read_fitted", lambda *file: done.append(file) or read_fitted(*file))
     return done
 
 
@@ -88,14 +88,14 @@ def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_p
 def test_a_file_that_is_away_for_a_moment_is_read_again(images, monkeypatch):
     away = {images.paths[5]}
 
-    def read(path, digest):
+    def read(path, *how):
         if path in away:
             away.discard(path)
-            return read_picture(path.with_name("away.png"), digest)
-        return read_picture(path, digest)
+            return read_fitted(path.with_name("away.png"), *how)
+        return read_fitted(path, *how)
 
     monkeypatch.setattr(pipeline, "PAUSE", 0)
-    monkeypatch.setattr(pipeline, "read_picture", read)
+    monkeypatch.setattr(pipeline, "read_fitted", read)
     assert pipeline.Pictures(images, 16).array([4, 5]).any(axis=(1, 2, 3)).all()
 
 

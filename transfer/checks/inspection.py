@@ -117,9 +117,9 @@ def look_at(path: Path) -> tuple[Inspection, Views | None]:
             kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, _frames(image))
             stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
             picture = upright_rgb(image)
+            return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
     except PictureError as error:
         return Inspection("", str(error)), None
-    return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
 
 
 def _frames(image) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\x0a", b"8BPS")
 MOST_PIXELS = 89_000_000
+AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
 
 
 # Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
@@ -45,10 +47,10 @@ def check_picture(data: bytes) -> None:
 def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
     """Yield the bytes of a file that is a whole picture, and the picture as Pillow sees it; raise as `read_whole`."""
     data = _bytes_of(path)
+    if is_png := data.startswith(b"\x89PNG"):
+        check_picture(data)  # leaves nothing to decode of what it looks at
     with opened(data) as image:
-        if image.format == "PNG":
-            check_picture(data)  # leaves nothing to decode of what it looks at
-        else:
+        if not is_png:
             _check_whole(data, image)
         yield data, image
 
@@ -100,7 +102,10 @@ def begins_like_a_picture(path: Path) -> bool:
 
 @contextmanager
 def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Image.Image]:
-    """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`."""
+    """Yield a picture as Pillow sees it; whatever reading it raises becomes a `PictureError`.
+
+    It waits while pictures that other threads have open take all the room, and one inside another could wait for ever.
+    """
     try:
         data = source if isinstance(source, bytes) else _file_bytes(Path(source))
         if digest is not None and digest_of(data) != digest:
@@ -108,13 +113,38 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            yield image
+            with _room.of(image.width * image.height):
+                yield image
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
         raise kind(_reason(source, error)) from error
+
+
+class _Room:
+    """The pixels that may be in memory at once: so many threads, so many large pictures would be otherwise."""
+
+    def __init__(self, most: int):
+        self._most = self._free = most
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        taken = min(pixels, self._most)
+        with self._changed:
+            self._changed.wait_for(lambda: taken <= self._free)
+            self._free -= taken
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
+
+
+_room = _Room(AT_ONCE)
 
 
 def _bytes_of(path: Path) -> bytes:

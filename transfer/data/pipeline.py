@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import read_fitted
 from transfer.errors import DataError, PictureError, UnreachablePicture, UnreadablePictures
 
 if TYPE_CHECKING:
@@ -97,23 +97,22 @@ class Pictures:
         if self._known[index]:
             return self._kept[index]
         # What is kept of a picture, here and on disk, is kept by the content that it was listed with.
-        file = self.images.paths[index], self.images.digests[index]
+        file = self.images.paths[index], self.size, self.fit, self.images.digests[index]
         try:
-            picture = read_picture(*file)
+            picture = read_fitted(*file)
         except UnreachablePicture:
-            picture = self._read_again(*file)
-        picture = fit_picture(picture, self.size, self.fit)
+            picture = self._read_again(file)
         if self._kept is not None:
             self._kept[index] = picture
             self._known[index] = True
         return picture
 
-    def _read_again(self, path: Path, digest: str) -> np.ndarray:
+    def _read_again(self, file: tuple[Path, int, str, str]) -> np.ndarray:
         """Read a file that was not there a moment ago; a disk that stays away is not waited for again and again."""
         if self._pauses:
             time.sleep(PAUSE)
         try:
-            picture = read_picture(path, digest)
+            picture = read_fitted(*file)
         except UnreachablePicture:
             self._pauses = max(0, self._pauses - 1)
             raise
