@@ -27,8 +27,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
-        "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings",
-        "folder_checks", "data_checks", "shortcuts", "marks", "mirrored", "picture_checks", "quality", "label_errors",
+        "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",
+        "data_checks", "shortcuts", "marks", "mirrored", "picture_checks", "value_checks", "quality", "label_errors",
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],

@@ -229,6 +229,24 @@ def test_what_is_of_one_tone_is_never_the_nature_of_the_set(tmp_path):
     assert transfer.check(root, near="none")["one tone"][0].message == "6 pictures of one plain tone"
 
 
+def test_values_of_more_than_8_bits_and_a_fourth_band_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    unit = rng.random((5, 16, 16), np.float32)
+    unit[4] *= 1.001 / unit[4].max()
+    unit[3, 0, :4] = np.nan, np.inf, -np.inf, 0
+    files = {f"{'ab'[i % 2]}/{i}.tif": Image.fromarray(values) for i, values in enumerate(unit)}
+    files["b/deep.png"] = Image.fromarray(rng.integers(0, 4096, (16, 16), np.uint16))
+    files["b/bands.tif"] = Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8), "RGBA")
+    check = transfer.check(write(tmp_path, files), near="none")
+    different, narrow = check["pixel values"]
+    assert different.message.endswith("1 by 1, 4 by 255")
+    assert [check.images.names[i] for (i,) in different.sets] == ["a/4.tif"]
+    assert narrow.message.startswith("1 picture of 16 bits with no value above 40")
+    assert files_of(check, "no numbers") == [{"b/3.tif"}]
+    assert check["no numbers"][0].details == ("1.2% of its pixels",)
+    assert files_of(check, "fourth band") == [{"b/bands.tif"}]
+
+
 def test_long_pictures_are_cut_and_told_before_training(tmp_path):
     files = {f"{name}/{i}.png": picture(i, 64, 16) for name in ("cat", "dog") for i in range(3)}
     (finding,) = transfer.check(write(tmp_path, files), near="none")["cut"]

@@ -189,6 +189,12 @@ def test_a_folder_without_classes_says_why(tmp_path):
     assert "not read (4 .cr2)" in complaint(write(tmp_path / "raw", "cat", "dog", ending=".cr2"))
 
 
+def test_a_single_class_that_holds_the_classes_says_so(tmp_path):
+    write(tmp_path, "images/cat", "images/dog")
+    write(tmp_path, "labels", ending=".txt")
+    assert "'images'; if the folders in it (cat, dog) are the classes, give it as DATA" in complaint(tmp_path)
+
+
 def test_a_stray_table_is_named(tmp_path):
     write(tmp_path, "cat", "dog")
     (tmp_path / "list.csv").write_text("file,label\nnone.png,cat\n")

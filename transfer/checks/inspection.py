@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from transfer.cache import cache_folder, reported
 from transfer.checks.measures import Views, measure, views
 from transfer.data.picture_files import digest_of, opened_whole
@@ -18,7 +20,7 @@ from transfer.data.rgb import upright_rgb
 from transfer.errors import PictureError
 from transfer.progress import bar
 
-VERSION = 4  # of the measures: another one makes earlier records void
+VERSION = 5  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 TOGETHER = 16  # files measured at once; a few large ones are shared out among the threads
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
@@ -39,6 +41,9 @@ class Inspection(NamedTuple):
         frames: number of pictures in the file; of the pages of a TIFF, 1000 at most are counted.
         turned: whether EXIF asks for another orientation than the stored one.
         camera: model, as EXIF names it, or "".
+        highest: the largest value, of pictures of 16 and 32 bits.
+        no_number: share of the pixels that are NaN or infinite, 0..1.
+        half_clear: share of the pixels whose alpha is neither all nor nothing, 0..1.
         brightness, contrast, colour, flat, sharpness, detail, descriptor, miniature: see
             `measures.measure`.
     """
@@ -53,6 +58,9 @@ class Inspection(NamedTuple):
     frames: int = 0
     turned: bool = False
     camera: str = ""
+    highest: float = 0.0
+    no_number: float = 0.0
+    half_clear: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     colour: float = 0.0
@@ -115,7 +123,7 @@ def look_at(path: Path) -> tuple[Inspection, Views | None]:
         with opened_whole(path) as (data, image):
             # Many cameras put a preview or a depth map behind a JPEG.
             kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, _frames(image))
-            stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
+            stored = dict(format=kind, mode=image.mode, frames=frames, **_values(image), **_exif(image))
             picture = upright_rgb(image)
             return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
     except PictureError as error:
@@ -133,6 +141,20 @@ def _frames(image) -> int:
         return number  # behind the last page, or a damaged one: only the first counts
     finally:
         image.seek(0)
+
+
+def _values(image) -> dict:
+    if image.mode in ("RGBA", "LA"):
+        alpha = image.getchannel("A").histogram()
+        return {"half_clear": sum(alpha[1:-1]) / sum(alpha)}
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return {}
+    values = np.asarray(image)
+    numbers = np.isfinite(values)
+    return {
+        "highest": float(np.max(values, initial=0, where=numbers)),
+        "no_number": 1 - float(np.count_nonzero(numbers)) / values.size,
+    }
 
 
 def _exif(image) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from transfer.checks import data_checks, folder_checks, picture_checks
+from transfer.checks import data_checks, folder_checks, picture_checks, value_checks
 from transfer.checks.data_checks import REPEATED
 from transfer.checks.findings import SEVERITIES, Facts, Finding, Found
 
@@ -74,6 +74,15 @@ KINDS = (
     Kind("one tone", "warning", "look", picture_checks.one_tone, "look at them: there is nothing to learn from"),
     Kind("cut", "warning", "look", picture_checks.cut, "--fit pad keeps all of them"),
     Kind("mirrored", "warning", "pixels", picture_checks.mirrored, "random flips turn one into the other"),
+    Kind(
+        "pixel values",
+        "warning",
+        "pixels",
+        value_checks.scales,
+        "store all as 8 bits, or as 16 bits up to 65535",
+    ),
+    Kind("no numbers", "warning", "pixels", value_checks.no_numbers, "NaN becomes black, infinity the highest value"),
+    Kind("fourth band", "warning", "pixels", value_checks.fourth_band, "store three bands, or one picture a band"),
     Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
     Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),
     Kind("blurry", "warning", "pixels", picture_checks.blurry, "look at them"),

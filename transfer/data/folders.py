@@ -13,7 +13,7 @@ import numpy as np
 
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
-from transfer.data.no_classes import said_by_names
+from transfer.data.no_classes import said_by_folders, said_by_names
 from transfer.data.picture_files import digest_of, picture_size, read_whole
 from transfer.data.splits import Split, split_by_content
 from transfer.data.tables import composed, some
@@ -174,7 +174,8 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
     counts = Counter(entry.label for entry, _ in good)
     names = sorted(counts)
     if len(names) < 2 and not lenient:
-        hint = said_by_names(entry.name for entry, _ in good) or "; expected two or more folders of pictures"
+        hint = said_by_folders([entry for entry, _ in good]) or said_by_names(entry.name for entry, _ in good)
+        hint = hint or "; expected two or more folders of pictures"
         raise DataError(f"{data} has the single class {names[0]!r}{hint}")
     lonely = [name for name in names if counts[name] < 2]
     if lonely and not lenient:

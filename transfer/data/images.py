@@ -37,7 +37,7 @@ def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.nd
 
 
 def read_fitted(source: Path | str | bytes, size: int, fit: str = "crop", digest: str | None = None) -> np.ndarray:
-    """What `fit_picture` makes of `read_picture`, `(S, S, 3)` uint8, in half the memory: without an array in between."""
+    """What `fit_picture` makes of `read_picture`, `(S, S, 3)` uint8, without an array of all its pixels."""
     with opened(source, digest) as image:
         return _fitted(upright_rgb(image), size, fit)
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from transfer.data.archives import is_archive
 from transfer.data.folder_files import is_hidden, is_picture, unread_pictures, walk
 from transfer.data.picture_files import SUFFIXES
-from transfer.data.tables import some
+from transfer.data.tables import Entry, some
 from transfer.errors import DataError
 
 MOST_WORDS = 50  # words that file names begin with; more of them are no classes
@@ -58,6 +58,17 @@ def said_by_names(names: Iterable[str]) -> str:
         return ""
     listed = some(f"{word} ({count:,})" for word, count in words.most_common())
     return f"; the file names begin with {listed}: move each kind into a folder of its own, {WRITE_TABLE}"
+
+
+def said_by_folders(entries: Sequence[Entry]) -> str:
+    """The end of a sentence on a single class whose pictures all lie in folders inside it; else `""`."""
+    inside: set[str] = set()
+    for entry in entries:
+        _, found, below = f"/{entry.name}".partition(f"/{entry.label}/")
+        inside.add(below.partition("/")[0] if found and "/" in below else "")
+    if len(inside) < 2 or "" in inside:
+        return ""
+    return f"; if the folders in it ({some(sorted(inside))}) are the classes, give it as DATA"
 
 
 def _columns(files: Iterable[Path]) -> str:

@@ -33,15 +33,24 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _grey_to_rgb(np.where(grey == image.info.get("transparency", -1), 255, grey >> 8))
     if image.mode in ("I", "F"):
         values = np.asarray(image, np.float64)
-        # A picture of 32 bits has no agreed range: 8 bits, 16 bits, or floats up to 1.
         highest = np.max(values, initial=0, where=np.isfinite(values))
-        scale = 255.0 if image.mode == "F" and highest <= 1 else 1.0 if highest <= 255 else 1 / 256
-        return _grey_to_rgb(np.clip(np.nan_to_num(values, posinf=highest, neginf=0) * scale, 0, 255))
+        values = np.nan_to_num(values, posinf=highest, neginf=0) * level_scale(image.mode, highest)
+        return _grey_to_rgb(np.clip(values, 0, 255))
     if image.mode == "CMYK" and image.info.get("icc_profile"):
         image = _cmyk_by_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def level_scale(mode: str, highest: float) -> float:
+    """What values of 32 bits become grey levels by; they have no agreed range: 8 bits, 16 bits, or floats up to 1.
+
+    Args:
+        mode: `F` for floats, `I` for whole numbers.
+        highest: of the values of the picture.
+    """
+    return 255.0 if mode == "F" and highest <= 1 else 1.0 if highest <= 255 else 1 / 256
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
