@@ -15,7 +15,7 @@ from typing import TextIO
 from transfer.data.part_names import part_named
 from transfer.errors import DataError
 
-_ONE_LINE = {"file", "label", "group", "split", "part"}
+_ONE_LINE = {"label", "group", "split", "part"}  # the name of a file may hold a line break
 
 
 @dataclass(frozen=True)
