@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import struct
 import time
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
-from transfer.checks import alignment, check_page, inspection, quality
+from transfer.cache import cache_folder
+from transfer.checks import alignment, check_page, duplicates, inspection, kept_pairs, quality
 from transfer.checks.check_page import write_check_page
 from transfer.checks.checking import quick_findings
 from transfer.checks.duplicates import near_pairs
@@ -227,6 +229,39 @@ def test_what_is_of_one_tone_is_never_the_nature_of_the_set(tmp_path):
         assert "all 6 pictures of one plain tone, of 6 that were looked at" in said
     write(root, {"cat/a.png": picture(1), "dog/a.png": picture(2)})
     assert transfer.check(root, near="none")["one tone"][0].message == "6 pictures of one plain tone"
+
+
+def many_pages(count):
+    """A TIFF of so many pages that share their 8 x 8 grey pixels."""
+    tags = ((256, 3, 8), (257, 3, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 3, 8), (279, 4, 64))
+    data, size = bytearray(struct.pack("<2sHI64s", b"II", 42, 72, bytes(range(64)))), 2 + 12 * len(tags) + 4
+    for page in range(count):
+        entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+        following = len(data) + size if page + 1 < count else 0
+        data += struct.pack("<H", len(tags)) + entries + struct.pack("<I", following)
+    return bytes(data)
+
+
+def test_pages_of_a_tiff_are_counted_to_a_thousand(tmp_path):
+    write(tmp_path, {"b/0.png": picture(0), "b/1.png": picture(1)})
+    (tmp_path / "a").mkdir()
+    for count in (1, 3, 1500):
+        (tmp_path / "a" / f"{count:04}.tif").write_bytes(many_pages(count))
+    (finding,) = transfer.check(tmp_path, near="none")["animations"]
+    assert finding.details == ("3 frames", "1,000 frames or more")
+
+
+def test_near_duplicates_of_the_same_pictures_are_looked_for_once(clean, monkeypatch):
+    monkeypatch.setattr(kept_pairs, "FEW", 2)
+    first = transfer.check(clean).near
+    monkeypatch.setattr(duplicates, "alike", None)
+    assert transfer.check(clean).near == first
+    for kept in cache_folder("pairs").iterdir():
+        kept.write_text("damaged")
+    with pytest.raises(TypeError):
+        transfer.check(clean)
+    with pytest.raises(TypeError):
+        transfer.check(clean, cache=False)
 
 
 def test_values_of_more_than_8_bits_and_a_fourth_band_are_told(tmp_path):
