@@ -92,8 +92,9 @@ def _are_parts(inner: Sequence[Path], data: str | Path) -> bool:
     for folder in named:
         # A train with pictures in it may be one of the vehicles.
         if is_plain_part(folder.name) and (parts[folder] != "train" or _is_outer(folder)):
+            beside = f", beside {others}" if others else ""
             raise DataError(
-                f"{data} has {folder.name}/, the name of a part, beside {others}; move the class folders into train/ "
+                f"{data} has {folder.name}/, the name of a part{beside}; move the class folders into train/ "
                 f"or what is no part elsewhere, or rename {folder.name}/ if it is a class"
             )
     return False
