@@ -21,7 +21,7 @@ DIRECTIONS, CELLS = 8, 4
 APART = 0.4  # how well two classes must be told apart, and
 SHARE = 0.6  # the share of that by which their mirror images must be told apart the other way round
 ERRORS = 3.0  # standard errors
-WIDE, LEAST, LARGEST = 2.2, 6.0, 24.0  # half the window around what is shown: of its spread; pixels of 32
+WIDE, LEAST, LARGEST = 2.2, 6.0, 24.0  # half the window around what stands out: of its spread; in pixels of 32
 
 
 class Mirrored(NamedTuple):

@@ -73,7 +73,7 @@ KINDS = (
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
     Kind("one tone", "warning", "look", picture_checks.one_tone, "look at them: there is nothing to learn from"),
     Kind("cut", "warning", "look", picture_checks.cut, "--fit pad keeps all of them"),
-    Kind("mirrored", "warning", "pixels", picture_checks.mirrored, "random flips turn one into the other"),
+    Kind("mirrored", "warning", "pixels", picture_checks.mirrored, "--no-flip: random flips turn one into the other"),
     Kind(
         "pixel values",
         "warning",
