@@ -16,7 +16,7 @@ import typer
 from PIL import Image
 
 import transfer
-from transfer.data.images import SUFFIXES
+from transfer.data.picture_files import SUFFIXES
 
 
 def main(folder: Annotated[Path | None, typer.Argument()] = None, pictures: int = 100_000, near: str = "hash") -> None:

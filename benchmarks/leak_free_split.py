@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 import transfer
-from transfer.data.splits import kept_together
+from transfer.data.places import kept_together
 
 
 def main(data: Path, groups: Path | None = None, seeds: int = 5, image_size: int = 64) -> None:

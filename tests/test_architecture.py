@@ -14,8 +14,9 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "images", "sources", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits",
-        "folding", "folders", "written_splits", "pipeline",
+        "picture_files", "rgb", "images", "sources", "augmentation", "archives", "folder_files", "part_names", "tables",
+        "no_classes", "folder_layouts", "name_groups", "listing", "together", "places", "splits", "folding",
+        "folders", "written_splits", "pipeline",
     ],
     "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
@@ -27,8 +28,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
-        "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",
-        "picture_checks", "quality", "label_errors", "checking", "cleaning", "cleaned_copies", "check_page",
+        "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",
+        "data_checks", "shortcuts", "marks", "mirrored", "picture_checks", "value_checks", "quality", "label_errors",
+        "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [

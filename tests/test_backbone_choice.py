@@ -99,14 +99,14 @@ def test_of_a_set_those_without_weights_are_left_out_and_noted(digits, monkeypat
 
 def test_a_picture_that_cannot_be_decoded_is_left_out_for_all_of_them(digits, monkeypatch):
     images, split = digits
-    bad, read = images.paths[split.train[0]], pipeline.read_picture
+    bad, read = images.paths[split.train[0]], pipeline.read_fitted
 
-    def fails(path, digest):
+    def fails(path, *how):
         if path == bad:
             raise PictureError("is cut short or damaged")
-        return read(path, digest)
+        return read(path, *how)
 
-    monkeypatch.setattr(pipeline, "read_picture", fails)
+    monkeypatch.setattr(pipeline, "read_fitted", fails)
     choice = transfer.choose_backbone(images, split, ["bundled"], image_size=32)
     assert choice.pictures == len(split.train) + len(split.validation) - 1
     assert images.names[split.train[0]] in choice.notes[0]

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import struct
 import time
 from dataclasses import replace
 
@@ -13,11 +14,14 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
-from transfer.checks import alignment, check_page, inspection, quality
+from transfer.cache import cache_folder
+from transfer.checks import alignment, check_page, duplicates, inspection, kept_pairs, quality
 from transfer.checks.check_page import write_check_page
 from transfer.checks.checking import quick_findings
 from transfer.checks.duplicates import near_pairs
 from transfer.checks.inspection import Inspection, inspect_files
+from transfer.checks.mirrored import find_mirrored, mirrored_note
+from transfer.data.pipeline import Pictures
 from transfer.errors import DataError, PictureError, UnknownNameError
 
 
@@ -218,12 +222,116 @@ def test_pictures_that_stand_out(tmp_path):
     }
     check = transfer.check(write(tmp_path, files), near="none")
     expected = {
-        "dark": "dark", "overexposed": "bright", "blurry": "blurred", "nearly empty": "empty", "odd sizes": "tiny",
+        "dark": "dark", "overexposed": "bright", "blurry": "blurred", "one tone": "empty", "odd sizes": "tiny",
         "odd shapes": "long",
     }  # fmt: skip
     for kind, name in expected.items():
         assert {f"cat/{name}.png"} in files_of(check, kind), kind
         assert len(files_of(check, kind)) <= 4, kind
+
+
+def test_what_is_of_one_tone_is_never_the_nature_of_the_set(tmp_path):
+    clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    empty = Image.fromarray(np.full((16, 16), np.nan, np.float32))
+    kinds = {"clear": (".png", clear), "nan": (".tif", empty), "black": (".png", Image.new("L", (16, 16)))}
+    for kind, (ending, image) in kinds.items():
+        root = tmp_path / kind
+        files = {f"{name}/{i}{ending}": image for name in ("cat", "dog") for i in range(3)}
+        (finding,) = transfer.check(write(root, files), near="none")["one tone"]
+        assert (finding.message, len(finding.sets)) == ("all 6 pictures of one plain tone", 6)
+        said = [found.message for found in quick_findings(transfer.load_images(root))]
+        assert "all 6 pictures of one plain tone, of 6 that were looked at" in said
+    write(root, {"cat/a.png": picture(1), "dog/a.png": picture(2)})
+    assert transfer.check(root, near="none")["one tone"][0].message == "6 pictures of one plain tone"
+
+
+def many_pages(count):
+    """A TIFF of so many pages that share their 8 x 8 grey pixels."""
+    tags = ((256, 3, 8), (257, 3, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 3, 8), (279, 4, 64))
+    data, size = bytearray(struct.pack("<2sHI64s", b"II", 42, 72, bytes(range(64)))), 2 + 12 * len(tags) + 4
+    for page in range(count):
+        entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+        following = len(data) + size if page + 1 < count else 0
+        data += struct.pack("<H", len(tags)) + entries + struct.pack("<I", following)
+    return bytes(data)
+
+
+def test_pages_of_a_tiff_are_counted_to_a_thousand(tmp_path):
+    write(tmp_path, {"b/0.png": picture(0), "b/1.png": picture(1)})
+    (tmp_path / "a").mkdir()
+    for count in (1, 3, 1500):
+        (tmp_path / "a" / f"{count:04}.tif").write_bytes(many_pages(count))
+    (finding,) = transfer.check(tmp_path, near="none")["animations"]
+    assert finding.details == ("3 frames", "1,000 frames or more")
+
+
+def test_near_duplicates_of_the_same_pictures_are_looked_for_once(clean, monkeypatch):
+    monkeypatch.setattr(kept_pairs, "FEW", 2)
+    first = transfer.check(clean).near
+    monkeypatch.setattr(duplicates, "alike", None)
+    assert transfer.check(clean).near == first
+    for kept in cache_folder("pairs").iterdir():
+        kept.write_text("damaged")
+    with pytest.raises(TypeError):
+        transfer.check(clean)
+    with pytest.raises(TypeError):
+        transfer.check(clean, cache=False)
+
+
+def test_values_of_more_than_8_bits_and_a_fourth_band_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    unit = rng.random((5, 16, 16), np.float32)
+    unit[4] *= 1.001 / unit[4].max()
+    unit[3, 0, :4] = np.nan, np.inf, -np.inf, 0
+    files = {f"{'ab'[i % 2]}/{i}.tif": Image.fromarray(values) for i, values in enumerate(unit)}
+    files["b/deep.png"] = Image.fromarray(rng.integers(0, 4096, (16, 16), np.uint16))
+    files["b/bands.tif"] = Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8), "RGBA")
+    check = transfer.check(write(tmp_path, files), near="none")
+    different, narrow = check["pixel values"]
+    assert different.message.endswith("1 by 1, 4 by 255")
+    assert [check.images.names[i] for (i,) in different.sets] == ["a/4.tif"]
+    assert narrow.message.startswith("1 picture of 16 bits with no value above 40")
+    assert files_of(check, "no numbers") == [{"b/3.tif"}]
+    assert check["no numbers"][0].details == ("1.2% of its pixels",)
+    assert files_of(check, "fourth band") == [{"b/bands.tif"}]
+
+
+def test_long_pictures_are_cut_and_told_before_training(tmp_path):
+    files = {f"{name}/{i}.png": picture(i, 64, 16) for name in ("cat", "dog") for i in range(3)}
+    (finding,) = transfer.check(write(tmp_path, files), near="none")["cut"]
+    assert "of half of all, the middle square shows 25% or less" in finding.message
+    images = transfer.load_images(tmp_path)
+    assert [found.kind for found in quick_findings(images) if "--fit pad" in found.advice] == ["cut"]
+    assert "cut" not in [found.kind for found in quick_findings(images, fit="pad")]
+
+
+def arrow(seed, left):
+    """An arrow somewhere in a noisy picture."""
+    rng = np.random.default_rng([seed, left])
+    grey = rng.normal(rng.integers(0, 90), 10, (48, 48))
+    y, x = np.mgrid[:48, :48] - rng.integers(18, 30, 2)[:, None, None]
+    grey[(abs(y) < 3) & (abs(x) < 12) | (abs(y) < 12 - x) & (x > 2) & (x < 12)] += 120
+    return Image.fromarray(np.clip(grey[:, ::-1] if left else grey, 0, 255).astype(np.uint8))
+
+
+def test_classes_that_are_mirror_images_of_each_other(tmp_path):
+    files = {f"{name}/{i}.png": arrow(i, name == "left") for name in ("left", "right") for i in range(20)}
+    files |= {f"blob/{i}.png": picture(i, 48, 48) for i in range(20)}
+    check = transfer.check(write(tmp_path, files), near="none")
+    (finding,) = check["mirrored"]
+    assert list(finding.figures) == ["left / right"]
+    pictures = Pictures(check.images, 48)
+    everything = np.arange(len(check.images))
+    assert mirrored_note(pictures, everything).endswith(": no random flips")
+    assert mirrored_note(pictures, everything[check.images.labels != 1]) == ""  # the right ones alone
+    assert mirrored_note(pictures, everything[::10]) == ""  # too few to tell
+
+
+def test_classes_that_a_flip_leaves_alone_are_no_mirror_images(digits):
+    assert mirrored_note(Pictures(digits[0], 32), np.arange(len(digits[0]))) == ""
+    rng = np.random.default_rng(0)
+    noise, labels = rng.integers(0, 256, (200, 32, 32), np.uint8), np.arange(200) % 2
+    assert find_mirrored(noise, labels, list(map(str, range(200)))) == []
 
 
 @pytest.mark.parametrize(("factor", "low", "high"), [(1, 0.9, 1.0), (2, 0.4, 0.8), (4, 0.2, 0.5)])
@@ -324,15 +432,15 @@ def test_classes_that_cannot_be_learned_from_are_findings(tmp_path):
 
 
 def test_classes_that_hold_the_same_folders_may_be_no_classes(tmp_path):
-    files = {f"{part}/{name}/{i}.png": picture([*f"{part}{name}{i}".encode()]) for part in ("train", "eval")
+    files = {f"{part}/{name}/{i}.png": picture([*f"{part}{name}{i}".encode()]) for part in ("indoor", "outdoor")
              for name in ("cat", "dog") for i in range(3)}  # fmt: skip
     images = transfer.load_images(write(tmp_path, files))
-    assert images.class_names == ("eval", "train")
+    assert images.class_names == ("indoor", "outdoor")
     (finding,) = [finding for finding in quick_findings(images) if finding.kind == "folders in classes"]
     assert finding.severity == "warning"
-    assert "'eval', 'train'" in finding.message
+    assert "'indoor', 'outdoor'" in finding.message
     assert "cat, dog" in finding.message
-    write(tmp_path, {"train/one.png": picture(1)})  # a picture of a class beside its folders
+    write(tmp_path, {"indoor/one.png": picture(1)})  # a picture of a class beside its folders
     images = transfer.load_images(tmp_path)
     assert "folders in classes" not in {finding.kind for finding in quick_findings(images)}
 

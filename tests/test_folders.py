@@ -115,7 +115,8 @@ def test_a_table_in_a_folder_tells_of_the_pictures_that_it_leaves_out(classes):
     table = write_table(classes / "LABELS.CSV", rows)
     images = load_images(classes)
     assert (len(images), images.outside) == (5, 1)
-    assert "1 picture of no class left out" in [finding.message for finding in quick_findings(images)]
+    said = [finding.message for finding in quick_findings(images)]
+    assert "1 picture of no class left out: LABELS.CSV is read, and does not name them" in said
     assert load_images(table).outside == 0  # what lies beside a table that was named may be anything
 
 
@@ -410,7 +411,7 @@ def make(kind, root):
     [
         ("missing", ("does not exist", "expected")),
         ("empty", ("is empty", "expected")),
-        ("no class folders", ("no folders", "expected")),
+        ("no class folders", ("no folders of classes", "expected")),
         ("empty classes", ("no pictures", ".jpg")),
         ("one class", ("single class 'cat'", "expected two")),
         ("one picture", ("'dog' has one picture", "needs two")),

@@ -1,4 +1,7 @@
+import io
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -6,27 +9,29 @@ import pytest
 from odd_pictures import bad, good, scene
 from PIL import Image
 
-from transfer.data import images
+from transfer.data import images, picture_files, rgb
 from transfer.errors import PictureError, UnknownNameError
 
 
 @pytest.mark.parametrize("name", good())
 def test_good_picture_reads_as_the_pixels_it_stands_for(name, tmp_path):
     file = good()[name]
-    images.check_picture(file.data)
+    picture_files.check_picture(file.data)
     pixels = images.read_picture(file.data)
     assert pixels.shape == file.pixels.shape
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(float) - file.pixels).mean() <= file.tolerance
     (tmp_path / name).write_bytes(file.data)
     assert np.array_equal(images.read_picture(tmp_path / name), pixels)
-    with images.opened_whole(tmp_path / name) as (data, image):
+    for fit in images.FITS:
+        assert np.array_equal(images.read_fitted(file.data, 16, fit), images.fit_picture(pixels, 16, fit))
+    with picture_files.opened_whole(tmp_path / name) as (data, image):
         assert data == file.data
-        assert np.array_equal(images.upright_rgb(image), pixels)
+        assert np.array_equal(rgb.upright_rgb(image), pixels)
 
 
 @pytest.mark.parametrize("name", bad())
-@pytest.mark.parametrize("function", [images.read_picture, images.check_picture])
+@pytest.mark.parametrize("function", [images.read_picture, picture_files.check_picture])
 def test_bad_picture_is_refused_with_its_reason(name, function):
     with pytest.raises(PictureError) as error:
         function(bad()[name].data)
@@ -37,8 +42,8 @@ def test_bad_picture_is_refused_with_its_reason(name, function):
 @pytest.mark.parametrize("name", bad())
 def test_a_file_is_opened_whole_or_refused_with_the_same_reason(name, tmp_path):
     (tmp_path / name).write_bytes(bad()[name].data)
-    with pytest.raises(PictureError) as error, images.opened_whole(tmp_path / name) as (_, image):
-        images.upright_rgb(image)
+    with pytest.raises(PictureError) as error, picture_files.opened_whole(tmp_path / name) as (_, image):
+        rgb.upright_rgb(image)
     assert bad()[name].reason in str(error.value)
 
 
@@ -46,7 +51,7 @@ def test_bad_picture_is_refused_whatever_the_warning_filters_say():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("bomb.png", "smaller_bomb.png"):
-            for function in (images.read_picture, images.check_picture):
+            for function in (images.read_picture, picture_files.check_picture):
                 with pytest.raises(PictureError, match="89 million"):
                     function(bad()[name].data)
 
@@ -65,7 +70,7 @@ def test_damage_anywhere_gives_a_picture_or_a_picture_error(name):
         data = bytearray(good()[name].data)
         for place in rng.integers(0, len(data), 3):
             data[place] = rng.integers(256)
-        for function in (images.read_picture, images.check_picture):
+        for function in (images.read_picture, picture_files.check_picture):
             with suppress(PictureError):
                 function(bytes(data))
 
@@ -112,6 +117,36 @@ def test_unknown_fit_names_the_nearest():
         images.fit_picture(scene(), 32, "corp")
 
 
+def test_large_pictures_wait_for_one_another(monkeypatch):
+    file = io.BytesIO()
+    Image.fromarray(scene(60, 100)).save(file, "PNG")
+    monkeypatch.setattr(picture_files, "_room", picture_files._Room(9000))  # for one of these and none else
+    entered, most = [], []
+
+    def look(_):
+        with picture_files.opened(file.getvalue()):
+            entered.append(1)
+            most.append(len(entered))
+            time.sleep(0.01)
+            entered.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(8)))
+    assert set(most) == {1}
+    monkeypatch.setattr(picture_files, "_room", picture_files._Room(100))  # one that is larger goes alone
+    assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
+
+
+def test_what_is_no_number_is_black_and_changes_no_other_pixel():
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF")
+    pixels = images.read_picture(file.getvalue())
+    assert pixels[0, :3, 0].tolist() == [0, 255, 0]
+    assert np.array_equal(pixels[1:, :, 0], (values[1:] * 255.0).astype(np.uint8))
+
+
 def test_picture_size_is_width_and_height(tmp_path):
     Image.fromarray(scene(20, 30)).save(tmp_path / "a.png")
-    assert images.picture_size(tmp_path / "a.png") == (30, 20)
+    assert picture_files.picture_size(tmp_path / "a.png") == (30, 20)

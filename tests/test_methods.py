@@ -154,7 +154,7 @@ def test_class_weights_hold_for_the_loss_that_chooses_the_epoch_and_not_for_the_
 @pytest.fixture
 def decoded(monkeypatch):
     """`files` that were decoded, and `damaged` ones that cannot be."""
-    read = pipeline.read_picture
+    read = pipeline.read_fitted
 
     decoded = SimpleNamespace(files=[], damaged=set())
 
@@ -164,7 +164,7 @@ def decoded(monkeypatch):
             raise PictureError("is cut short or damaged")
         return read(path, *digest)
 
-    monkeypatch.setattr(pipeline, "read_picture", reads)
+    monkeypatch.setattr(pipeline, "read_fitted", reads)
     return decoded
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from transfer.data import pipeline
 from transfer.data.folders import load_images
-from transfer.data.images import fit_picture, read_picture
-from transfer.errors import UnreadablePictures
+from transfer.data.images import fit_picture, read_fitted, read_picture
+from transfer.errors import DataError, UnreadablePictures
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def images(digits_folder):
 def reads(monkeypatch):
     """The files that are decoded, in turn."""
     done = []
-    monkeypatch.setattr(pipeline, "read_picture", lambda *file: done.append(file) or read_picture(*file))
+    monkeypatch.setattr(pipeline, "read_fitted", lambda *file: done.append(file) or read_fitted(*file))
     return done
 
 
@@ -67,11 +67,12 @@ def test_nothing_is_kept_where_the_disk_has_no_room(images, reads, monkeypatch):
     assert len(reads) == 10
 
 
-def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_path):
+def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_path, monkeypatch):
     broken = tmp_path / "broken.png"
     broken.write_bytes(images.paths[3].read_bytes()[:40])
     paths = list(images.paths)
     paths[3], paths[7] = broken, tmp_path / "gone.png"
+    monkeypatch.setattr(pipeline, "PAUSE", 0)
     pictures = pipeline.Pictures(replace(images, paths=tuple(paths)), 16)
     batches = pictures.batches([9, 7, 3, 1], batch_size=2)
     first, second = next(batches), next(batches)
@@ -82,6 +83,30 @@ def test_unreadable_pictures_are_named_after_all_others_were_given(images, tmp_p
     assert f"{images.names[7]} does not exist" in str(error.value)
     assert first[0].max() > 0
     assert first[1].max() == second[0].max() == 0
+
+
+def test_a_file_that_is_away_for_a_moment_is_read_again(images, monkeypatch):
+    away = {images.paths[5]}
+
+    def read(path, *how):
+        if path in away:
+            away.discard(path)
+            return read_fitted(path.with_name("away.png"), *how)
+        return read_fitted(path, *how)
+
+    monkeypatch.setattr(pipeline, "PAUSE", 0)
+    monkeypatch.setattr(pipeline, "read_fitted", read)
+    assert pipeline.Pictures(images, 16).array([4, 5]).any(axis=(1, 2, 3)).all()
+
+
+def test_a_disk_that_goes_away_stops_the_reading(images, tmp_path, monkeypatch):
+    slept = []
+    monkeypatch.setattr(pipeline.time, "sleep", slept.append)
+    paths = [tmp_path / path.name if i % 2 else path for i, path in enumerate(images.paths)]
+    pictures = pipeline.Pictures(replace(images, paths=tuple(paths)), 16)
+    with pytest.raises(DataError, match=r"10 of 90 pictures are gone .* kept$"):
+        pictures.array(range(len(images)))
+    assert 1 <= len(slept) <= pipeline.PAUSES + 2  # the threads that have begun to wait by then do so
 
 
 def test_a_file_that_was_replaced_since_it_was_listed_is_none_of_the_pictures(images, tmp_path):

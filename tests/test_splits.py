@@ -1,4 +1,5 @@
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -370,3 +371,11 @@ def test_folds_of_groups_train_on_every_class_or_are_refused():
             assert all(set(labels[split.train]) == {0, 1, 2} for split in splits)
     assert len(refused) < 30
     assert any("none is left to train on; give other than 3 folds" in sentence for sentence in refused)
+
+
+def test_notes_on_many_classes_are_one():
+    digests, names = [f"{i:032x}" for i in range(300)], [f"class {i:03}" for i in range(100)]
+    notes = split_by_content(digests, np.arange(300) // 3, names).notes
+    assert 1 <= len(notes) <= 4
+    assert all(re.match(r"\d+ classes ha(d|ve) no \w+ picture", note) for note in notes)
+    assert "the next one in order of each was moved there (class 0" in notes[0]

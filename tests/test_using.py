@@ -43,7 +43,7 @@ def compared(digits, tmp_path_factory):
     images, split = digits
     place = tmp_path_factory.mktemp("compared")
     (place / "layers.json").write_text('[{"conv": 4, "stride": 4}, {"activation": "relu"}]')
-    damaged, read = images.paths[split.test[0]], pipeline.read_picture
+    damaged, read = images.paths[split.test[0]], pipeline.read_fitted
 
     def reads(path, *digest):
         if path == damaged:
@@ -51,7 +51,7 @@ def compared(digits, tmp_path_factory):
         return read(path, *digest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "read_picture", reads)
+        patch.setattr(pipeline, "read_fitted", reads)
         patch.setattr(saving, "write_report", lambda *given: None)
         patch.setenv("TRANSFER_CACHE", str(place / "cache"))
         words = ("--methods", "scratch,dense", "--layers", place / "layers.json", "--image-size", 32, "--epochs", 1)

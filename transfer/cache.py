@@ -1,4 +1,4 @@
-"""The folder for things that can be made again: features, inspections, unpacked archives."""
+"""The folder for things that can be made again: features, inspections, near duplicates, unpacked archives."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from transfer.errors import OutputError, unknown_name
 KINDS = {
     "features": r"[0-9a-f]{32}-.+\.sqlite(-journal)?",
     "inspections": r"\d+\.sqlite(-journal)?",
+    "pairs": r"[0-9a-f]{32}\.json",
     "archives": r"[0-9a-f]{32}|unpacking-.+",
     "downloads": r"[0-9a-f]{16}",
     "unfinished": r"[0-9a-f]{32}|\.partial-.+",

@@ -22,6 +22,10 @@ class PictureError(TransferError):
     """One file cannot be read as a picture."""
 
 
+class UnreachablePicture(PictureError):
+    """A file is not there, or its disk does not answer: a moment later it may."""
+
+
 class UnreadablePictures(TransferError):
     """Pictures that looked whole could not be decoded.
 

@@ -19,6 +19,7 @@ from transfer.data.tables import some
 from transfer.errors import DataError, unknown_name
 
 NEAR = ("hash", "features", "none")
+FEW = 24  # pictures that are looked at where not all are
 FEATURE_SIZE = 96  # pixels: enough to recognise a picture by, and quick
 
 
@@ -103,7 +104,7 @@ def check(
             bundled backbone too (finds larger crops, takes a forward pass), or `none`.
         labels: look for wrong labels, with features of the bundled backbone.
         seed: of the folds in which labels are judged.
-        cache: use and keep measures.
+        cache: use and keep measures and near duplicates.
 
     Returns:
         The `Check`.
@@ -113,7 +114,7 @@ def check(
     start = time.perf_counter()
     images, inspections = _inspected(data, groups, cache)
     features = _features(images) if labels or near == "features" else None
-    pairs = [] if near == "none" else near_pairs(inspections)
+    pairs = [] if near == "none" else near_pairs(inspections, cache)
     if near == "features":
         known = {pair[:2] for pair in pairs}
         pairs += [pair for pair in cropped_pairs(images.paths, inspections, features) if pair[:2] not in known]
@@ -123,9 +124,16 @@ def check(
     return Check(images, tuple(findings), tuple(inspections), tuple(pairs), time.perf_counter() - start)
 
 
-def quick_findings(images: LabelledImages) -> list[Finding]:
-    """What labels, names, groups, parts and digests tell without a look at any file."""
-    return quality.find(Facts(images))
+def quick_findings(images: LabelledImages, fit: str = "crop") -> list[Finding]:
+    """What labels, names, groups, parts and digests tell, and a look at a few files.
+
+    Args:
+        images: from `load_images`.
+        fit: how pictures will be brought to the square, see `images.fit_picture`.
+    """
+    few = np.linspace(0, len(images) - 1, min(FEW, len(images))).astype(int).tolist()
+    looked = zip(few, inspect_files([images.paths[index] for index in few]))
+    return quality.find(Facts(images, sample={index: file for index, file in looked if not file.reason}, fit=fit))
 
 
 def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspection]]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from transfer.checks.cleaning import Action
+from transfer.data.folder_files import is_hidden
 from transfer.data.folders import LabelledImages
-from transfer.data.images import SUFFIXES, opened
+from transfer.data.picture_files import SUFFIXES, opened
 from transfer.errors import DataError
 from transfer.progress import bar
 from transfer.writing import check_apart, whole_folder, write_table
@@ -76,7 +77,7 @@ def _require_classes(labels: dict[int, str]) -> None:
     for name, count in counts.items():
         if count < 2:
             raise DataError(f"class {name!r} would be left with one picture; keep two or more, or drop it as well")
-        if name != PurePosixPath(name).name or "\\" in name or name.startswith("."):
+        if name != PurePosixPath(name).name or "\\" in name or is_hidden(name):
             raise DataError(f"class {name!r} cannot be the name of a folder; rename it in the table of DATA")
     if len(counts) < 2:
         raise DataError(f"{len(counts)} of the classes would be left; keep pictures of two or more")

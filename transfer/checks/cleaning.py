@@ -215,4 +215,6 @@ _PROPOSALS = {
     "near across classes": _group,
     "near in class": _group,
     "suspected labels": _doubt,
-} | dict.fromkeys(("dark", "overexposed", "blurry", "nearly empty", "odd sizes", "odd shapes", "animations"), _look_at)
+} | dict.fromkeys(
+    ("one tone", "dark", "overexposed", "blurry", "nearly empty", "odd sizes", "odd shapes", "animations"), _look_at
+)

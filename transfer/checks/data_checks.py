@@ -1,116 +1,19 @@
-"""What labels, names, groups, parts and equal pictures say about the data, without a look at pixels.
+"""What groups, parts, labels and equal pictures say about the data, without a look at pixels.
 
 Each function takes `Facts` and yields `Found`s; `quality.KINDS` says what each of them weighs.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from transfer.checks.findings import Facts, Found
+from transfer.checks.findings import Facts, Found, each, number_of
 from transfer.data.tables import some
 
-FEW = 25  # pictures of a class: a fifth of them is five test pictures, one of which is 20 %
 TRAINED = 0.65  # share of the pictures that `splits.split_by_content` leaves for training
-IMBALANCE = 10  # times more pictures in the largest class than in the smallest
-
-
-def unreadable(facts: Facts) -> Iterator[Found]:
-    """Files named like pictures that are none."""
-    bad = facts.images.unreadable
-    if bad:
-        listed = some(f"{name} {reason}" for name, reason in bad)
-        names, reasons = zip(*bad)
-        yield Found(f"{_count(len(bad), 'file')} cannot be read: {listed}", files=names, details=reasons)
-
-
-def empty_classes(facts: Facts) -> Iterator[Found]:
-    """Class folders that hold no picture."""
-    if facts.images.empty:
-        empty = facts.images.empty
-        yield Found(f"{_count(len(empty), 'folder')} without a picture: {some(empty)}", files=empty)
-
-
-def outside_classes(facts: Facts) -> Iterator[Found]:
-    """Pictures that lie beside the class folders, or that the table does not name."""
-    if facts.images.outside:
-        yield Found(f"{_count(facts.images.outside, 'picture')} of no class left out")
-
-
-def other_files(facts: Facts) -> Iterator[Found]:
-    """Files that are not even named like pictures."""
-    if facts.images.ignored:
-        yield Found(f"{_count(facts.images.ignored, 'other file')} (hidden, or not named like a picture) left out")
-
-
-def counts(facts: Facts) -> Iterator[Found]:
-    """How many pictures each class has, by part where DATA names parts."""
-    images, by_class = facts.images, facts.images.counts()
-    parts = {part or "no part": images.given.count(part) for part in sorted(set(images.given))}
-    said = f" ({', '.join(f'{number} {part}' for part, number in parts.items())})" if any(images.given) else ""
-    of = f"{_count(len(images), 'picture')} of {_count(len(by_class), 'class', 'classes')}"
-    yield Found(f"{of}, {_each(by_class)}{said}", figures={"classes": by_class, "parts": parts if said else {}})
-
-
-def lonely_classes(facts: Facts) -> Iterator[Found]:
-    """What training refuses: a single class, or a class of one picture."""
-    by_class = facts.images.counts()
-    if len(by_class) < 2:
-        yield Found(f"there is the single class {next(iter(by_class))!r}")
-    alone = [name for name, number in by_class.items() if number < 2]
-    if alone:
-        indices = tuple((i,) for i, label in enumerate(facts.images.labels) if by_class[_class(facts, label)] < 2)
-        yield Found(f"{_count(len(alone), 'class', 'classes')} of one picture: {some(alone)}", indices)
-
-
-def small_classes(facts: Facts) -> Iterator[Found]:
-    """Classes whose accuracy a test part cannot tell."""
-    small = {name: number for name, number in facts.images.counts().items() if 2 <= number < FEW}
-    if small:
-        listed = some(f"{name} ({number})" for name, number in small.items())
-        yield Found(f"{_count(len(small), 'class', 'classes')} with fewer than {FEW} pictures: {listed}", figures=small)
-
-
-def imbalance(facts: Facts) -> Iterator[Found]:
-    """One class that is much larger than another."""
-    by_class = facts.images.counts()
-    most, least = (pick(by_class, key=by_class.get) for pick in (max, min))
-    if by_class[most] >= IMBALANCE * by_class[least]:
-        share = by_class[most] / len(facts.images)
-        yield Found(
-            f"{most} has {by_class[most]} pictures and {least} {by_class[least]}: "
-            f"always answering {most} would be right for {share:.0%}"
-        )
-
-
-def alike_names(facts: Facts) -> Iterator[Found]:
-    """Classes whose names differ by case, spaces or punctuation alone."""
-    spelled = defaultdict(list)
-    for name in facts.images.class_names:
-        folded = unicodedata.normalize("NFKC", name).casefold()
-        # Marks, too: they are vowels in many scripts.
-        spelled["".join(letter for letter in folded if unicodedata.category(letter)[0] in "LMN") or name].append(name)
-    for names in spelled.values():
-        if len(names) > 1:
-            yield Found(f"the classes {' and '.join(map(repr, names))} differ by case, spaces or punctuation alone")
-
-
-def folders_in_classes(facts: Facts) -> Iterator[Found]:
-    """Classes whose pictures all lie in folders, several of them with the same names: these may be the classes."""
-    images, inside = facts.images, defaultdict(set)
-    for index, label in enumerate(images.labels):
-        depth, folders = images.class_depth(index), images.names[index].split("/")[:-1]
-        inside[_class(facts, label)].add(folders[depth] if 0 < depth < len(folders) else "")
-    nested = {name: folders for name, folders in inside.items() if "" not in folders}
-    often = Counter(folder for folders in nested.values() for folder in folders)
-    shared = {folder for folder, number in often.items() if number > 1}
-    outer = sorted(name for name, folders in nested.items() if len(folders & shared) > 1)
-    if len(outer) > 1:
-        yield Found(f"the classes {some(map(repr, outer))} hold folders of the same names ({some(sorted(shared))})")
 
 
 def missing_classes(facts: Facts) -> Iterator[Found]:
@@ -127,7 +30,7 @@ def groups(facts: Facts) -> Iterator[Found]:
     """How many groups are kept on one side of a split."""
     sizes = Counter(filter(None, facts.images.groups or ()))
     if sizes:
-        yield Found(f"{_count(len(sizes), 'group')}, {_each(sizes)}", figures={"groups": len(sizes)})
+        yield Found(f"{number_of(len(sizes), 'group')}, {each(sizes)}", figures={"groups": len(sizes)})
 
 
 def ungrouped(facts: Facts) -> Iterator[Found]:
@@ -188,7 +91,7 @@ def suspected_labels(facts: Facts) -> Iterator[Found]:
             "belief": [s.belief for s in facts.suspects],
             "suggested_belief": [s.suggested_belief for s in facts.suspects],
         }
-        said = f"{_count(len(sets), 'label')} that may be wrong, the most suspect first"
+        said = f"{number_of(len(sets), 'label')} that may be wrong, the most suspect first"
         yield Found(said, sets, details, figures=figures)
 
 
@@ -198,12 +101,12 @@ def _of_sets(
     chosen = [indices for indices in sets if (len(kinds(facts, indices)) == 1) == same]
     if chosen:
         details = tuple(" / ".join(sorted(kinds(facts, indices))) for indices in chosen)
-        said = message.format(_count(len(chosen), *what), files=_count(sum(map(len, chosen)), "file"))
+        said = message.format(number_of(len(chosen), *what), files=number_of(sum(map(len, chosen)), "file"))
         yield Found(said, tuple(chosen), details)
 
 
 def _labels(facts: Facts, indices: Sequence[int]) -> set[str]:
-    return {_class(facts, facts.images.labels[i]) for i in indices}
+    return {facts.class_of(facts.images.labels[i]) for i in indices}
 
 
 def _parts(facts: Facts, indices: Sequence[int]) -> set[str]:
@@ -213,19 +116,6 @@ def _parts(facts: Facts, indices: Sequence[int]) -> set[str]:
 def _part(facts: Facts, index: int) -> str:
     """Where a split puts a picture, see `splits.split_by_content`: those that name no part are for training."""
     return facts.images.given[index] or "train"
-
-
-def _class(facts: Facts, label: int) -> str:
-    return facts.images.class_names[label]
-
-
-def _each(sizes: dict[str, int]) -> str:
-    least, most = min(sizes.values()), max(sizes.values())
-    return f"{least} each" if least == most else f"{least} to {most} each"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _repeated(sets: str, where: str, kinds, same: bool) -> Callable[[Facts], Iterator[Found]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from transfer.checks.alignment import aligned_correlation
 from transfer.checks.inspection import Inspection, inspect_files
+from transfer.checks.kept_pairs import kept_pairs
 from transfer.checks.measures import MINIATURE
 from transfer.checks.measures import SIDE as WAVES
 from transfer.data.folders import LabelledImages
@@ -40,7 +41,7 @@ def exact_sets(digests: Sequence[str]) -> list[tuple[int, ...]]:
     return sets_of(joined(digests))
 
 
-def near_pairs(inspections: Sequence[Inspection]) -> list[Pair]:
+def near_pairs(inspections: Sequence[Inspection], cache: bool = True) -> list[Pair]:
     """Find pictures that are versions of one another, without those that are equal byte for byte.
 
     All pairs are compared by descriptor, in blocks of a matrix product; the miniatures of those that
@@ -50,10 +51,18 @@ def near_pairs(inspections: Sequence[Inspection]) -> list[Pair]:
 
     Args:
         inspections: of N files.
+        cache: use and keep the pairs of many pictures.
 
     Returns:
         The pairs, most alike first.
     """
+    if not cache:
+        return _pairs(inspections)
+    found = kept_pairs([inspection.digest for inspection in inspections], lambda: _pairs(inspections))
+    return [Pair(*pair) for pair in found]
+
+
+def _pairs(inspections: Sequence[Inspection]) -> list[Pair]:
     first_of = first_of_each(inspections)
     if len(first_of) < 2:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,16 +59,29 @@ class Facts:
         inspections: one for each, or `None` where nothing was measured.
         near: near duplicates, or `None` where they were not looked for.
         suspects: `label_errors.Suspect`s, or `None` where they were not looked for.
+        sample: inspections of a few pictures by their indices, where not all were measured.
+        fit: how pictures will be brought to the square, see `images.fit_picture`.
     """
 
     images: LabelledImages
     inspections: Sequence[Inspection] | None = None
     near: Sequence[Pair] | None = None
     suspects: Sequence | None = None
+    sample: Mapping[int, Inspection] | None = None
+    fit: str = "crop"
+
+    @property
+    def looked_at(self) -> Mapping[int, Inspection]:
+        """The inspections there are, by index."""
+        return dict(enumerate(self.inspections)) if self.inspections else self.sample or {}
 
     def column(self, name: str) -> np.ndarray:
         """`(N,)` one measure of every picture, see `inspection.Inspection`."""
         return np.array([getattr(inspection, name) for inspection in self.inspections])
+
+    def class_of(self, label: int) -> str:
+        """The name of a class by its index."""
+        return self.images.class_names[label]
 
     @cached_property
     def exact_sets(self) -> list[tuple[int, ...]]:
@@ -84,3 +97,14 @@ class Facts:
     def name_groups(self) -> NameGroups | None:
         """The groups that file names show."""
         return propose_groups(self.images.names, self.images.labels)
+
+
+def each(sizes: dict[str, int]) -> str:
+    """`3 each`, or `3 to 7 each`."""
+    least, most = min(sizes.values()), max(sizes.values())
+    return f"{least} each" if least == most else f"{least} to {most} each"
+
+
+def number_of(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -11,16 +11,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from transfer.cache import cache_folder, reported
 from transfer.checks.measures import Views, measure, views
-from transfer.data.images import digest_of, opened_whole, upright_rgb
+from transfer.data.picture_files import digest_of, opened_whole
+from transfer.data.rgb import upright_rgb
 from transfer.errors import PictureError
 from transfer.progress import bar
 
-VERSION = 4  # of the measures: another one makes earlier records void
+VERSION = 5  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 TOGETHER = 16  # files measured at once; a few large ones are shared out among the threads
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
+MOST_FRAMES = 1000  # pages of a TIFF that are counted
 CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
 
 
@@ -34,9 +38,12 @@ class Inspection(NamedTuple):
         width, height: pixels, upright.
         format: `JPEG`, `PNG`, ...
         mode: how Pillow names its samples as stored: `RGB`, `L`, `CMYK`, `I;16`, ...
-        frames: number of pictures in the file.
+        frames: number of pictures in the file; of the pages of a TIFF, 1000 at most are counted.
         turned: whether EXIF asks for another orientation than the stored one.
         camera: model, as EXIF names it, or "".
+        highest: the largest value, of pictures of 16 and 32 bits.
+        no_number: share of the pixels that are NaN or infinite, 0..1.
+        half_clear: share of the pixels whose alpha is neither all nor nothing, 0..1.
         brightness, contrast, colour, flat, sharpness, detail, descriptor, miniature: see
             `measures.measure`.
     """
@@ -51,6 +58,9 @@ class Inspection(NamedTuple):
     frames: int = 0
     turned: bool = False
     camera: str = ""
+    highest: float = 0.0
+    no_number: float = 0.0
+    half_clear: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     colour: float = 0.0
@@ -112,12 +122,39 @@ def look_at(path: Path) -> tuple[Inspection, Views | None]:
     try:
         with opened_whole(path) as (data, image):
             # Many cameras put a preview or a depth map behind a JPEG.
-            kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, getattr(image, "n_frames", 1))
-            stored = dict(format=kind, mode=image.mode, frames=frames, **_exif(image))
+            kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, _frames(image))
+            stored = dict(format=kind, mode=image.mode, frames=frames, **_values(image), **_exif(image))
             picture = upright_rgb(image)
+            return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
     except PictureError as error:
         return Inspection("", str(error)), None
-    return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
+
+
+def _frames(image) -> int:
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    try:
+        for number in range(1, MOST_FRAMES):  # Pillow compares each page with all before it: minutes for 200,000
+            image.seek(number)
+        return MOST_FRAMES
+    except (EOFError, OSError, SyntaxError, ValueError):
+        return number  # behind the last page, or a damaged one: only the first counts
+    finally:
+        image.seek(0)
+
+
+def _values(image) -> dict:
+    if image.mode in ("RGBA", "LA"):
+        alpha = image.getchannel("A").histogram()
+        return {"half_clear": sum(alpha[1:-1]) / sum(alpha)}
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return {}
+    values = np.asarray(image)
+    numbers = np.isfinite(values)
+    return {
+        "highest": float(np.max(values, initial=0, where=numbers)),
+        "no_number": 1 - float(np.count_nonzero(numbers)) / values.size,
+    }
 
 
 def _exif(image) -> dict:

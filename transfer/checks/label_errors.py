@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from transfer.data.splits import kept_together
+from transfer.data.places import kept_together
 from transfer.statistics.linear_probe import out_of_fold
 
 FOLDS = 5

@@ -10,15 +10,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from transfer.checks.findings import Facts, Found
+from transfer.checks.findings import Facts, Found, number_of
+from transfer.checks.inspection import MOST_FRAMES
 from transfer.checks.marks import find_marks
 from transfer.checks.measures import MINIATURE
+from transfer.checks.mirrored import find_mirrored, sentence
 from transfer.checks.shortcuts import find_shortcuts
-from transfer.data.splits import kept_together
+from transfer.data.places import kept_together
 from transfer.data.tables import some
 
 RARE = 0.1  # what more pictures than this share have in common is their nature, no fault
 DARK, BRIGHT = 25, 235  # mean grey level
+TONE = 0.5  # standard deviation of the grey levels of one plain tone
+SHOWN = 0.5  # share of a picture in its middle square
 PLAIN, FLAT = 6, 0.95  # standard deviation of the grey levels; share of tiles without anything
 BLURRED = 0.4  # of the median sharpness
 TINY, LONG = 0.25, 2.5  # of the median of the shorter sides; of the median of the proportions
@@ -73,6 +77,39 @@ def resolution(facts: Facts) -> Iterator[Found]:
         )
 
 
+def one_tone(facts: Facts) -> Iterator[Found]:
+    """Pictures that are one plain tone, such as those that are transparent all over: the nature of no set."""
+    looked = facts.looked_at
+    plain = [index for index, file in looked.items() if file.contrast < TONE]
+    if plain:
+        of = _of_sample(facts)
+        share = f"all {len(plain):,} pictures" if len(plain) == len(looked) else number_of(len(plain), "picture")
+        yield Found(f"{share} of one plain tone{of}", tuple((index,) for index in plain))
+
+
+def cut(facts: Facts) -> Iterator[Found]:
+    """Pictures of which the middle square shows half or less."""
+    sides = np.array([(file.width, file.height) for file in facts.looked_at.values()]).reshape(-1, 2)
+    if facts.fit != "crop" or not len(sides):
+        return
+    shown = sides.min(axis=1) / sides.max(axis=1)
+    if np.median(shown) <= SHOWN:
+        number = number_of(int(np.sum(shown <= SHOWN)), "picture")
+        yield Found(
+            f"{number} twice as long as wide or more{_of_sample(facts)}: of half of all, the middle square shows "
+            f"{np.median(shown):.0%} or less",
+            figures={"shown": float(np.median(shown))},
+        )
+
+
+def mirrored(facts: Facts) -> Iterator[Found]:
+    """Classes that are mirror images of each other."""
+    images, names = facts.images, facts.images.class_names
+    found = find_mirrored(_miniatures(facts), images.labels, kept_together(images.digests, _groups(facts)).tolist())
+    if found:
+        yield Found(sentence(found, names), figures={f"{names[a]} / {names[b]}": share for a, b, share in found})
+
+
 def dark(facts: Facts) -> Iterator[Found]:
     """Pictures that are almost black."""
     yield from _rare(facts, facts.column("brightness") < DARK, "{} almost black")
@@ -92,6 +129,7 @@ def blurry(facts: Facts) -> Iterator[Found]:
 def nearly_empty(facts: Facts) -> Iterator[Found]:
     """Pictures in which there is next to nothing."""
     nothing = (facts.column("contrast") < PLAIN) | (facts.column("flat") > FLAT)
+    nothing &= facts.column("contrast") >= TONE
     yield from _rare(facts, nothing, "{} almost empty")
 
 
@@ -110,7 +148,8 @@ def odd_shapes(facts: Facts) -> Iterator[Found]:
 def animations(facts: Facts) -> Iterator[Found]:
     """Files of several pictures, of which the first counts."""
     frames = facts.column("frames")
-    yield from _listed(frames > 1, "{} of several frames or pages", [f"{n} frames" for n in frames])
+    counted = [f"{n:,} frames" + (" or more" if n == MOST_FRAMES else "") for n in frames.tolist()]
+    yield from _listed(frames > 1, "{} of several frames or pages", counted)
 
 
 def converted(facts: Facts) -> Iterator[Found]:
@@ -137,9 +176,8 @@ def shortcuts(facts: Facts) -> Iterator[Found]:
 def marks(facts: Facts) -> Iterator[Found]:
     """Spots that look alike in many pictures of one class and in few of the others."""
     images, names = facts.images, facts.images.class_names
-    miniatures = np.frombuffer(b"".join(file.miniature for file in facts.inspections), np.uint8)
     units = kept_together(images.digests, _groups(facts))
-    found = find_marks(miniatures.reshape(-1, MINIATURE, MINIATURE), images.labels, len(names), units.tolist())
+    found = find_marks(_miniatures(facts), images.labels, len(names), units.tolist())
     if found:
         listed = some(f"{names[mark.label]} {mark.share:.0%} ({mark.place})" for mark in found)
         figures = {names[mark.label]: mark._asdict() | {"label": names[mark.label]} for mark in found}
@@ -151,6 +189,15 @@ def marks(facts: Facts) -> Iterator[Found]:
 def _groups(facts: Facts) -> Sequence[str] | None:
     """The groups that are known, or else those that file names show."""
     return facts.images.groups or (facts.name_groups and facts.name_groups.groups)
+
+
+def _miniatures(facts: Facts) -> np.ndarray:
+    levels = np.frombuffer(b"".join(file.miniature for file in facts.inspections), np.uint8)
+    return levels.reshape(-1, MINIATURE, MINIATURE)
+
+
+def _of_sample(facts: Facts) -> str:
+    return "" if facts.inspections else f", of {len(facts.looked_at)} that were looked at"
 
 
 def _grey(facts: Facts) -> np.ndarray:

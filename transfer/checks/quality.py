@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from transfer.checks import data_checks, picture_checks
+from transfer.checks import data_checks, folder_checks, picture_checks, value_checks
 from transfer.checks.data_checks import REPEATED
 from transfer.checks.findings import SEVERITIES, Facts, Finding, Found
 
@@ -22,10 +22,10 @@ class Kind(NamedTuple):
 
 _DROP = "keep one and drop the others"
 KINDS = (
-    Kind("counts", "note", "", data_checks.counts),
+    Kind("counts", "note", "", folder_checks.counts),
     Kind("groups", "note", "", data_checks.groups),
-    Kind("unreadable", "problem", "", data_checks.unreadable, "mend or remove them; training leaves them out"),
-    Kind("lonely classes", "problem", "", data_checks.lonely_classes, "add pictures or remove the class"),
+    Kind("unreadable", "problem", "", folder_checks.unreadable, "mend or remove them; training leaves them out"),
+    Kind("lonely classes", "problem", "", folder_checks.lonely_classes, "add pictures or remove the class"),
     Kind("missing classes", "problem", "", data_checks.missing_classes, "add pictures there, or let the split be made"),
     Kind(
         "exact across classes", "problem", "", REPEATED["exact across classes"], "keep the right one, drop the others"
@@ -39,23 +39,50 @@ KINDS = (
     Kind("near across classes", "warning", "near", REPEATED["near across classes"], "look which label is right"),
     Kind("near in class", "warning", "near", REPEATED["near in class"], "--keep-together near-duplicates"),
     Kind("exact in class", "warning", "", REPEATED["exact in class"], f"the split keeps them together; or {_DROP}"),
-    Kind("alike names", "warning", "", data_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind("alike names", "warning", "", folder_checks.alike_names, "if they are one class, move them to one folder"),
+    Kind("missing labels", "warning", "", folder_checks.missing_labels, "label them or take them out"),
     Kind(
         "folders in classes",
         "warning",
         "",
-        data_checks.folders_in_classes,
+        folder_checks.folders_in_classes,
         "if those are the classes, name the outer ones train and test, or give one of them as DATA",
     ),
-    Kind("empty classes", "warning", "", data_checks.empty_classes, "add pictures or remove the folder"),
     Kind(
-        "outside classes", "warning", "", data_checks.outside_classes, "move them to a class, or add them to the table"
+        "merged folders",
+        "warning",
+        "",
+        folder_checks.merged_folders,
+        "if those are classes, move them beside the others",
     ),
-    Kind("small classes", "warning", "", data_checks.small_classes, "more pictures; their test accuracy says little"),
-    Kind("imbalance", "warning", "", data_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
+    Kind(
+        "unread pictures", "warning", "", folder_checks.unread_pictures, "convert them, or give them their own ending"
+    ),
+    Kind("empty classes", "warning", "", folder_checks.empty_classes, "add pictures or remove the folder"),
+    Kind(
+        "outside classes",
+        "warning",
+        "",
+        folder_checks.outside_classes,
+        "move them to a class, or add them to the table",
+    ),
+    Kind("small classes", "warning", "", folder_checks.small_classes, "more pictures; their test accuracy says little"),
+    Kind("imbalance", "warning", "", folder_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
     Kind("marks", "warning", "pixels", picture_checks.marks, "a stamp or frame that a network may learn"),
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),
+    Kind("one tone", "warning", "look", picture_checks.one_tone, "look at them: there is nothing to learn from"),
+    Kind("cut", "warning", "look", picture_checks.cut, "--fit pad keeps all of them"),
+    Kind("mirrored", "warning", "pixels", picture_checks.mirrored, "--no-flip: random flips turn one into the other"),
+    Kind(
+        "pixel values",
+        "warning",
+        "pixels",
+        value_checks.scales,
+        "store all as 8 bits, or as 16 bits up to 65535",
+    ),
+    Kind("no numbers", "warning", "pixels", value_checks.no_numbers, "NaN becomes black, infinity the highest value"),
+    Kind("fourth band", "warning", "pixels", value_checks.fourth_band, "store three bands, or one picture a band"),
     Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
     Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),
     Kind("blurry", "warning", "pixels", picture_checks.blurry, "look at them"),
@@ -68,7 +95,7 @@ KINDS = (
     Kind("sizes", "note", "pixels", picture_checks.sizes),
     Kind("formats", "note", "pixels", picture_checks.formats),
     Kind("resolution", "note", "pixels", picture_checks.resolution),
-    Kind("other files", "note", "", data_checks.other_files),
+    Kind("other files", "note", "", folder_checks.other_files),
 )
 
 
@@ -78,7 +105,8 @@ def find(facts: Facts) -> list[Finding]:
     Returns:
         Findings, the problems first, then warnings, then notes.
     """
-    there = {"": True, "pixels": facts.inspections, "near": facts.near is not None, "suspects": facts.suspects}
+    near = facts.near is not None
+    there = {"": True, "pixels": facts.inspections, "near": near, "suspects": facts.suspects, "look": facts.looked_at}
     findings = [
         Finding(**vars(found), kind=kind.name, severity=kind.severity, advice=kind.advice)
         for kind in KINDS

@@ -6,6 +6,7 @@ import hashlib
 import lzma
 import os
 import shutil
+import struct
 import sys
 import tarfile
 import tempfile
@@ -21,6 +22,8 @@ from transfer.errors import DataError
 from transfer.writing import whole_file
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+UNPACKED = b"names 2"  # of how archives are unpacked: another one makes what lies in the cache void
+UTF8, UNICODE_NAME = 0x800, 0x7075  # a flag and an extra field of the files in a zip
 # RuntimeError: what zipfile says of a password, and of a compression that it does not know.
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
 
@@ -61,7 +64,7 @@ def unpack(archive: Path) -> Path:
         DataError: damaged, or with a path that leads outside.
     """
     with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16, person=UNPACKED)).hexdigest()
     target = cache_folder("archives") / digest
     if target.exists():
         return target
@@ -93,10 +96,32 @@ def _settle(partial: Path, target: Path) -> None:
 
 def _unzip(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as file:
-        for name in file.namelist():
+        for entry in file.infolist():
+            entry.filename = name = _name_of(entry)
             path = PureWindowsPath(name)  # knows both slashes and drives
             if path.root or path.drive or ".." in path.parts:
                 raise DataError(
                     f"{archive} is refused: {name!r} leads outside; pack it again with plain relative paths"
                 )
-        file.extractall(target)
+        for entry in file.infolist():
+            file.extract(entry, target)
+
+
+def _name_of(entry: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip, whose bytes `zipfile` takes for code page 437 where no flag says UTF-8.
+
+    The Unicode field 0x7075 (APPNOTE.TXT 4.6.9) counts before the bytes that are UTF-8 without the flag.
+    """
+    if entry.flag_bits & UTF8:
+        return entry.filename
+    stored = entry.orig_filename.encode("cp437")
+    fields = entry.extra
+    while len(fields) >= 4:
+        kind, size = struct.unpack("<HH", fields[:4])
+        field, fields = fields[4 : 4 + size], fields[4 + size :]
+        if kind == UNICODE_NAME and field[1:5] == struct.pack("<I", zlib.crc32(stored)):
+            return field[5:].decode("utf-8")
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return entry.filename

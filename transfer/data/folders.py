@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.data.images import SUFFIXES, digest_of, picture_size, read_whole
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
+from transfer.data.no_classes import said_by_folders, said_by_names
+from transfer.data.picture_files import digest_of, picture_size, read_whole
 from transfer.data.splits import Split, digest_in_order, split_by_content
 from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError
@@ -34,9 +35,11 @@ class LabelledImages:
         root: the folder that `names` start from.
         data: what `load_images` was given, as an address or an absolute path.
         unreadable: (name, reason) of the files left out.
-        ignored: number of other files: hidden, or not named like a picture.
+        others: how many other files there are by ending, such as `(".txt", 12)`; `hidden` for those that are.
+        unread: of them, those that are pictures of a kind that is not read, or under another name.
         empty: class folders without a single file named like a picture.
         outside: number of pictures that belong to no class: beside the class folders, or not in the table.
+        table: name of the table in the folder that was read by it, or `""`.
     """
 
     paths: tuple[Path, ...]
@@ -49,9 +52,11 @@ class LabelledImages:
     root: Path
     data: str = ""
     unreadable: tuple[tuple[str, str], ...] = ()
-    ignored: int = 0
+    others: tuple[tuple[str, int], ...] = ()
+    unread: tuple[tuple[str, int], ...] = ()
     empty: tuple[str, ...] = ()
     outside: int = 0
+    table: str = ""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -61,6 +66,11 @@ class LabelledImages:
         left_out = f", {len(self.unreadable)} unreadable" if self.unreadable else ""
         counts = some(f"{name}: {number}" for name, number in self.counts().items())
         return f"LabelledImages({len(self)} pictures, {counts}{grouped}{left_out}, root={str(self.root)!r})"
+
+    @property
+    def ignored(self) -> int:
+        """Number of other files: hidden, or not named like a picture."""
+        return sum(count for _, count in self.others)
 
     def counts(self) -> dict[str, int]:
         """Number of pictures of each class."""
@@ -72,13 +82,16 @@ class LabelledImages:
 
     def class_depth(self, index: int) -> int:
         """How many folders of a picture's name lead into that of its class; 0 where it lies in none (a table)."""
-        folders = self.names[index].split("/")[:2][: self.names[index].count("/")]
+        folders = self.names[index].split("/")[:-1]
         label = self.class_names[self.labels[index]]
         return next((depth for depth, folder in enumerate(folders, start=1) if composed(folder) == label), 0)
 
     def typical_side(self, most: int = 200) -> int:
         """Median of the shorter sides in pixels, of at most `most` pictures spread over the set."""
-        return round(float(np.median([min(picture_size(path)) for path in spread(self.paths, most)])))
+        sides = [min(size) for size in map(_size, spread(self.paths, most)) if size]
+        if not sides:
+            raise DataError(f"{self.data}: its files cannot be read any more; look whether the disk is still there")
+        return round(float(np.median(sides)))
 
     def digest(self) -> str:
         """One digest of all pictures and labels, whatever their names and order."""
@@ -179,8 +192,6 @@ def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, v
 
 def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> LabelledImages:
     entries = listing.entries
-    if not entries:
-        raise DataError(f"{data} holds no pictures in class folders; known are {', '.join(sorted(SUFFIXES))}")
     looked = look([entry.path for entry in entries])
     good = [(entry, digest) for entry, (digest, reason) in zip(entries, looked) if not reason]
     unreadable = tuple((entry.name, reason) for entry, (_, reason) in zip(entries, looked) if reason)
@@ -189,7 +200,9 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
     counts = Counter(entry.label for entry, _ in good)
     names = sorted(counts)
     if len(names) < 2 and not lenient:
-        raise DataError(f"{data} has the single class {names[0]!r}; expected two or more folders of pictures")
+        hint = said_by_folders([entry for entry, _ in good]) or said_by_names(entry.name for entry, _ in good)
+        hint = hint or "; expected two or more folders of pictures"
+        raise DataError(f"{data} has the single class {names[0]!r}{hint}")
     lonely = [name for name in names if counts[name] < 2]
     if lonely and not lenient:
         raise DataError(
@@ -208,10 +221,19 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
         root=listing.root,
         data=str(data if is_address(data) else Path(data).resolve()),
         unreadable=unreadable,
-        ignored=listing.ignored,
+        others=listing.others,
+        unread=listing.unread,
         empty=listing.empty,
         outside=listing.outside,
+        table=listing.table,
     )
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    try:
+        return picture_size(path)
+    except PictureError:
+        return None  # it has gone since, which whoever reads it will say
 
 
 def _look_at_all(paths: Sequence[Path]) -> list[tuple[str, str]]:

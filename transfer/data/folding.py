@@ -9,7 +9,8 @@ from numbers import Real
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from transfer.data.splits import Places, Split, as_split, kept_together, require_training
+from transfer.data.places import Places, kept_together
+from transfer.data.splits import Split, as_split, require_training
 from transfer.errors import DataError, OptionError, require_whole
 
 

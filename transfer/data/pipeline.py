@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.data.images import fit_picture, read_picture
-from transfer.errors import PictureError, UnreadablePictures
+from transfer.data.images import read_fitted
+from transfer.errors import DataError, PictureError, UnreachablePicture, UnreadablePictures
 
 if TYPE_CHECKING:
     from transfer.data.folders import LabelledImages
 
 BATCH = 32
+GONE = 0.1  # share of the pictures that may be gone before that is taken for a disk that is
+PAUSE, PAUSES = 1.0, 4  # seconds until a file that is not there is looked for again, and how often that is done in vain
 IN_MEMORY = 1 << 30  # bytes of pixels held in memory; more go to a temporary file
 
 
@@ -38,13 +42,16 @@ class Pictures:
         self.images, self.size, self.fit = images, size, fit
         self._kept = _room((len(images), size, size, 3)) if keep else None
         self._known = np.zeros(len(images), bool)
+        self._gone: set[int] = set()
+        self._pauses = PAUSES
 
     def batches(self, indices: Sequence[int], batch_size: int = BATCH) -> Iterator[np.ndarray]:
         """Yield uint8 batches `(B, S, S, 3)` in the order of `indices`, the last one smaller.
 
         Raises:
-            UnreadablePictures: after the last batch, for files that could not be decoded; in their
+            UnreadablePictures: after the last batch, for files that could not be decoded or are gone; in their
                 place stand black pictures.
+            DataError: more than a tenth of all files are gone.
         """
         indices = np.asarray(indices)
         parts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
@@ -62,6 +69,8 @@ class Pictures:
                         batch[row] = future.result()
                     except PictureError as error:
                         failed.append((int(index), str(error)))
+                        if isinstance(error, UnreachablePicture):
+                            self._count_gone(int(index), pool)
                 yield batch
         if failed:
             listed = "; ".join(f"{self.images.names[i]} {reason}" for i, reason in failed[:5])
@@ -88,12 +97,37 @@ class Pictures:
         if self._known[index]:
             return self._kept[index]
         # What is kept of a picture, here and on disk, is kept by the content that it was listed with.
-        picture = read_picture(self.images.paths[index], self.images.digests[index])
-        picture = fit_picture(picture, self.size, self.fit)
+        file = self.images.paths[index], self.size, self.fit, self.images.digests[index]
+        try:
+            picture = read_fitted(*file)
+        except UnreachablePicture:
+            picture = self._read_again(file)
         if self._kept is not None:
             self._kept[index] = picture
             self._known[index] = True
         return picture
+
+    def _read_again(self, file: tuple[Path, int, str, str]) -> np.ndarray:
+        """Read a file that was not there a moment ago; a disk that stays away is not waited for again and again."""
+        if self._pauses:
+            time.sleep(PAUSE)
+        try:
+            picture = read_fitted(*file)
+        except UnreachablePicture:
+            self._pauses = max(0, self._pauses - 1)
+            raise
+        self._pauses = PAUSES
+        return picture
+
+    def _count_gone(self, index: int, pool: ThreadPoolExecutor) -> None:
+        self._gone.add(index)
+        if len(self._gone) > max(1, GONE * len(self.images)):
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise DataError(
+                f"{len(self._gone)} of {len(self.images)} pictures are gone since they were listed, the last of them "
+                f"{self.images.names[index]}; look whether their disk is still there and start again: what was "
+                "computed so far is kept"
+            )
 
 
 def _room(shape: tuple[int, ...]) -> np.ndarray | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transfer.data.images import read_picture, upright_rgb
+from transfer.data.images import read_picture
+from transfer.data.rgb import upright_rgb
 from transfer.errors import DataError, PictureError, first_line
 
 Source = str | Path | bytes | Image.Image | np.ndarray

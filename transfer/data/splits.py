@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
 
-from transfer.data.together import joined
+from transfer.data.part_names import PARTS
+from transfer.data.places import Places, kept_together
 from transfer.errors import DataError, OptionError, require_whole
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -102,23 +101,6 @@ def split_by_content(
     return as_split(part, notes, "given" if named else "content", digests)
 
 
-def kept_together(digests: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
-    """What must not be divided, a name for each picture: its content, or its group and all that share contents with it.
-
-    Args:
-        digests: one content digest a picture.
-        groups: one name a picture, `""` for no group; or `None`.
-    """
-    if not groups:
-        return np.array(digests)
-    names = [f"group {group}" if group else digest for digest, group in zip(digests, groups)]
-    found, unit = np.unique(names, return_inverse=True)
-    first, last = joined(digests, groups), np.zeros(len(names), int)
-    # The last in order names them all: a group, which sorts behind the digits of a digest.
-    np.maximum.at(last, first, unit)
-    return found[last[first]]
-
-
 def leaks(units: Sequence[str], part: np.ndarray) -> list[str]:
     """One sentence for each two parts that hold pictures of the same content or group.
 
@@ -186,69 +168,6 @@ def digest_in_order(digests: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
 
 
-class Places:
-    """What is kept together, each unit with its number in 0..1.
-
-    Attributes:
-        units: `(N,)` numbers, the same for what is kept together.
-        labels: `(N,)` class indices.
-        number: `(N,)` in 0..1, by a hash of the unit's name and the seed.
-    """
-
-    def __init__(self, units: Sequence[str], labels: np.ndarray, seed: int | str):
-        names, self.units = np.unique(units, return_inverse=True)
-        self.labels = labels
-        self.number = np.array([_fraction(f"{seed}\0{name}") for name in names])[self.units]
-
-    def rescue(
-        self, part: np.ndarray, class_names: Sequence[str], wanted: Sequence[str], kept: Sequence[str] = ()
-    ) -> list[str]:
-        """In `part` `(N,)`, give classes without a picture in a wanted part the nearest unit in order of another.
-
-        For training it comes from any part that is not `kept` as it is; else from training, or for the
-        test from validation, and no move takes the last training picture of a class.
-        """
-        notes, classes = [], len(class_names)
-        counts = {name: np.bincount(self.labels[part == name], minlength=classes) for name in PARTS}
-        for label, name in enumerate(class_names):
-            for want in wanted:
-                if counts[want][label]:
-                    continue
-                for moved in self._candidates(part, label, want, kept):
-                    leaving = np.bincount(self.labels[moved], minlength=classes)
-                    giver = str(part[moved[0]])
-                    if giver == "train" and np.any(leaving[leaving > 0] == counts["train"][leaving > 0]):
-                        continue
-                    part[moved] = want
-                    counts[giver] -= leaving
-                    counts[want] += leaving
-                    notes.append(
-                        f"class {name!r} had no {want} picture by chance: its next one in order was moved there"
-                    )
-                    break
-        for label, name in enumerate(class_names):
-            mine = self.units[self.labels == label]
-            one_group = len(mine) > 1 == len(set(mine))
-            why = "its pictures are all in one group" if one_group else "it is too small to be split"
-            for want in wanted:
-                if want != "train" and not counts[want][label]:
-                    notes.append(f"class {name!r} has no {want} picture: {why}")
-        return notes
-
-    def _candidates(self, part: np.ndarray, label: int, want: str, kept: Sequence[str]) -> Iterator[np.ndarray]:
-        """Pictures that could go to part `want` for a class, unit by unit, the nearest in order first."""
-        mine = np.flatnonzero((self.labels == label) & ~np.isin(part, kept))
-        if want == "train":
-            mine = mine[np.argsort(-self.number[mine], kind="stable")]
-        else:
-            mine = mine[np.argsort(self.number[mine], kind="stable")]
-            givers = ("train", "validation") if want == "test" else ("train",)
-            mine = np.concatenate([mine[part[mine] == giver] for giver in givers])
-        for first in np.sort(np.unique(self.units[mine], return_index=True)[1]):
-            # Of a unit that a given split has in two parts, only the pictures of the giving part move.
-            yield np.flatnonzero((self.units == self.units[mine[first]]) & (part == part[mine[first]]))
-
-
 def _follow_given(given: np.ndarray, place: Places, validation: float) -> np.ndarray:
     part = np.where(given == "", "train", given).astype("U10")
     if "test" not in given:
@@ -256,7 +175,3 @@ def _follow_given(given: np.ndarray, place: Places, validation: float) -> np.nda
     if "validation" not in part:
         part[(part == "train") & (place.number < validation)] = "validation"
     return part
-
-
-def _fraction(text: str) -> float:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()) / 2**64

@@ -6,17 +6,16 @@ import csv
 import os
 import posixpath
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from transfer.data.part_names import part_named
 from transfer.errors import DataError
 
-PART_NAMES = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+_ONE_LINE = {"label", "group", "split", "part"}  # the name of a file may hold a line break
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,6 @@ class Entry:
     label: str
     group: str = ""
     given: str = ""
-
-
-def part_named(word: str) -> str:
-    """The part that a word such as `Val` stands for, `""` for none."""
-    return PART_NAMES.get(word.strip().lower(), "")
 
 
 def composed(text: str) -> str:
@@ -52,7 +46,7 @@ def is_table(path: Path) -> bool:
 def read_table(table: Path) -> list[Entry]:
     """The pictures of a CSV with the columns `file,label[,group][,split]`, paths below the table."""
     root, entries, missing = table.parent.resolve(), {}, []
-    for line, row in enumerate(read_rows(table, ("file", "label")), start=2):
+    for line, row in read_rows(table, ("file", "label")):
         relative, label = row["file"], row["label"]
         if not relative or not label:
             raise DataError(f"{table}, line {line}: file or label is empty; every row needs both")
@@ -77,19 +71,46 @@ def read_table(table: Path) -> list[Entry]:
     return list(entries.values())
 
 
-def read_rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV that has at least these columns."""
+def read_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a CSV that has at least these columns, each with the number of the line that it begins on.
+
+    Raises:
+        DataError: another file, a column that is there twice, a row with more cells than columns, or a quote
+            that swallows the rows below it.
+    """
+    line = 2
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = _reader(file)
-            if not set(columns) <= set(reader.fieldnames or ()):
-                found = ", ".join(reader.fieldnames or ()) or "nothing"
+            names = list(reader.fieldnames or ())
+            if not set(columns) <= set(names):
+                found = ", ".join(names) or "nothing"
                 raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
-            yield from reader
+            twice = some(name for name, count in Counter(filter(None, names)).items() if count > 1)
+            if twice:
+                raise DataError(f"{table}, line 1: more than one column is called {twice}; keep one")
+            for row in reader:
+                line = reader.line_num - sum(cell.count("\n") for cell in row.values() if isinstance(cell, str))
+                _check_cells(row, f"{table}, line {line}")
+                yield line, row
+                line = reader.line_num + 1  # of the next one, which may not come to its end
     except OSError as error:
         raise DataError(f"{table} cannot be read ({error.strerror}); allow reading it") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        raise DataError(f"{table}, line {line}: {error}; look for a quote without its other half") from error
+    except UnicodeDecodeError as error:
         raise DataError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from error
+
+
+def _check_cells(row: dict[str | None, str], place: str) -> None:
+    if any(row.get(None, ())):
+        raise DataError(
+            f"{place}: {len(row) - 1 + len(row[None])} cells in {len(row) - 1} columns; "
+            "put a text that holds the delimiter into quotes"
+        )
+    for column in _ONE_LINE & set(row):
+        if "\n" in (row[column] or "").strip():
+            raise DataError(f"{place}: {column} goes over several lines; look for a quote without its other half")
 
 
 def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -106,7 +127,7 @@ def read_by_name(table: Path, columns: Sequence[str], known: Iterable[str]) -> d
     if not table.is_file():
         raise DataError(f"{table} does not exist; expected a CSV with the columns {','.join(columns)}")
     known, rows, unknown = set(known), {}, []
-    for row in read_rows(table, columns):
+    for _, row in read_rows(table, columns):
         written = row["file"] or ""
         name = next((spelling for spelling in _spellings(written) if spelling in known), None)
         if name is None:
@@ -137,7 +158,7 @@ def _reader(file: TextIO) -> csv.DictReader:
     file.seek(0)
     # Spreadsheets divide cells by `;` where a comma divides decimals.
     delimiter = ";" if ";" in header and "," not in header else ","
-    return csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
+    return csv.DictReader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
 
 
 def _spellings(written: str) -> Iterator[str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from transfer.data.folders import LabelledImages
-from transfer.data.splits import PARTS, Split, as_split, kept_together, leaks, require_training
-from transfer.data.tables import part_named, read_by_name, some
+from transfer.data.part_names import PARTS, part_named
+from transfer.data.places import kept_together
+from transfer.data.splits import Split, as_split, leaks, require_training
+from transfer.data.tables import read_by_name, some
 from transfer.errors import DataError
 from transfer.reading import run_config
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from transfer.data.folders import LabelledImages
-from transfer.data.images import digest_of
+from transfer.data.picture_files import digest_of
 from transfer.data.splits import Split
 from transfer.data.tables import some
 from transfer.errors import ExportError, OutputError

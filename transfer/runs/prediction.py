@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.data.images import SUFFIXES
-from transfer.data.listing import is_picture, walk
+from transfer.data.folder_files import is_picture, walk
+from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar

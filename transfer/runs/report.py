@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.data.splits import PARTS
+from transfer.data.part_names import PARTS
 from transfer.learning.options import options_of_run
 from transfer.learning.results import best_of, refitted
 from transfer.networks.model_files import load_model
