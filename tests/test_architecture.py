@@ -16,7 +16,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "images", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits", "folding",
         "folders", "written_splits", "pipeline",
     ],
-    "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
+    "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
         "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe",
@@ -31,8 +31,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],
     "runs": [
-        "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
-        "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
+        "graph_images", "records", "kept_results", "exports", "saved_runs", "headlines", "shown_pictures", "report",
+        "saving", "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",
