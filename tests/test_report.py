@@ -241,14 +241,15 @@ def test_what_makes_a_figure_untrustworthy_stands_beside_it(runs, tmp_path):
 
 
 def test_a_caveat_of_one_method_stands_beside_that_method(runs, tmp_path):
-    said = json.loads((runs / "both" / "result.json").read_text())["methods"]
-    said["dense"]["caveats"] = ["of both", "of dense alone"]
-    said["scratch"]["caveats"] = ["of both"]
-    copy = changed(runs / "both", tmp_path / "both", methods=said, caveats=["of the comparison"])
+    told = json.loads((runs / "both" / "result.json").read_text())
+    best, methods = told["best"], told["methods"]
+    (other,) = set(methods) - {best}
+    methods[best]["caveats"], methods[other]["caveats"] = ["of both", "of the best"], ["of both", "of the other"]
+    copy = changed(runs / "both", tmp_path / "both", methods=methods, caveats=["of the comparison"])
     text = words_of(transfer.build_report([copy], tmp_path / "page.html").read_text())
-    assert "Read this figure with care of the comparison of both" in text
-    assert "dense: read this figure with care of dense alone" in text
-    assert text.count("of both") == 1
+    assert "Read this figure with care of the comparison of both of the best" in text
+    assert f"{other}: read this figure with care of the other" in text
+    assert [text.count(f"of {what}") for what in ("both", "the best", "the other")] == [1, 1, 1]
 
 
 def test_a_comparison_says_which_network_is_in_the_run_and_why(runs, page, tmp_path):

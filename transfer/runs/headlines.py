@@ -22,24 +22,26 @@ def headline(saved: Mapping[str, SavedResult], best: str, folds: dict | None) ->
             answers are the figure then, since they cover every picture and not those of one split.
 
     Returns:
-        `accuracy`, `ci95`; `bars`: a dict each with `name`, `accuracy`, `ci95` and `caveats` that are its own;
-        `caveats` of all; `least`: where the scale begins, 0..1; `commonest`: share of the commonest class.
+        `accuracy`, `ci95` and `caveats` of the first figure; `bars`: a dict each with `name`, `accuracy`, `ci95`
+        and those `caveats` that the first figure does not tell for all; `least`: where the scale begins, 0..1;
+        `commonest`: share of the commonest class.
     """
     figures = folds["pooled"] if folds else saved[best].figures
     bars = [_bar(name, each.figures) for name, each in saved.items()]
     if folds:
         bars = [_bar("all folds together", figures), _bar("the network of this run", saved[best].figures)]
-    caveats = [each.figures["caveats"] for each in saved.values()]
-    shared = [caveat for caveat in caveats[0] if all(caveat in others for others in caveats)]
+    caveats = saved[best].figures["caveats"]
+    shared = {caveat for caveat in caveats if all(caveat in each.figures["caveats"] for each in saved.values())}
     for bar in bars:
-        bar["caveats"] = [caveat for caveat in bar["caveats"] if caveat not in shared]
+        told = shared if bar["name"] != best else caveats
+        bar["caveats"] = [caveat for caveat in bar["caveats"] if caveat not in told]
     support = [row["support"] for row in figures["per_class"].values()]
     commonest = max(support) / sum(support)
     return {
         "accuracy": figures["accuracy"],
         "ci95": figures["accuracy_ci95"],
         "bars": bars,
-        "caveats": shared,
+        "caveats": caveats,
         "commonest": commonest,
         "least": np.floor(10 * min(commonest, *(bar["ci95"][0] for bar in bars))) / 10,
     }
