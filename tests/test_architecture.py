@@ -18,7 +18,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "no_classes", "folder_layouts", "name_groups", "listing", "together", "places", "splits", "folding",
         "folders", "written_splits", "pipeline",
     ],
-    "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
+    "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
         "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe",
@@ -34,8 +34,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [
-        "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
-        "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page", "repetition",
+        "graph_images", "records", "kept_results", "exports", "saved_runs", "headlines", "shown_pictures", "report",
+        "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
+        "repetition",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",

@@ -680,11 +680,11 @@ def test_the_command_shows_a_table_writes_the_page_and_gives_json(parted, tmp_pa
 def test_thumbnails_of_many_pictures_are_small_and_no_pictures_need_no_table(parted, clean, tmp_path, monkeypatch):
     check, sides = transfer.check(parted[0]), []
     monkeypatch.setattr(check_page, "thumbnail", lambda picture, side, quality: sides.append(side) or "")
-    for most in (800, 1):
-        monkeypatch.setattr(check_page, "MANY", most)
-        write_check_page(check, tmp_path)
+    write_check_page(check, tmp_path)
+    monkeypatch.setattr(check_page, "SIDES", ((1, 256), (float("inf"), 56)))
+    write_check_page(check, tmp_path)
     assert sides == sorted(sides, reverse=True)
-    assert set(sides) == {check_page.SIDE, check_page.SIDE // 2}
+    assert set(sides) == {256, 56}
     check = transfer.check(clean)
     page = write_check_page(replace(check, findings=check["counts"]), tmp_path).read_text()
     assert "24 pictures of 2 classes" in page

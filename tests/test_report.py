@@ -93,7 +93,7 @@ def test_findings_of_the_check_are_on_the_page(runs, tmp_path):
     ]
     records.write_findings(found, tmp_path / "linear")
     text = transfer.build_report([tmp_path / "linear"], tmp_path / "report.html").read_text()
-    assert "<b>problem:</b> one picture in &lt;two&gt; classes" in text
+    assert 'is-problem">problem:</b> one picture in &lt;two&gt; classes' in text
     assert text.index("(mend it)") < text.index("Also found") < text.index("no alpha")
 
 
@@ -193,6 +193,103 @@ def test_a_run_and_a_comparison_side_by_side(runs):
     named = saved_runs.read_runs([runs / "mlp", runs / "both"])
     assert list(named) == ["mlp", "both: scratch", "both: dense"]
     assert len(saved_runs.same_test_pictures(named)) == 3
+
+
+def changed(run, place, **figures):
+    """A copy of a run whose `result.json` says more."""
+    copy = shutil.copytree(run, place)
+    write_json(copy / "result.json", json.loads((copy / "result.json").read_text()) | figures)
+    return copy
+
+
+def words_of(page):
+    """The text of a page below its contents."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page.partition("<main>")[2]).split())
+
+
+def test_names_that_are_alike_are_told_apart_by_the_end_of_their_paths(runs, tmp_path):
+    copies = [shutil.copytree(runs / name, tmp_path / "deep" / "below" / name / "run") for name in ("linear", "mlp")]
+    assert list(saved_runs.read_runs(copies)) == ["linear/run", "mlp/run"]
+    assert list(saved_runs.read_runs([*copies, runs / "linear"])) == ["linear/run", "mlp/run", f"{runs.name}/linear"]
+
+
+def test_no_absolute_path_is_on_the_page(runs, digits, tmp_path):
+    commands = [f"transfer train {digits[0].root} --out {tmp_path / name}" for name in ("a", "b")]
+    copies = [
+        changed(runs / name, tmp_path / name, command=command) for name, command in zip(("linear", "mlp"), commands)
+    ]
+    text = transfer.build_report(copies, tmp_path / "page.html").read_text()
+    assert str(tmp_path.parent) not in text
+    assert str(digits[0].root) not in text
+    assert f"transfer train …/{digits[0].root.name} --out …/a" in text
+
+
+def test_options_in_which_runs_differ_have_a_row_and_so_has_the_picture_size(runs, tmp_path):
+    text = words_of(transfer.build_report([runs / "linear", runs / "mlp"], tmp_path / "page.html").read_text())
+    assert "picture size 32 px 32 px" in text
+    assert "head linear mlp" in text
+    assert "epochs 1 1" not in text
+
+
+def test_what_makes_a_figure_untrustworthy_stands_beside_it(runs, tmp_path):
+    leaky = "the test part holds pictures of people who are in training, too"
+    page = transfer.build_report([changed(runs / "linear", tmp_path / "run", caveats=[leaky])], tmp_path / "page.html")
+    text = words_of(page.read_text())
+    assert text.count(leaky) == 1
+    assert text.index("Always saying the commonest class") < text.index(leaky) < text.index("What was asked")
+    assert "with care" not in transfer.build_report([runs / "linear"], tmp_path / "page.html").read_text()
+
+
+def test_a_caveat_of_one_method_stands_beside_that_method(runs, tmp_path):
+    told = json.loads((runs / "both" / "result.json").read_text())
+    best, methods = told["best"], told["methods"]
+    (other,) = set(methods) - {best}
+    methods[best]["caveats"], methods[other]["caveats"] = ["of both", "of the best"], ["of both", "of the other"]
+    copy = changed(runs / "both", tmp_path / "both", methods=methods, caveats=["of the comparison"])
+    text = words_of(transfer.build_report([copy], tmp_path / "page.html").read_text())
+    assert "Read this figure with care of the comparison of both of the best" in text
+    assert f"{other}: read this figure with care of the other" in text
+    assert [text.count(f"of {what}") for what in ("both", "the best", "the other")] == [1, 1, 1]
+
+
+def test_a_comparison_says_which_network_is_in_the_run_and_why(runs, page, tmp_path):
+    names = {"scratch", "dense"}
+    (other,) = names - {json.loads((runs / "both" / "result.json").read_text())["best"]}
+    why = "it is cheaper and not worse on the validation pictures"
+    copy = changed(runs / "both", tmp_path / "both", chosen={"method": other, "because": why})
+    text = words_of(transfer.build_report([copy], tmp_path / "page.html").read_text())
+    assert f"The network of this run is the {other} one, because {why}." in text
+    assert f"Class by class ({other})" in text
+    assert "because" not in words_of(page)
+
+
+def test_seconds_that_leave_out_cached_features_say_so(runs, page, tmp_path):
+    copy = changed(runs / "linear", tmp_path / "run", cached=["features"], seconds={"features": 0.01, "total": 2.0})
+    text = words_of(transfer.build_report([copy], tmp_path / "page.html").read_text())
+    assert "seconds 2 features from the cache" in text
+    assert "0.0 from the cache 2.0" in text
+    assert "from the cache" not in page
+
+
+def test_a_run_with_folds_begins_with_all_their_answers(runs, tmp_path):
+    from transfer.evidence.cross_validation import CrossValidation
+
+    fold = {"train": 60, "validation": 10, "test": 20, "accuracy": 0.5, "balanced_accuracy": 0.5, "log_loss": 1.0}
+    pooled = figures_of(3) | {"answers": 30, "pictures": 30}
+    rows = [fold | {"fold": 1}, fold | {"fold": 2, "accuracy": 0.9}]
+    run = shutil.copytree(runs / "linear", tmp_path / "run")
+    CrossValidation(rows, pooled, [["file"]]).write(run)
+    text = words_of(transfer.build_report([run], run / "report.html").read_text())
+    accuracy = f"{100 * pooled['accuracy']:.1f} %"
+    assert f"{accuracy} of 30 answers to 30 pictures are right" in text
+    assert text.index(accuracy) < text.index("the network of this run") < text.index("What was asked")
+    assert "2 60 10 20 90.0 %" in text
+    assert "Class by class (all folds)" in text
+
+
+def test_pictures_can_be_enlarged_without_a_script(page):
+    shown = page.count("data:image/webp")
+    assert shown == len(re.findall(r'<details class="zoom"[^>]*><summary[^>]*><img ', page)) > 0
 
 
 def test_runs_with_other_test_pictures_are_refused(runs, tmp_path):

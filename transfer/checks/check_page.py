@@ -18,8 +18,8 @@ from transfer.writing import whole_file
 PAGE = "check.html"
 SHOWN = 60  # sets of a finding on the page
 SHOWN_OF_SET = 6  # pictures of a set
-SIDE = 112  # pixels of a thumbnail
-MANY = 800  # pictures on a page: with more of them thumbnails are half as wide, so that it stays below 5 MB
+# Pixels of a picture by how many the page has at most, so that it stays below 5 MB: few can be looked at enlarged.
+SIDES = ((200, 256), (800, 112), (float("inf"), 56))
 
 
 def write_check_page(check: Check, folder: str | Path) -> Path:
@@ -38,7 +38,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
     sections = [_section(check, finding) for finding in check.findings]
     shown = sorted({index for section in sections for row in section["rows"] for index in row["indices"]})
     figures = sum(len(row["indices"]) for section in sections for row in section["rows"])
-    side = SIDE // 2 if figures > MANY else SIDE
+    side = next(side for most, side in SIDES if figures <= most)
     with ThreadPoolExecutor() as pool:
         thumbnails = dict(zip(shown, pool.map(lambda i: _thumbnail(check.images.paths[i], side), shown)))
     target, rows = Path(folder) / PAGE, _rows(check, shown)

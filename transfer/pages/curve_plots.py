@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from transfer.pages.plots import COLOURS, INK
+from transfer.pages.plots import COLOURS, INK, legend_above
+
+APART = 0.08  # of the axis: two ticks that are nearer than that would write over each other
 
 
 def draw_learning_curve(figure: Figure, said: dict) -> None:
@@ -35,32 +40,44 @@ def draw_learning_curve(figure: Figure, said: dict) -> None:
             axes.plot(x[known], 100 * (1 - curve["error"][known]), color=colour, linewidth=1.6)
             axes.plot(x[~known], 100 * (1 - curve["error"][~known]), color=colour, linewidth=1.6, linestyle=":")
             axes.fill_between(x, 100 * (1 - curve["high"]), 100 * (1 - curve["low"]), color=colour, alpha=0.15, lw=0)
-    sizes = [row for row in said["means"] if row["method"] == methods[0]]
-    ticks = [row["images"] / said["classes"] for row in sizes]
     axes.set_xscale("log")
-    axes.set_xticks(ticks, [str(row["per_class"]) for row in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.set(xlabel="training pictures a class", ylabel="test accuracy in %")
+    sizes = [row for row in said["means"] if row["method"] == methods[0]]
+    _name_sizes(axes, [row["images"] / said["classes"] for row in sizes], [str(row["per_class"]) for row in sizes])
     axes.grid(color=INK, alpha=0.2)
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
+    legend_above(axes)
+
+
+def _name_sizes(axes: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    """Name the sizes on the axis from the largest down; one too near to the next keeps its place without a name."""
+    low, high = np.log(axes.get_xlim())
+    shown, last = [], np.inf
+    for place, name in sorted(zip(places, names), reverse=True):
+        at = (np.log(place) - low) / (high - low)
+        shown.append((place, name if last - at >= APART else ""))
+        last = at if shown[-1][1] else last
+    axes.set_xticks(*zip(*shown))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def draw_accuracy_against_cost(figure: Figure, said: dict) -> None:
     """Cross-validated accuracy against milliseconds a picture, with the Pareto front; `said`: `backbones.json`."""
     axes = figure.subplots()
+    times = [row["milliseconds"] for row in said["candidates"]]
+    middle = (min(times) * max(times)) ** 0.5
     for row in said["candidates"]:
         x, y = row["milliseconds"], 100 * row["accuracy"]
         chosen = row["label"] == said["recommended"]
         axes.plot([x, x], [100 * end for end in row["ci95"]], color=COLOURS[0], linewidth=1.5, alpha=0.7)
         axes.plot(x, y, "o", color=COLOURS[1 if chosen else 0], markersize=9 if chosen else 6)
-        name = f"{row['label']}, {row['image_size']} px" + (" (recommended)" if chosen else "")
-        axes.annotate(name, (x, y), (7, 4), textcoords="offset points", fontsize=8, color=INK)
+        name = f"{row['label']}, {row['image_size']} px" + ("\n(recommended)" if chosen else "")
+        place, side = ((-7, 4), "right") if x > middle else ((7, 4), "left")  # towards the middle, where there is room
+        axes.annotate(name, (x, y), place, textcoords="offset points", fontsize=9, color=INK, ha=side)
     front = sorted((row["milliseconds"], 100 * row["accuracy"]) for row in said["candidates"] if row["on_front"])
     axes.step(*zip(*front), where="post", color=INK, alpha=0.6, linewidth=1, linestyle="--")
     axes.set_xscale("log")
-    times = [row["milliseconds"] for row in said["candidates"]]
-    axes.set_xlim(min(times) / 1.6, max(times) * 3)  # room for the names, and for two labels at least
+    axes.set_xlim(min(times) / 1.6, max(times) * 2.2)  # room for two labels at least
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.set(xlabel="milliseconds a picture", ylabel="cross-validated accuracy in %")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import jinja2
 
+from transfer.pages.plots import COLOURS
+from transfer.pages.wording import percent, without_place, without_places
+
 
 def render(template: str, **values: object) -> str:
     """Fill a template of `transfer/pages/templates` as HTML; a missing value is an error."""
@@ -14,4 +17,6 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(values)
+    environment.filters |= {each.__name__: each for each in (percent, without_place, without_places)}
+    # Headings add themselves to the contents, see `parts.html`.
+    return environment.get_template(template).render(values, contents=[], colours=COLOURS)

@@ -3,54 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 from rich.cells import cell_len
 
-from transfer.pages.plots import COLOURS, INK
+from transfer.pages.plots import COLOURS, INK, legend_above
 
 MOST_NAMES = 30  # more names than that cannot be read beside each other
 LEAST, MOST = 20, 10  # classes drawn where there are too many: the worst and the best
 
 
-def draw_accuracies(figure: Figure, methods: dict[str, dict]) -> None:
-    """One point a method with its 95 % interval, the first method on top."""
+def draw_losses(figure: Figure, histories: dict[str, list[dict]]) -> None:
+    """Loss by epoch, a colour a network: validation drawn through, training dotted."""
+    axes = _by_epoch(figure, histories, "loss", 1)
+    axes.set(ylabel="loss", yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_accuracies(figure: Figure, histories: dict[str, list[dict]]) -> None:
+    """The same of accuracy."""
+    _by_epoch(figure, histories, "accuracy", 100).set(ylabel="accuracy in %")
+
+
+def _by_epoch(figure: Figure, histories: dict[str, list[dict]], key: str, factor: float) -> Axes:
     axes = figure.subplots()
-    for row, method in enumerate(methods.values()):
-        low, high = (100 * end for end in method["accuracy_ci95"])
-        axes.plot([low, high], [row, row], color=COLOURS[row % len(COLOURS)], linewidth=5, alpha=0.45)
-        axes.plot(100 * method["accuracy"], row, "o", color=COLOURS[row % len(COLOURS)], markersize=9)
-    axes.set(
-        yticks=range(len(methods)), yticklabels=map(_short, methods), xlabel="accuracy in %, with its 95 % interval"
-    )
-    axes.set_ylim(len(methods) - 0.4, -0.6)
-    axes.grid(axis="x", color=INK, alpha=0.2)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-
-
-def draw_histories(figure: Figure, histories: dict[str, list[dict]]) -> None:
-    """Loss and accuracy by epoch, a colour a method: validation drawn through, training dotted."""
-    left, right = figure.subplots(1, 2)
-    for row, (name, epochs) in enumerate(histories.items()):
-        colour, numbers = COLOURS[row % len(COLOURS)], range(1, len(epochs) + 1)
+    for row, epochs in enumerate(histories.values()):
+        numbers = range(1, len(epochs) + 1)
         marker = "o" if len(epochs) == 1 else None  # one point makes no line
-        for axes, key, factor in ((left, "loss", 1), (right, "accuracy", 100)):
-            for column, style in ((key, ":"), (f"val_{key}", "-")):
-                values = [factor * epoch.get(column, np.nan) for epoch in epochs]
-                axes.plot(numbers, values, style, marker=marker, color=colour, linewidth=1.6)
-        right.plot([], [], color=colour, label=_short(name))
-    left.set(xlabel="epoch", ylabel="loss", yscale="log")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    left.yaxis.set_minor_formatter(NullFormatter())
-    right.set(xlabel="epoch", ylabel="accuracy in %")
-    for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(color=INK, alpha=0.2)
-        axes.spines[["top", "right"]].set_visible(False)
-    right.legend(frameon=False, labelcolor=INK, fontsize=9)
+        for column, style in ((key, ":"), (f"val_{key}", "-")):
+            values = [factor * epoch.get(column, np.nan) for epoch in epochs]
+            axes.plot(numbers, values, style, marker=marker, color=COLOURS[row % len(COLOURS)], linewidth=1.8)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(color=INK, alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def draw_confusion(figure: Figure, method: dict) -> None:
@@ -65,16 +56,17 @@ def draw_confusion(figure: Figure, method: dict) -> None:
     if len(names) > MOST_NAMES:
         axes.set(xticks=[], yticks=[])
         return
-    long = len(names) > 6 or max(map(cell_len, names)) > 10  # a Chinese letter is as wide as two
-    axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=90 if long else 0)
+    slanted = max(map(cell_len, names)) * len(names) > 30  # a Chinese letter is as wide as two
+    how = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(range(len(names)), [_short(name) for name in names], **how)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, count, ha="center", va="center", fontsize=9 if len(names) < 16 else 6, color=INK)
+        axes.text(column, row, count, ha="center", va="center", fontsize=10 if len(names) < 16 else 7, color=INK)
 
 
 def confusion_side(classes: int) -> float:
     """Side of that plot in inches."""
-    return min(9.0, 2.4 + 0.5 * classes)
+    return min(9.0, 2.0 + 0.4 * classes)
 
 
 def draw_classes(figure: Figure, method: dict) -> None:
@@ -97,7 +89,7 @@ def draw_classes(figure: Figure, method: dict) -> None:
     axes.grid(axis="x", color=INK, alpha=0.2)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    legend_above(axes)
 
 
 def classes_height(classes: int) -> float:

@@ -21,6 +21,7 @@ from transfer.networks.model_files import load_model
 from transfer.networks.taps import open_network
 from transfer.pages import drawing
 from transfer.pages.rendering import render
+from transfer.pages.wording import percent
 from transfer.reading import run_config
 from transfer.runs import explain_sections
 from transfer.runs.explain_sections import Section
@@ -83,7 +84,7 @@ def explain(
     about = (
         f"{model.count_params():,} weights, pictures of {pixels.shape[1]} pixels, method {config['options']['method']}"
     )
-    written = _write(folder, overwrite, sections, f"Inside {run.name}", about)
+    written = _write(folder, overwrite, sections, f"Inside {run.resolve().name}", about)
     return {"page": str(folder / PAGE), "files": written, "pictures": rows, "layers": list(network.taps)}
 
 
@@ -119,11 +120,11 @@ def _looked(
             method=seen.method,
             agreement=seen.agreement,
         )
-        title = f"{path.name}: {said['predicted']} ({said['probability']:.0%})"
+        title = f"{path.name}: {said['predicted']} ({percent(said['probability'])})"
         if said["true"] is not None:
             title += ", rightly" if said["true"] == said["predicted"] else f", but it is {said['true']}"
         if said["explained"] != said["predicted"]:
-            title += f"; what speaks for {said['explained']} ({values[classes[number]]:.0%})"
+            title += f"; what speaks for {said['explained']} ({percent(values[classes[number]])})"
         rows.append(said)
         sections.append(explain_sections.looked(pixels[number], seen, number + 1, title))
     return rows, sections

@@ -15,21 +15,24 @@ from transfer.learning.results import best_of, refitted
 from transfer.networks.model_files import load_model
 from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
+from transfer.pages.curve_plots import draw_accuracy_against_cost, draw_learning_curve
 from transfer.pages.plots import svg
 from transfer.pages.rendering import render
 from transfer.reading import read_json, trained_on
-from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures
+from transfer.runs.headlines import differing_options, headline
+from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures, short_names
 from transfer.runs.shown_pictures import describe_pictures, explain_pictures, least_certain, worst_mistakes
 from transfer.statistics.differences import in_words, paired_differences
 from transfer.writing import whole_file
 
-# Files that a run may hold besides: NAME.json, whose sentences are `in_words`, and the plot NAME.svg.
+# Files NAME.json that a run may hold besides, whose sentences are `in_words`: heading, plot and its height in inches.
 MORE = {
-    "learning_curve": "With fewer and with more pictures",
-    "backbones": "Which backbone",
-    "cross_validation": "Over several splits",
+    "cross_validation": ("Over several splits", None, 0),
+    "learning_curve": ("With fewer and with more pictures", draw_learning_curve, 3.6),
+    "backbones": ("Which backbone", draw_accuracy_against_cost, 3.6),
 }
 CONFUSIONS = 12
+NARROW = 12  # classes whose matrix can be read on a telephone; a larger one is moved sideways there
 
 
 def write_report(folder: str | Path, model: keras.Model | None = None) -> Path:
@@ -62,33 +65,43 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     """
     folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     saved = read_runs(folders)
-    best = best_of({name: each.figures["validation"] for name, each in saved.items()})
+    best, because = _chosen(folders, saved)
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
     methods = {name: each.figures | {"refitted": _refitted(each)} for name, each in saved.items()}
+    histories = {name: each.history() for name, each in saved.items()}
     context = {
-        "title": f"{Path(trained_on(chosen.config)).name}: {', '.join(saved)}",
+        "data_name": Path(trained_on(chosen.config)).name,
         "data": trained_on(chosen.config),
         "methods": methods,
         "best": best,
+        "because": because,
         "chosen": methods[best],
         "config": chosen.config,
         "commands": list(dict.fromkeys(each.figures["command"] for each in saved.values() if each.figures["command"])),
+        "differing": differing_options(saved),
         "differences": differences,
         "in_words": said,
         "parts": _class_counts(chosen),
         "notes": sorted({note for each in saved.values() for note in each.figures["notes"]}),
         "findings": _findings(folders),
-        "curves": svg(draw.draw_histories, {name: each.history() for name, each in saved.items()}),
+        "curves": [svg(plot, histories, 3.0) for plot in (draw.draw_losses, draw.draw_accuracies)],
         "layers": describe_layers(model),
-        "more": [row for folder in folders for row in _more(folder)],
+        "more": [row for folder, name in zip(folders, short_names(folders)) for row in _more(folder, name, folders)],
     }
     if chosen.figures["accuracy"] is not None:
-        context |= _tested(saved, chosen, model)
+        context |= _tested(saved, best, model, _folds(folders, saved))
     with whole_file(Path(page)) as partial:
         partial.write_text(render("report.html", **context), encoding="utf-8", errors="backslashreplace")
     return Path(page)
+
+
+def _chosen(folders: Sequence[Path], saved: dict[str, SavedResult]) -> tuple[str, str]:
+    """(the network that the page is about, why): what a comparison says of its own choice, else by validation."""
+    if len(folders) == 1 and (said := read_json(folders[0] / "result.json").get("chosen")):
+        return said["method"], said["because"]
+    return best_of({name: each.figures["validation"] for name, each in saved.items()}), ""
 
 
 def _compared(folders: Sequence[Path], saved: dict[str, SavedResult]) -> tuple[list[dict], list[str]]:
@@ -105,21 +118,29 @@ def _refitted(run: SavedResult) -> bool:
     return refitted(options["method"], options_of_run(options), run.figures["images"]["validation"])
 
 
-def _tested(saved: dict[str, SavedResult], chosen: SavedResult, model: keras.Model) -> dict:
-    """What there is to show only where there were test pictures."""
-    figures, tested = chosen.figures, chosen.tested
-    classes = len(figures["classes"])
-    mistakes = worst_mistakes(tested)
-    unsure = least_certain(tested, without=mistakes)
+def _folds(folders: Sequence[Path], saved: dict[str, SavedResult]) -> dict | None:
+    """What the folds of a run say, where the page is about that one network."""
+    path = folders[0] / "cross_validation.json"
+    return read_json(path) if len(saved) == 1 and path.is_file() else None
+
+
+def _tested(saved: dict[str, SavedResult], best: str, model: keras.Model, folds: dict | None) -> dict:
+    """What there is to show only where there were test pictures; classes and confusions over all folds."""
+    chosen = saved[best]
+    answered = folds["pooled"] if folds else chosen.figures
+    classes, side = len(answered["classes"]), draw.confusion_side(len(answered["classes"]))
+    mistakes = worst_mistakes(chosen.tested)
+    unsure = least_certain(chosen.tested, without=mistakes)
     used, explained = explain_pictures(chosen, model, [*mistakes, *unsure])
-    methods = {name: each.figures for name, each in saved.items()}
     return {
-        "commonest": max(row["support"] for row in figures["per_class"].values()) / len(tested.labels),
-        "bars": svg(draw.draw_accuracies, methods, 0.8 + 0.4 * len(methods)) if len(methods) > 1 else "",
-        "classes_plot": svg(draw.draw_classes, figures, draw.classes_height(classes)),
-        "confusion": svg(draw.draw_confusion, figures, draw.confusion_side(classes), draw.confusion_side(classes) + 1),
-        "confusions": _confusions(figures),
-        "reliability": svg(draw.draw_reliability, figures, 4.2, 4.6),
+        "headline": headline(saved, best, folds),
+        "folds": folds,
+        "answered": answered,
+        "classes_plot": svg(draw.draw_classes, answered, draw.classes_height(classes)),
+        "confusion": svg(draw.draw_confusion, answered, side, side + 1),
+        "matrix": (f"{22 * classes}px" if NARROW < classes <= draw.MOST_NAMES else "0", f"{side + 1:.1f}in"),
+        "confusions": _confusions(answered),
+        "reliability": svg(draw.draw_reliability, chosen.figures, 4.2, 4.6),
         "mistakes": describe_pictures(chosen, mistakes),
         "unsure": describe_pictures(chosen, unsure),
         "looked_with": used,
@@ -153,12 +174,18 @@ def _findings(folders: Sequence[Path]) -> list[dict]:
     return list({row["message"]: row for path in files for row in read_json(path)["findings"]}.values())
 
 
-def _more(folder: Path) -> list[dict]:
-    """What else was found in this run, with its plot."""
+def _more(folder: Path, name: str, folders: Sequence[Path]) -> list[dict]:
+    """What else was found in this run, with its plot, drawn anew from the figures."""
     rows = []
-    for name, heading in MORE.items():
-        said, plot = folder / f"{name}.json", folder / f"{name}.svg"
-        if said.is_file():
-            picture = plot.read_text(encoding="utf-8") if plot.is_file() else ""
-            rows.append({"heading": heading, "in_words": read_json(said).get("in_words", []), "plot": picture})
+    for file, (heading, plot, height) in MORE.items():
+        if (path := folder / f"{file}.json").is_file():
+            said = read_json(path)
+            rows.append(
+                {
+                    "heading": heading if len(folders) == 1 else f"{heading}: {name}",
+                    "in_words": said.get("in_words", []),
+                    "folds": said.get("folds", []),
+                    "plot": svg(plot, said, height) if plot else "",
+                }
+            )
     return rows

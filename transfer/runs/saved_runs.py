@@ -16,6 +16,8 @@ from transfer.errors import DataError, ModelFileError, first_line
 from transfer.reading import read_json, read_rows, run_config
 from transfer.statistics.differences import Answers
 
+UNKNOWN_BEFORE = {"caveats": [], "cached": []}  # figures that older runs do not tell
+
 
 class Tested(NamedTuple):
     """The answers to the test part: `(N,)` file names and class indices, `(N, C)` probabilities."""
@@ -83,11 +85,13 @@ def read_run(folder: Path) -> dict[str, SavedResult]:
     """
     config, said = run_config(folder), read_json(folder / "result.json")
     if "methods" not in said:
-        return {said["method"]: SavedResult(folder, said, config)}
-    return {
-        name: SavedResult(folder / name, figures, run_config(folder / name))
-        for name, figures in said["methods"].items()
-    }
+        return {said["method"]: SavedResult(folder, UNKNOWN_BEFORE | said, config)}
+    of_all, networks = said.get("caveats", []), {}
+    for name, figures in said["methods"].items():
+        figures = UNKNOWN_BEFORE | figures
+        caveats = list(dict.fromkeys([*of_all, *figures["caveats"]]))
+        networks[name] = SavedResult(folder / name, figures | {"caveats": caveats}, run_config(folder / name))
+    return networks
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:
@@ -95,12 +99,18 @@ def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:
     runs = {folder: read_run(folder) for folder in folders}
     if len(runs) == 1:
         return next(iter(runs.values()))
-    short = len({folder.resolve().name for folder in runs}) == len(runs)
     named = {}
-    for folder, methods in runs.items():
-        name = folder.resolve().name if short else str(folder)
+    for name, methods in zip(short_names(list(runs)), runs.values()):
         named |= {name if len(methods) == 1 else f"{name}: {method}": saved for method, saved in methods.items()}
     return named
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """What tells folders apart: the last names of their paths, as few as do it."""
+    paths = [folder.resolve().parts for folder in folders]
+    longest = max(map(len, paths))
+    depth = next((d for d in range(1, longest) if len({path[-d:] for path in paths}) == len(paths)), longest)
+    return [Path(*path[-depth:]).as_posix() for path in paths]
 
 
 def same_test_pictures(saved: Mapping[str, SavedResult]) -> dict[str, Answers]:

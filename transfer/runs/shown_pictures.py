@@ -14,7 +14,8 @@ from transfer.networks.explanation import where_it_looked
 from transfer.pages.drawing import overlay, thumbnail
 from transfer.runs.saved_runs import SavedResult, Tested
 
-SHOWN, EXPLAINED, SIDE = 12, 6, 128  # SIDE in pixels
+SHOWN, EXPLAINED = 12, 6
+SIDE, QUALITY = 256, 60  # pixels, twice as many as are shown at first: a picture can be enlarged
 
 
 def worst_mistakes(tested: Tested, most: int = SHOWN) -> np.ndarray:
@@ -81,4 +82,4 @@ def _thumbnail(path: Path) -> str | None:
 
 def _web(picture: np.ndarray) -> str:
     """A small WebP for an `<img>`."""
-    return thumbnail(picture, SIDE, quality=75)
+    return thumbnail(picture, SIDE, QUALITY)
