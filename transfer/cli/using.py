@@ -94,13 +94,15 @@ def export(
 
 
 def backbones(as_json: option.Json = False) -> None:
-    """The table of pretrained networks."""
+    """The table of pretrained networks: their size, their published accuracy, where their weights are."""
     rows = transfer.list_backbones()
     if as_json:
         return print_json({"backbones": [row._asdict() for row in rows]})
-    table = Table("name", "parameters", "usual size", "from", "weights")
+    table = Table("name", "parameters", "usual size", "from", "ImageNet top-1", "weights")
     for row in rows:
-        table.add_row(row.name, millions(row.parameters), f"{row.image_size} px", f"{row.smallest} px", row.weights)
+        top1 = "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.1%}"
+        sizes = f"{row.image_size} px", f"{row.smallest} px"
+        table.add_row(row.name, millions(row.parameters), *sizes, top1, row.weights)
     out.print(table)
 
 

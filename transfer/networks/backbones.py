@@ -19,7 +19,7 @@ from transfer.networks.architectures import ARCHITECTURES, Architecture, imagene
 from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
 from transfer.networks.model_files import load_feature_network
 from transfer.networks.stages import FEATURES, with_stages
-from transfer.networks.weight_files import existing_file, load_half_precision, load_weights, save_half_precision
+from transfer.networks.weight_files import existing_file, load_half_precision, load_weights
 from transfer.networks.weight_packages import read_package, read_tensors
 
 BUNDLED_LAYERS: list[dict] = [
@@ -112,11 +112,6 @@ def bundled_network(image_size: int | None, layers: Sequence[dict] | None = None
     return scratch.convnet(image_size, layers or BUNDLED_LAYERS, name="bundled")
 
 
-def save_bundled(model: keras.Model, path: Path) -> str:
-    """Write the weights of a bundled network in half precision; returns the digest of the file."""
-    return save_half_precision(model, path)
-
-
 def list_backbones() -> list[BackboneRow]:
     """All backbones with their size, their published accuracy on ImageNet, and where their weights are now."""
     rows = [BackboneRow("bundled", BUNDLED_PARAMETERS, BUNDLED_SIZE, BUNDLED_SMALLEST, None, "bundled")]
@@ -177,7 +172,10 @@ def _from_package(name: str, row: Architecture, image_size: int, weights: str | 
     elif weights != "none":
         path = existing_file(weights, "imagenet")
         if path.suffix == ".pth":
-            set_tensors(model, read_tensors(path.read_bytes(), str(path)))
+            try:
+                set_tensors(model, read_tensors(path.read_bytes(), str(path)))
+            except (KeyError, ValueError) as error:
+                raise WeightsError(f"{path} holds no weights of {name} ({first_line(error)})") from error
         else:
             load_weights(model, path, name)
     return model
