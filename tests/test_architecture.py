@@ -22,8 +22,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "linear_probe",
     ],
     "networks": [
-        "weight_packages", "weight_files", "architectures", "efficientnet_lite", "scratch", "freezing", "copies", "taps",
-        "stages", "model_files", "backbones", "heads", "features", "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
+        "weight_packages", "weight_files", "architectures", "efficientnet_lite", "scratch", "freezing", "copies",
+        "taps", "stages", "model_files", "backbones", "heads", "features", "explanation", "inner_images",
+        "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",

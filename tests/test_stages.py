@@ -131,6 +131,16 @@ def test_gates_and_paddings_are_no_stages():
     assert stages.stage_maps(network)[0]._keras_history.operation.name == gated._keras_history.operation.name
 
 
+@pytest.mark.parametrize("after", [(), (kl.Conv2D(7, 1),)], ids=["averaged", "convolved"])
+def test_one_position_is_no_stage(after):
+    inputs = keras.Input((8, 8, 3))
+    x = kl.GlobalAveragePooling2D(keepdims=True)(kl.Conv2D(5, 3, 2, "same")(inputs))
+    for layer in after:
+        x = layer(x)
+    network = taps.open_network(keras.Model(inputs, kl.Flatten()(x)), copies=True)
+    assert [tensor.shape[1:] for tensor in stages.stage_maps(network)] == ([(4, 4, 5)] if after else [])
+
+
 def test_bad_input(tmp_path):
     dense = scratch.dense_network(16, hidden=(4,))
     dense.save(tmp_path / "dense.keras")

@@ -102,10 +102,7 @@ def test_a_file_that_names_anything_but_tensors_is_refused_and_not_run(torch, tm
         os.system: f"touch {marker}", exec: f"open({str(marker)!r}, 'w')", eval: f"open({str(marker)!r}, 'w')",
     }  # fmt: skip
     bad = Runs(call, commands.get(call, "text"), *(["upper"] if call is getattr else []))
-    if place == "tensors":
-        data = written(torch, OrderedDict(weight=bad), [])
-    else:
-        data = example(torch, **{place: bad})
+    data = written(torch, OrderedDict(weight=bad), []) if place == "tensors" else example(torch, **{place: bad})
     with pytest.raises(WeightsError, match=f"it names .*{call.__name__}, which is no tensor") as caught:
         read_tensors(data, "bad.pth")
     assert not marker.exists()
@@ -126,7 +123,7 @@ def test_a_file_that_names_anything_but_tensors_is_refused_and_not_run(torch, tm
     ],
 )
 def test_damaged_files(torch, damage):
-    with pytest.raises(WeightsError, match="a.pth cannot be read as a file of tensors") as caught:
+    with pytest.raises(WeightsError, match=r"a\.pth cannot be read as a file of tensors") as caught:
         read_tensors(damage(example(torch)), "a.pth")
     assert "\n" not in str(caught.value)
 

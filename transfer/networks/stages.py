@@ -47,18 +47,19 @@ def stage_maps(network: OpenNetwork) -> list[keras.KerasTensor] | None:
     first = next((i for i, call in enumerate(calls) if is_convolution(call.layer)), None)
     if first is None:
         return None
-    trunk = _leading_to(max(i for i, call in enumerate(calls) if _is_map(call.output)), calls)
+    averages = [isinstance(call.layer, kl.GlobalAveragePooling2D) for call in calls]
+    last = max(i for i, call in enumerate(calls) if _is_map(call.output) and not averages[i])
+    trunk = _leading_to(last, calls)
     everything_passes = _passed_by_all(trunk, calls)
     maps = [i for i in trunk if i >= first and _is_map(calls[i].output) and not _pads(calls[i])]
     ends = []
     for sides in _resolutions({_side(calls[i].output) for i in maps}):
         here = [i for i in maps if _side(calls[i].output) in sides]
         common = [i for i in here if i in everything_passes]
-        if common or sides != [1]:  # one position beside the trunk: a gate of squeeze-and-excitation
+        if sides != [1]:  # one position is a gate of squeeze-and-excitation, or what the features are made of
             ends.append(calls[(common or here)[-1]].output)
-    beside = (call for i, call in enumerate(calls) if i not in trunk)
-    averaged = {id(call.input) for call in beside if isinstance(call.layer, kl.GlobalAveragePooling2D)}
-    return [tensor for tensor in ends if id(tensor) not in averaged]
+    taken = {id(call.input) for i, call in enumerate(calls) if averages[i] and i not in trunk}
+    return [tensor for tensor in ends if id(tensor) not in taken]
 
 
 def _leading_to(end: int, calls: Sequence[Call]) -> list[int]:
