@@ -13,7 +13,7 @@ from transfer.networks.architectures import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
 KERAS = [name for name, row in ARCHITECTURES.items() if row.package is None]
-QUICK = ("efficientnet_lite0", "efficientnet_v2_b0", "mobilenet_v2", "mobilenet_v3_small")
+QUICK = ("efficientnet_v2_b0", "mobilenet_v2", "mobilenet_v3_small")
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
 
 

@@ -59,6 +59,7 @@ def test_pictures_enter_as_the_network_was_trained(lite0):
 def test_it_is_a_backbone_like_any_other_with_its_stages_too(lite0, tmp_path):
     backbone = stages.with_stages(lite0)
     np.testing.assert_allclose(backbone(picture())[:, -1280:], lite0(picture()), atol=1e-5)
+    assert [tensor.shape[-1] for tensor in backbone.get_layer("stages").input] == [96, 144, 240, 672, 1280]
     freezing.unfreeze(backbone, 0.3)
     opened = [layer.name for layer in backbone.layers if layer.trainable]
     assert "head_conv" in opened

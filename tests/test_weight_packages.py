@@ -98,9 +98,8 @@ class Runs:
 @pytest.mark.parametrize("call", [os.system, exec, eval, Counter, getattr], ids=lambda call: call.__name__)
 def test_a_file_that_names_anything_but_tensors_is_refused_and_not_run(torch, tmp_path, place, call):
     marker = tmp_path / "was_run"
-    commands = {
-        os.system: f"touch {marker}", exec: f"open({str(marker)!r}, 'w')", eval: f"open({str(marker)!r}, 'w')",
-    }  # fmt: skip
+    touch = f"__import__('pathlib').Path({str(marker)!r}).touch()"
+    commands = {os.system: f"touch {marker}", exec: touch, eval: touch}
     bad = Runs(call, commands.get(call, "text"), *(["upper"] if call is getattr else []))
     data = written(torch, OrderedDict(weight=bad), []) if place == "tensors" else example(torch, **{place: bad})
     with pytest.raises(WeightsError, match=f"it names .*{call.__name__}, which is no tensor") as caught:

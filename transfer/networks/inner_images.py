@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from transfer.errors import LayerError
 from transfer.networks.features import forward
-from transfer.networks.taps import Call, OpenNetwork, is_convolution, open_network
+from transfer.networks.taps import OpenNetwork, Tap, is_convolution, open_network
 
 EDGES = ("vertical edges", "horizontal edges", "edges of any direction")
 _LUMINANCE = (0.299, 0.587, 0.114)
@@ -154,7 +154,7 @@ def _standardised(columns: np.ndarray) -> np.ndarray:
     return centred / np.maximum(centred.std(axis=0), 1e-9)
 
 
-def _map_before(network: OpenNetwork, first: Call) -> keras.KerasTensor:
+def _map_before(network: OpenNetwork, first: Tap) -> keras.KerasTensor:
     """The last map on the way to a layer: what it sees, before it is flattened."""
     seen = network.pictures
     for tap in network.taps.values():

@@ -8,7 +8,7 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import OptionError
-from transfer.networks.taps import Call, OpenNetwork, is_convolution, open_network
+from transfer.networks.taps import OpenNetwork, Tap, is_convolution, open_network
 
 FEATURES = ("last", "stages")
 SAME = 0.75  # of a side: convolutions without padding take off less, strides more
@@ -62,7 +62,7 @@ def stage_maps(network: OpenNetwork) -> list[keras.KerasTensor] | None:
     return [tensor for tensor in ends if id(tensor) not in taken]
 
 
-def _leading_to(end: int, calls: Sequence[Call]) -> list[int]:
+def _leading_to(end: int, calls: Sequence[Tap]) -> list[int]:
     """The calls that a call depends on, with itself, in order."""
     made_by = _made_by(calls)
     found, ahead = set(), {end}
@@ -73,7 +73,7 @@ def _leading_to(end: int, calls: Sequence[Call]) -> list[int]:
     return sorted(found)
 
 
-def _passed_by_all(trunk: Sequence[int], calls: Sequence[Call]) -> set[int]:
+def _passed_by_all(trunk: Sequence[int], calls: Sequence[Tap]) -> set[int]:
     """Of calls in order, those that no path from the picture to the last goes round.
 
     No edge of the graph may lead from before such a call to behind it.
@@ -92,7 +92,7 @@ def _passed_by_all(trunk: Sequence[int], calls: Sequence[Call]) -> set[int]:
     return found
 
 
-def _made_by(calls: Sequence[Call]) -> dict[int, int]:
+def _made_by(calls: Sequence[Tap]) -> dict[int, int]:
     return {id(tensor): i for i, call in enumerate(calls) for tensor in call.outputs}
 
 
@@ -107,7 +107,7 @@ def _resolutions(sides: set[int]) -> list[list[int]]:
     return levels
 
 
-def _pads(call: Call) -> bool:
+def _pads(call: Tap) -> bool:
     return _is_map(call.input) and _side(call.output) > _side(call.input)
 
 

@@ -10,7 +10,7 @@ from transfer.errors import LayerError, unknown_name
 from transfer.networks.copies import take_weights
 
 
-class Call(NamedTuple):
+class Tap(NamedTuple):
     """One layer at work in the graph of a network: the layer, the tensors that go in, those that come out."""
 
     layer: keras.Layer
@@ -38,11 +38,11 @@ class OpenNetwork(NamedTuple):
     """
 
     pictures: keras.KerasTensor
-    calls: list[Call]
+    calls: list[Tap]
     logits: keras.KerasTensor
 
     @property
-    def taps(self) -> dict[str, Call]:
+    def taps(self) -> dict[str, Tap]:
         """Layers by name, each with its last call; one inside a nested model is named `model.layer`."""
         return {call.layer.name: call for call in self.calls}
 
@@ -50,7 +50,7 @@ class OpenNetwork(NamedTuple):
         """A network from pictures to some tensors of the graph; a single one comes without a list."""
         return keras.Model(self.pictures, outputs[0] if len(outputs) == 1 else list(outputs))
 
-    def tap(self, name: str) -> Call:
+    def tap(self, name: str) -> Tap:
         """A layer by its name.
 
         Raises:
@@ -74,7 +74,7 @@ class OpenNetwork(NamedTuple):
                 names.append(name)
         return names
 
-    def first_weighted(self) -> Call:
+    def first_weighted(self) -> Tap:
         """The convolution or fully-connected layer nearest to the picture.
 
         Raises:
@@ -107,8 +107,11 @@ def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
     if not _has_graph(model):
         raise LayerError(f"{model.name} is a {type(model).__name__}; expected a functional or sequential network")
     pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
-    calls: list[Call] = []
-    logits = _run(model, pictures, calls, "", copies)
+    calls: list[Tap] = []
+    twins: dict[int, tuple[keras.Layer, keras.Layer]] = {}
+    logits = _run(model, pictures, calls, twins, "", copies)
+    for layer, twin in twins.values():
+        take_weights(twin, layer)
     return OpenNetwork(pictures, calls, logits)
 
 
@@ -117,34 +120,30 @@ def layer_names(model: keras.Model) -> list[str]:
     return list(open_network(model).taps)
 
 
-def _run(
-    model: keras.Model, inputs: keras.KerasTensor, calls: list[Call], prefix: str, copies: bool
-) -> keras.KerasTensor:
-    """Call all layers of a model in order and note each; returns the output."""
-    copied: list[tuple[keras.Layer, keras.Layer]] = []
+def _run(model: keras.Model, inputs, calls: list[Tap], twins: dict, prefix: str, copies: bool) -> keras.KerasTensor:
+    """Call all layers of a model in order and note each, with the copies that were made; returns the output."""
     last = inputs
 
     def copy(layer):
         if not copies or _has_graph(layer) or not isinstance(layer, keras.Layer):
             return layer
-        twin = type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
-        copied.append((layer, twin))
-        return twin
+        if id(layer) not in twins:  # Keras asks again where a layer is used again
+            twin = type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
+            twins[id(layer)] = layer, twin
+        return twins[id(layer)][1]
 
     def call(layer, *args, **kwargs):
         nonlocal last
         given = [value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)]
         if _has_graph(layer):
-            last = _run(layer, given[0], calls, f"{prefix}{layer.name}.", copies=True)
+            last = _run(layer, given[0], calls, twins, f"{prefix}{layer.name}.", copies=True)
         else:
             last = layer(*args, **kwargs)
-            calls.append(Call(layer, given, keras.tree.flatten(last)))
+            calls.append(Tap(layer, given, keras.tree.flatten(last)))
         return last
 
     graph = keras.Model(model.inputs[0], model.outputs[0])  # a Sequential becomes functional
     keras.models.clone_model(graph, inputs, clone_function=copy, call_function=call)
-    for layer, twin in copied:
-        take_weights(twin, layer)
     # The graph is run in order of depth, and nothing is deeper than its one output.
     return keras.tree.flatten(last)[graph.outputs[0]._keras_history.tensor_index]
 
