@@ -124,7 +124,7 @@ def list_backbones() -> list[BackboneRow]:
 def _where(row: Architecture) -> str:
     if imagenet_file(row):
         return "in a package" if row.package else "in Keras' cache"
-    return row.package.install if row.package else "to be downloaded"
+    return "package to install" if row.package else "to be downloaded"
 
 
 def default_size(name: str) -> tuple[int, int] | None:
