@@ -103,12 +103,12 @@ def test_a_copy_of_a_network_is_changed_and_the_network_is_not(tiny):
 
 
 def test_nested_and_reused_layers_are_found():
-    relu, shared = kl.ReLU(), kl.Conv2D(4, 3, padding="same")
+    relu, twice, outside = kl.ReLU(), kl.Conv2D(4, 3, padding="same"), kl.Conv2D(4, 3, padding="same")
     inner_inputs = keras.Input((12, 12, 4))
-    inner = keras.Model(inner_inputs, relu(kl.Conv2D(6, 3, 2, "same")(shared(shared(inner_inputs)))))
+    inner = keras.Model(inner_inputs, relu(kl.Conv2D(6, 3, 2, "same")(twice(twice(inner_inputs)))))
     inputs = keras.Input((24, 24, 3))
     x = relu(kl.Conv2D(4, 3, 2, "same")(kl.Rescaling(1 / 255)(inputs)))
-    y = shared(inner(shared(x))[..., :4])
+    y = outside(inner(outside(x))[..., :4])
     network = keras.Model(inputs, kl.GlobalAveragePooling2D()(relu(kl.Conv2D(8, 3, 2, "same")(y))))
     model = stages.with_stages(network)
     assert model.output_shape == (None, 4 + 4 + 8)

@@ -108,7 +108,7 @@ def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
         raise LayerError(f"{model.name} is a {type(model).__name__}; expected a functional or sequential network")
     pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
     calls: list[Tap] = []
-    twins: dict[int, tuple[keras.Layer, keras.Layer]] = {}
+    twins: dict[tuple[str, int], tuple[keras.Layer, keras.Layer]] = {}
     logits = _run(model, pictures, calls, twins, "", copies)
     for layer, twin in twins.values():
         take_weights(twin, layer)
@@ -127,10 +127,10 @@ def _run(model: keras.Model, inputs, calls: list[Tap], twins: dict, prefix: str,
     def copy(layer):
         if not copies or _has_graph(layer) or not isinstance(layer, keras.Layer):
             return layer
-        if id(layer) not in twins:  # Keras asks again where a layer is used again
-            twin = type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
-            twins[id(layer)] = layer, twin
-        return twins[id(layer)][1]
+        key = prefix, id(layer)
+        if key not in twins:  # Keras asks again where a layer is used again
+            twins[key] = layer, type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
+        return twins[key][1]
 
     def call(layer, *args, **kwargs):
         nonlocal last
