@@ -100,6 +100,7 @@ def test_backbones_lists_all():
     assert code == 0
     assert "74.9%" in out
     assert "in a package" in out
+    assert "inception_resnet_v2" in out  # the longest name is whole on 80 columns
 
 
 def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):
