@@ -1,11 +1,11 @@
 """Linear probe: logistic regression on frozen features, over folders, backbones and picture sizes.
 
     python benchmarks/probe.py flowers scenes emotions --groups emotions=emotions-groups.csv \
-        --backbones bundled,bundled:none,mobilenet_v2:WEIGHTS.h5 --sizes 64,96
+        --backbones bundled,bundled:none,mobilenet_v2:WEIGHTS.h5 --sizes 64,96 --features last,stages
 
 A backbone is NAME or NAME:WEIGHTS. Features are standardised, C = 0.01, and the mean and standard
 deviation are over `--splits` random divisions into 80 % and 20 %, by group where groups are given.
-`--per-class 10,50,all` trains on so many pictures a class of the 80 %.
+`--per-class 10,50,all` trains on so many pictures a class of the 80 %. `--fit` is that of `transfer train`.
 """
 
 import time
@@ -46,26 +46,30 @@ def main(
     groups: Annotated[list[str] | None, typer.Option(help="FOLDER=CSV")] = None,
     splits: int = 5,
     per_class: str = "all",
+    features: Annotated[str, typer.Option(help="last, stages")] = "last",
+    fit: str = "crop",
 ) -> None:
     tables = dict(row.split("=", 1) for row in groups or [])
     sets = {Path(name).name: transfer.load_images(name, tables.get(Path(name).name)) for name in data}
     amounts = [None if amount == "all" else int(amount) for amount in per_class.split(",")]
-    print("| backbone | px | a class | " + " | ".join(sets) + " | mean | pictures/s |")
-    print("| --- " * (len(sets) + 5) + "|")
+    print("| backbone | features | px | a class | " + " | ".join(sets) + " | mean | pictures/s |")
+    print("| --- " * (len(sets) + 6) + "|")
     for backbone in backbones.split(","):
         name, _, weights = backbone.partition(":")
+        label = f"{name} {Path(weights).name if weights else ''}".strip()
         for size in map(int, sizes.split(",")):
-            network = transfer.load_backbone(name, size, weights or None)
-            started = time.perf_counter()
-            features = [transfer.extract_features(network, images, cache=False) for images in sets.values()]
-            rate = sum(map(len, features)) / (time.perf_counter() - started)
-            label = f"{name} {Path(weights).name if weights else ''}".strip()
-            for amount in amounts:
-                rows = [accuracies(*pair, splits, amount) for pair in zip(features, sets.values())]
-                cells = [f"{100 * np.mean(row):.1f} ± {100 * np.std(row):.1f}" for row in rows]
-                mean = f"{100 * np.mean([np.mean(row) for row in rows]):.1f}"
-                row = [label, str(size), str(amount or "all"), *cells, mean, f"{rate:.0f}"]
-                print("| " + " | ".join(row) + " |", flush=True)
+            for kind in features.split(","):
+                network = transfer.load_backbone(name, size, weights or None, kind)
+                started = time.perf_counter()
+                found = [transfer.extract_features(network, images, None, fit, cache=False) for images in sets.values()]
+                rate = sum(map(len, found)) / (time.perf_counter() - started)
+                for amount in amounts:
+                    rows = [accuracies(*pair, splits, amount) for pair in zip(found, sets.values())]
+                    cells = [f"{100 * np.mean(row):.1f} ± {100 * np.std(row):.1f}" for row in rows]
+                    mean = f"{100 * np.mean([np.mean(row) for row in rows]):.1f}"
+                    width = f"{kind} ({network.output_shape[-1]})"
+                    row = [label, width, str(size), str(amount or "all"), *cells, mean, f"{rate:.0f}"]
+                    print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ def main(
 ) -> None:
     transfer.quiet.import_tensorflow()
     from transfer.data.pipeline import Pictures
-    from transfer.networks import backbones, distillation, pretraining
+    from transfer.networks import distillation, pretraining
+    from transfer.networks.weight_files import save_half_precision
 
     phases, images = pretraining.read_phases(epochs), transfer.load_images(data)
     tested = pretraining.load_tested(test, images) if test else None
@@ -32,7 +33,7 @@ def main(
     model = pretraining.pretrain(pixels, images.labels, folder, pretraining.Pretraining(phases, seed=seed), answers)
     if tested:
         print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, tested, 64):.1%}")
-    digest = backbones.save_bundled(pretraining.without_classifier(model), folder / "bundled.npz")
+    digest = save_half_precision(pretraining.without_classifier(model), folder / "bundled.npz")
     print(f"weights in {folder / 'bundled.npz'}, for transfer/weights/; their digest for BUNDLED_DIGEST: {digest}")
 
 

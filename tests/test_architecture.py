@@ -24,8 +24,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "linear_probe",
     ],
     "networks": [
-        "architectures", "scratch", "freezing", "copies", "taps", "model_files", "backbones", "heads", "features",
-        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
+        "weight_packages", "weight_files", "architectures", "efficientnet_lite", "scratch", "freezing", "copies",
+        "taps", "stages", "model_files", "backbones", "heads", "features", "explanation", "inner_images",
+        "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",

@@ -92,8 +92,15 @@ def test_backbones_lists_all():
     code, out, _ = typed("backbones", "--json")
     rows = json.loads(out)["backbones"]
     assert code == 0
-    assert len(rows) == 41
-    assert {"bundled", "mobilenet_v2", "resnet50"} <= {row["name"] for row in rows}
+    assert len(rows) == 44
+    by_name = {row["name"]: row for row in rows}
+    assert {"bundled", "mobilenet_v2", "resnet50", "efficientnet_lite0"} <= set(by_name)
+    assert by_name["resnet50"]["imagenet_top1"] == 0.749
+    code, out, _ = typed("backbones")
+    assert code == 0
+    assert "74.9%" in out
+    assert "in a package" in out
+    assert "inception_resnet_v2" in out  # the longest name is whole on 80 columns
 
 
 def test_wrong_calls_end_with_one_sentence(digits_folder, tmp_path, trained):

@@ -116,13 +116,16 @@ def export(
 
 
 def backbones(as_json: option.Json = False) -> None:
-    """The table of pretrained networks."""
+    """The table of pretrained networks: their size, their published accuracy, where their weights are."""
     rows = transfer.list_backbones()
     if as_json:
         return print_json({"backbones": [row._asdict() for row in rows]})
-    table = Table("name", "parameters", "usual size", "from", "weights")
+    told = "px: usual picture size, and the smallest; top-1: published accuracy on ImageNet at the usual size"
+    table = Table("name", "parameters", "px", "from", "top-1", "weights", caption=told)
     for row in rows:
-        table.add_row(row.name, millions(row.parameters), f"{row.image_size} px", f"{row.smallest} px", row.weights)
+        top1 = "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.1%}"
+        sizes = str(row.image_size), str(row.smallest)
+        table.add_row(row.name, millions(row.parameters), *sizes, top1, row.weights)
     out.print(table)
 
 

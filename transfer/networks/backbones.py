@@ -1,12 +1,10 @@
-"""Pretrained feature networks: the bundled one, all of `keras.applications`, any `.keras` file."""
+"""Pretrained feature networks: the bundled one, the rows of `architectures`, any `.keras` file."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 import warnings
-import zipfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import resources
@@ -14,12 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from transfer.errors import ImageSizeError, WeightsError, first_line, require_whole, unknown_name
 from transfer.networks import scratch
 from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file, imagenet_folder
+from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
 from transfer.networks.model_files import load_feature_network
+from transfer.networks.stages import FEATURES, with_stages
+from transfer.networks.weight_files import existing_file, load_half_precision, load_weights
+from transfer.networks.weight_packages import read_package, read_tensors
 
 BUNDLED_LAYERS: list[dict] = [
     {"conv": 32, "stride": 2, "bias": False},
@@ -49,10 +50,13 @@ class BackboneRow(NamedTuple):
     parameters: int
     image_size: int
     smallest: int
+    imagenet_top1: float | None
     weights: str
 
 
-def load_backbone(name: str = "bundled", image_size: int | None = None, weights: str | None = None) -> keras.Model:
+def load_backbone(
+    name: str = "bundled", image_size: int | None = None, weights: str | None = None, features: str = "last"
+) -> keras.Model:
     """Load a network that turns raw pictures into features.
 
     Args:
@@ -61,25 +65,36 @@ def load_backbone(name: str = "bundled", image_size: int | None = None, weights:
         image_size: side S of the pictures in pixels; the network's own by default.
         weights: `bundled`, `imagenet`, `none` (random), or the path of a weights file; the best that
             the network has by default. A `.keras` file brings its own.
+        features: `last`, what the network gives, or `stages`, the averages of its maps at the end of each
+            resolution beside it, see `stages.with_stages`.
 
     Returns:
         `keras.Model`, pictures `(B, S, S, 3)` 0..255 to features `(B, D)`, preprocessing inside.
 
     Raises:
-        UnknownNameError: no such backbone.
+        UnknownNameError: no such backbone, or no such features.
         ImageSizeError: S is below what the network takes.
+        OptionError: `stages` of a network without convolutions.
         WeightsError: weights are missing, damaged, of another architecture, or given beside a `.keras` file.
         ModelFileError: the `.keras` file cannot be loaded safely.
     """
     check_name(str(name))
-    if str(name).endswith(".keras"):
+    if features not in FEATURES:
+        raise unknown_name("features", features, FEATURES)
+    model = _load(str(name), image_size, weights)
+    return with_stages(model) if features == "stages" else model
+
+
+def _load(name: str, image_size: int | None, weights: str | None) -> keras.Model:
+    if name.endswith(".keras"):
         if weights is not None:
             raise WeightsError(f"`weights={weights}`: {name} brings its own weights; leave `weights` away")
         return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
     if name == "bundled":
         return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
     row = ARCHITECTURES[name]
-    return _from_applications(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
+    build = _from_package if row.package else _from_applications
+    return build(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
 
 
 def check_name(name: str) -> None:
@@ -97,19 +112,19 @@ def bundled_network(image_size: int | None, layers: Sequence[dict] | None = None
     return scratch.convnet(image_size, layers or BUNDLED_LAYERS, name="bundled")
 
 
-def save_bundled(model: keras.Model, path: Path) -> str:
-    """Write the weights of a bundled network in half precision; returns the digest of the file."""
-    np.savez(path, **{f"w{i}": w.astype(np.float16) for i, w in enumerate(model.get_weights())})
-    return _digest(path.read_bytes())
-
-
 def list_backbones() -> list[BackboneRow]:
-    """All backbones with their size, and whether their weights are on this machine."""
-    rows = [BackboneRow("bundled", BUNDLED_PARAMETERS, BUNDLED_SIZE, BUNDLED_SMALLEST, "bundled")]
+    """All backbones with their size, their published accuracy on ImageNet, and where their weights are now."""
+    rows = [BackboneRow("bundled", BUNDLED_PARAMETERS, BUNDLED_SIZE, BUNDLED_SMALLEST, None, "bundled")]
     for name, row in ARCHITECTURES.items():
-        here = "on this machine" if imagenet_file(row) else "to be downloaded"
-        rows.append(BackboneRow(name, row.parameters, row.image_size, row.smallest, here))
+        facts = row.parameters, row.image_size, row.smallest, row.imagenet_top1
+        rows.append(BackboneRow(name, *facts, _where(row)))
     return rows
+
+
+def _where(row: Architecture) -> str:
+    if imagenet_file(row):
+        return "in a package" if row.package else "in Keras' cache"
+    return "package to install" if row.package else "to be downloaded"
 
 
 def default_size(name: str) -> tuple[int, int] | None:
@@ -138,27 +153,33 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
         if not data.is_file():
             raise WeightsError(f"{BUNDLED_FILE} is missing from the package; install transfer again")
         with resources.as_file(data) as path:
-            _set_half_precision(model, path, BUNDLED_DIGEST)
+            load_half_precision(model, path, BUNDLED_DIGEST)
     elif weights == "imagenet":
         raise WeightsError('the bundled backbone has no ImageNet weights; give `weights="bundled"`, none or a file')
     elif weights != "none":
-        path = _existing(weights, "bundled")
+        path = existing_file(weights, "bundled")
         if path.suffix == ".npz":
-            _set_half_precision(model, path)
+            load_half_precision(model, path)
         else:
-            _load_weights(model, path, "bundled")
+            load_weights(model, path, "bundled")
     return model
 
 
-def _set_half_precision(model: keras.Model, path: Path, digest: str | None = None) -> None:
-    if digest is not None and _digest(path.read_bytes()) != digest:
-        raise WeightsError(f"{path} is damaged: its digest is not that of the shipped weights; install transfer again")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            values = [file[f"w{i}"].astype(np.float32) for i in range(len(file.files))]
-        model.set_weights(values)
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} holds no weights of the bundled network ({first_line(error)})") from error
+def _from_package(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
+    inputs = keras.Input((image_size, image_size, 3), name="pictures")
+    model = keras.Model(inputs, efficientnet_lite(name, row.preprocess(inputs)), name=name)
+    if weights in (None, "imagenet"):
+        set_tensors(model, read_package(row.package))
+    elif weights != "none":
+        path = existing_file(weights, "imagenet")
+        if path.suffix == ".pth":
+            try:
+                set_tensors(model, read_tensors(path.read_bytes(), str(path)))
+            except (KeyError, ValueError) as error:
+                raise WeightsError(f"{path} holds no weights of {name} ({first_line(error)})") from error
+        else:
+            load_weights(model, path, name)
+    return model
 
 
 def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
@@ -170,7 +191,7 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
     if weights not in (None, "imagenet"):
         model = constructor(weights=None, **options)
         if weights != "none":
-            _load_weights(model, _existing(weights, "imagenet"), name)
+            load_weights(model, existing_file(weights, "imagenet"), name)
         return keras.Model(inputs, model.output, name=name)
     folder = imagenet_folder()
     try:
@@ -192,26 +213,3 @@ def _from_applications(name: str, row: Architecture, image_size: int, weights: s
             f"fetch {address} elsewhere and put it into {folder} as {file}, "
             "or give `weights=FILE`, or the bundled backbone"
         ) from error
-
-
-def _load_weights(model: keras.Model, path: Path, name: str) -> None:
-    try:
-        with warnings.catch_warnings():  # Keras names layer after layer that does not fit before it raises
-            warnings.simplefilter("ignore", UserWarning)
-            model.load_weights(path)
-    except Exception as error:  # Keras and h5py raise ValueError, OSError, KeyError and more
-        raise WeightsError(
-            f"{path} holds no weights of {name} without its classifier ({first_line(error)}); "
-            "give a file that belongs to this backbone"
-        ) from error
-
-
-def _existing(weights: str, usual: str) -> Path:
-    path = Path(weights)
-    if not path.is_file():
-        raise WeightsError(f"`weights={weights}`: no such file; expected {usual}, none or a weights file")
-    return path
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -11,11 +11,21 @@ from transfer.networks.copies import take_weights
 
 
 class Tap(NamedTuple):
-    """One layer in the graph of a network: the layer, the tensor that goes in, the one that comes out."""
+    """One layer at work in the graph of a network: the layer, the tensors that go in, those that come out."""
 
     layer: keras.Layer
-    input: keras.KerasTensor
-    output: keras.KerasTensor
+    inputs: list[keras.KerasTensor]
+    outputs: list[keras.KerasTensor]
+
+    @property
+    def input(self) -> keras.KerasTensor:
+        """The first tensor that goes in."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> keras.KerasTensor:
+        """The first tensor that comes out."""
+        return self.outputs[0]
 
 
 class OpenNetwork(NamedTuple):
@@ -23,14 +33,18 @@ class OpenNetwork(NamedTuple):
 
     Attributes:
         pictures: the input, `(B, S, S, 3)` 0..255.
-        taps: layers by name, from the input to the output; one inside a nested model is named
-            `model.layer`.
+        calls: of all layers, from the input to the output; a layer that is used twice is there twice.
         logits: the output, `(B, C)`.
     """
 
     pictures: keras.KerasTensor
-    taps: dict[str, Tap]
+    calls: list[Tap]
     logits: keras.KerasTensor
+
+    @property
+    def taps(self) -> dict[str, Tap]:
+        """Layers by name, each with its last call; one inside a nested model is named `model.layer`."""
+        return {call.layer.name: call for call in self.calls}
 
     def up_to(self, *outputs: keras.KerasTensor) -> keras.Model:
         """A network from pictures to some tensors of the graph; a single one comes without a list."""
@@ -42,9 +56,10 @@ class OpenNetwork(NamedTuple):
         Raises:
             LayerError: there is none of that name; the nearest names are given.
         """
-        if name not in self.taps:
-            raise unknown_name("layer", name, self.taps, LayerError)
-        return self.taps[name]
+        taps = self.taps
+        if name not in taps:
+            raise unknown_name("layer", name, taps, LayerError)
+        return taps[name]
 
     def maps(self) -> list[str]:
         """Layers that give maps of several positions, from the first convolution on; none in a dense network.
@@ -76,7 +91,7 @@ def is_convolution(layer: keras.Layer) -> bool:
     return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
 
 
-def open_network(model: keras.Model) -> OpenNetwork:
+def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
     """Lay a network out as one flat graph.
 
     Layers are shared with `model`, but for those inside nested models: names could clash, so these are
@@ -84,6 +99,7 @@ def open_network(model: keras.Model) -> OpenNetwork:
 
     Args:
         model: functional or sequential, pictures `(B, S, S, 3)` to logits `(B, C)`.
+        copies: make all layers such copies, for a network that is to live on its own.
 
     Raises:
         LayerError: the network is of a class of its own, whose layers Keras does not know.
@@ -91,9 +107,12 @@ def open_network(model: keras.Model) -> OpenNetwork:
     if not _has_graph(model):
         raise LayerError(f"{model.name} is a {type(model).__name__}; expected a functional or sequential network")
     pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
-    taps: dict[str, Tap] = {}
-    logits = _run(model, pictures, taps, prefix="")
-    return OpenNetwork(pictures, taps, logits)
+    calls: list[Tap] = []
+    twins: dict[tuple[str, int], tuple[keras.Layer, keras.Layer]] = {}
+    logits = _run(model, pictures, calls, twins, "", copies)
+    for layer, twin in twins.values():
+        take_weights(twin, layer)
+    return OpenNetwork(pictures, calls, logits)
 
 
 def layer_names(model: keras.Model) -> list[str]:
@@ -101,32 +120,30 @@ def layer_names(model: keras.Model) -> list[str]:
     return list(open_network(model).taps)
 
 
-def _run(model: keras.Model, inputs: keras.KerasTensor, taps: dict[str, Tap], prefix: str) -> keras.KerasTensor:
-    """Call all layers of a model in order and note each; returns the output."""
-    copied: list[tuple[keras.Layer, keras.Layer]] = []
+def _run(model: keras.Model, inputs, calls: list[Tap], twins: dict, prefix: str, copies: bool) -> keras.KerasTensor:
+    """Call all layers of a model in order and note each, with the copies that were made; returns the output."""
     last = inputs
 
     def copy(layer):
-        if not prefix or _has_graph(layer) or not isinstance(layer, keras.Layer):
+        if not copies or _has_graph(layer) or not isinstance(layer, keras.Layer):
             return layer
-        twin = type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
-        copied.append((layer, twin))
-        return twin
+        key = prefix, id(layer)
+        if key not in twins:  # Keras asks again where a layer is used again
+            twins[key] = layer, type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
+        return twins[key][1]
 
     def call(layer, *args, **kwargs):
         nonlocal last
-        first = next(value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor))
+        given = [value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)]
         if _has_graph(layer):
-            last = _run(layer, first, taps, f"{prefix}{layer.name}.")
+            last = _run(layer, given[0], calls, twins, f"{prefix}{layer.name}.", copies=True)
         else:
             last = layer(*args, **kwargs)
-            taps[layer.name] = Tap(layer, first, keras.tree.flatten(last)[0])
+            calls.append(Tap(layer, given, keras.tree.flatten(last)))
         return last
 
     graph = keras.Model(model.inputs[0], model.outputs[0])  # a Sequential becomes functional
     keras.models.clone_model(graph, inputs, clone_function=copy, call_function=call)
-    for layer, twin in copied:
-        take_weights(twin, layer)
     # The graph is run in order of depth, and nothing is deeper than its one output.
     return keras.tree.flatten(last)[graph.outputs[0]._keras_history.tensor_index]
 
