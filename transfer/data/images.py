@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
+from transfer.data.orientation import upright
 from transfer.errors import PictureError, unknown_name
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -27,6 +28,8 @@ MOST_PIXELS = 89_000_000
 
 # Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# A long comment is no reason to refuse a picture: Pillow's limit for one is that for all of them.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 # What Pillow says of odd metadata changes no pixel.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -34,7 +37,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
     """Decode a picture file.
 
-    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF turns it upright.
+    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF or else XMP turns it upright.
 
     Args:
         source: a path, or the bytes of a file.
@@ -189,17 +192,7 @@ def _first_scan(data: bytes) -> int:
 
 def upright_rgb(image: Image.Image) -> Image.Image:
     """An opened picture in mode `RGB`, with the pixels that `read_picture` returns; the same object if it is so."""
-    return _to_rgb(_upright(image))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        image.load()
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-        return ImageOps.exif_transpose(image) if turned else image  # it copies what needs no turning
-    except (SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
-        image.load()  # damaged metadata around sound pixels, or else this raises again
-        return image
+    return _to_rgb(upright(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
