@@ -13,8 +13,8 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "method_names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "images", "augmentation", "archives", "tables", "name_groups", "listing", "together", "splits", "folding",
-        "folders", "written_splits", "pipeline",
+        "orientation", "images", "augmentation", "archives", "tables", "name_groups", "listing", "split_words",
+        "together", "splits", "folding", "folders", "written_splits", "pipeline",
     ],
     "pages": ["drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
@@ -22,8 +22,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "linear_probe",
     ],
     "networks": [
-        "architectures", "scratch", "freezing", "copies", "taps", "model_files", "backbones", "heads", "features",
-        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
+        "architectures", "scratch", "freezing", "copies", "taps", "model_file_sizes", "model_files", "backbones",
+        "heads", "features", "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "duplicates", "crops", "findings", "data_checks", "shortcuts", "marks",
@@ -31,7 +31,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": ["option_checks", "training", "results", "tasks", "backbone_argument", "methods"],
     "runs": [
-        "graph_images", "records", "kept_results", "exports", "saved_runs", "shown_pictures", "report", "saving",
+        "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images", "answer_tables", "run_folders",
+        "records", "kept_results", "export_checks", "exports", "saved_runs", "shown_pictures", "report", "saving",
         "saved_networks", "prediction", "evaluating", "explain_sections", "explain_page", "repetition",
     ],
     "evidence": [

@@ -17,16 +17,19 @@ from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
 from transfer.writing import RUN, check_apart, check_table
 
+_TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
+
 
 def evaluate(
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
-    figures = transfer.evaluate(model, data, groups, csv)
+    figures = transfer.evaluate(model, data, groups, csv, trust)
     if csv:
         _show_written(csv, figures["images"])
     if as_json:
@@ -55,6 +58,7 @@ def predict(
     csv: Annotated[Path | None, typer.Option(help="write a table instead of printing")] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
+    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
@@ -65,7 +69,7 @@ def predict(
         from transfer.runs.prediction import COLUMNS, write_csv
 
         check_table(csv, COLUMNS)
-    rows = transfer.predict(model, pictures, least)
+    rows = transfer.predict(model, pictures, least, trust)
     if csv:
         write_csv(rows, csv)
         _show_written(csv, len(rows))

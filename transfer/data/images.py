@@ -37,7 +37,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
     """Decode a picture file.
 
-    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF or else XMP turns it upright.
+    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF or else
+    XMP turns it upright.
 
     Args:
         source: a path, or the bytes of a file.

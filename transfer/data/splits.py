@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from transfer.data.split_words import rescue_notes
 from transfer.data.together import joined
 from transfer.errors import DataError, OptionError
 
@@ -196,7 +198,7 @@ class Places:
         For training it comes from any part that is not `kept` as it is; else from training, or for the
         test from validation, and no move takes the last training picture of a class.
         """
-        notes, classes = [], len(class_names)
+        classes, moved_to, missing = len(class_names), defaultdict(list), defaultdict(list)
         counts = {name: np.bincount(self.labels[part == name], minlength=classes) for name in PARTS}
         for label, name in enumerate(class_names):
             for want in wanted:
@@ -210,18 +212,15 @@ class Places:
                     part[moved] = want
                     counts[giver] -= leaving
                     counts[want] += leaving
-                    notes.append(
-                        f"class {name!r} had no {want} picture by chance: its next one in order was moved there"
-                    )
+                    moved_to[want].append(name)
                     break
         for label, name in enumerate(class_names):
             mine = self.units[self.labels == label]
             one_group = len(mine) > 1 == len(set(mine))
-            why = "its pictures are all in one group" if one_group else "it is too small to be split"
             for want in wanted:
                 if want != "train" and not counts[want][label]:
-                    notes.append(f"class {name!r} has no {want} picture: {why}")
-        return notes
+                    missing[want, one_group].append(name)
+        return rescue_notes(moved_to, missing)
 
     def _candidates(self, part: np.ndarray, label: int, want: str, kept: Sequence[str]) -> Iterator[np.ndarray]:
         """Pictures that could go to part `want` for a class, unit by unit, the nearest in order first."""

@@ -57,7 +57,7 @@ def _by_palette(file: File, rows, bits, width, of_os2):
     index = tf.bitwise.bitwise_and(index, tf.cast(2**bits - 1, tf.uint8))
     each = tf.where(of_os2, tf.constant(3, tf.int64), 4)
     palette = 14 + file.number(14, 4, True) + each * tf.range(256, dtype=tf.int64)
-    colours = tf.stack([file.number(palette + i, 1) for i in (2, 1, 0)], 1)
+    colours = file.numbers(palette[:, None] + [2, 1, 0], 1)
     return _opaque(tf.gather(tf.cast(colours, tf.uint8), tf.cast(index, tf.int32)))
 
 

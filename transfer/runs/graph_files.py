@@ -11,21 +11,29 @@ class File:
     """The bytes of a file as numbers; behind its end are zeros.
 
     Attributes:
-        data: scalar string tensor; bytes: `(N,)` uint8; size: N, int64.
+        data: scalar string tensor; size: its bytes, int64.
     """
 
     def __init__(self, data):
         self.data = data
-        self.bytes = tf.io.decode_raw(data, tf.uint8)
-        self.size = tf.size(self.bytes, tf.int64)
+        self.size = tf.cast(tf.strings.length(data), tf.int64)
+        self._padded = tf.strings.join([data, b"\0\0\0\0"])
 
     def number(self, position, length: int, little=False):
-        """Whole numbers of `length` bytes at the int64 positions, of any shape."""
-        places = tf.cast(position, tf.int64)[..., None] + tf.range(length, dtype=tf.int64)
+        """The whole number of 1, 2 or 4 bytes at an int64 position: few operations, as it is asked for everywhere."""
+        start = tf.minimum(tf.cast(position, tf.int64), self.size)
+        part = tf.strings.substr(self._padded, start, tf.constant(length, tf.int64))
+        kind = {1: tf.uint8, 2: tf.uint16, 4: tf.int32}[length]
+        value = tf.cast(tf.io.decode_raw(part, kind, little_endian=little)[0], tf.int64)
+        return value % (1 << 32) if length == 4 else value
+
+    def numbers(self, positions, length: int, little=False):
+        """Whole numbers of `length` bytes at int64 positions of any shape; `little` may be a tensor."""
+        places = positions[..., None] + tf.range(length, dtype=tf.int64)
         inside = (places >= 0) & (places < self.size)
-        values = tf.where(inside, tf.cast(tf.gather(self.bytes, tf.where(inside, places, 0)), tf.int64), 0)
+        values = tf.gather(tf.io.decode_raw(self._padded, tf.uint8), tf.where(inside, places, self.size))
         rising = tf.constant([256**i for i in range(length)], tf.int64)
-        return tf.reduce_sum(values * tf.where(little, rising, rising[::-1]), -1)
+        return tf.reduce_sum(tf.cast(values, tf.int64) * tf.where(little, rising, rising[::-1]), -1)
 
     def signed(self, position):
         """The whole number of four bytes at a position, smallest byte first, below zero from 2^31 on."""
@@ -61,11 +69,11 @@ class File:
         """
         tiff = exif + tf.where(self.holds(exif, b"Exif\0\0"), tf.constant(6, tf.int64), 0)
         little = self.holds(tiff, b"I")
-        directory = tiff + self.number(tiff + 4, 4, little)
-        entries = directory + 2 + 12 * tf.range(tf.minimum(self.number(directory, 2, little), 256))
-        entries = tf.boolean_mask(entries, self.number(entries, 2, little) == _ORIENTATION_TAG)[:1]
-        kind = self.number(entries + 2, 2, little)
-        values = tf.where(kind == _SHORT, self.number(entries + 8, 2, little), self.number(entries + 8, 4, little))
+        directory = tiff + self.numbers(tiff + 4, 4, little)
+        entries = directory + 2 + 12 * tf.range(tf.minimum(self.numbers(directory, 2, little), 256))
+        entries = tf.boolean_mask(entries, self.numbers(entries, 2, little) == _ORIENTATION_TAG)[:1]
+        kind = self.numbers(entries + 2, 2, little)
+        values = tf.where(kind == _SHORT, self.numbers(entries + 8, 2, little), self.numbers(entries + 8, 4, little))
         values = tf.where((kind == _SHORT) | (kind == _LONG), values, 1)
         return tf.reduce_max(tf.concat([values, _by_xmp(xmp)[tf.size(values) :]], 0))
 

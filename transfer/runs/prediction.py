@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from transfer.data.images import SUFFIXES
 from transfer.data.listing import is_picture, walk
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
+from transfer.runs.answer_tables import further_cells, further_columns
 from transfer.runs.saved_networks import answers, load_network
 from transfer.writing import write_rows
 
@@ -35,7 +38,9 @@ class Prediction(NamedTuple):
     error: str = ""
 
 
-def predict(model: str | Path, pictures: Sequence[str | Path], least: float = 0.0) -> list[Prediction]:
+def predict(
+    model: str | Path, pictures: Sequence[str | Path], least: float = 0.0, trust: bool = False
+) -> list[Prediction]:
     """Classify picture files.
 
     A network names one of its classes for any picture, also for one of none of them: what is less probable
@@ -45,18 +50,19 @@ def predict(model: str | Path, pictures: Sequence[str | Path], least: float = 0.
         model: a SavedModel, a folder of its versions (the highest counts), a run, or one method of a comparison.
         pictures: files, folders (searched through) and patterns such as `photos/*.jpg`.
         least: probability from which on a class is named, 0..1.
+        trust: run the graph of a SavedModel that lies in no run, see `load_network`.
 
     Returns:
         One `Prediction` a file, in order. A file that is no picture gets one that says so.
 
     Raises:
-        ModelFileError: no SavedModel of this toolkit there.
+        ModelFileError: no network of this toolkit there, or a SavedModel alone without `trust`.
         DataError: nothing matches.
         OptionError: `least` is no share.
     """
     if not 0 <= least <= 1:
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
-    network, files = load_network(model), list_files(pictures)
+    network, files = load_network(model, trust), list_files(pictures)
     rows = []
     with bar("predict", len(files)) as advance:
         for batch, probabilities, errors in answers(network, files):
@@ -73,12 +79,14 @@ def predict(model: str | Path, pictures: Sequence[str | Path], least: float = 0.
 
 
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
-    """Write predictions as a table: file, predicted, probability, one column a class, error."""
+    """Write predictions as a table: file, predicted, probability, `answer_tables.further_columns`, error."""
     names = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    table = [[*COLUMNS, *names, "error"]]
+    columns = further_columns(names, labelled=False)
+    table = [[*COLUMNS, *columns, "error"]]
     for row in rows:
-        values = [row.probabilities.get(name) for name in names]
-        table.append([row.file, row.label, None if row.error else row.probability, *values, row.error])
+        values = np.array([*row.probabilities.values()])
+        cells = [None] * len(columns) if row.error else further_cells(names, values)
+        table.append([row.file, row.label, None if row.error else row.probability, *cells, row.error])
     write_rows(path, table)
 
 
