@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import odd_headers
 from PIL import Image, TiffImagePlugin
 
 ORIENTATION = 0x0112
@@ -132,8 +133,16 @@ def good():
     six = Image.fromarray(np.ascontiguousarray(TURNED[6](rgb)))
     tiff_six = TiffImagePlugin.ImageFileDirectory_v2()
     tiff_six[ORIENTATION] = 6
+    with_text = {
+        name: Good(png(rgb if name == "long_comment.png" else six_pixels(rgb), 8, 2, chunk), rgb)
+        for name, chunk in odd_headers.texts().items()
+    }
+    exact = odd_headers.bitmaps(rgb) | odd_headers.small_frames(rgb)
     return {
         **turned,
+        **{name: Good(*file) for name, file in exact.items()},
+        **{name: Good(*file, 1.5) for name, file in odd_headers.turned(rgb, six_pixels(rgb)).items()},
+        **with_text,
         "plain.jpg": Good(jpeg(rgb), rgb, 1.5),
         "phone.jfif": Good(jpeg(rgb), rgb, 1.5),
         "quarter_colour.jpeg": Good(jpeg(rgb, subsampling=2), rgb, 2.5),
@@ -224,6 +233,9 @@ def bad():
     damaged[len(damaged) // 2] ^= 255
     bomb = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
     smaller_bomb = struct.pack(">IIBBBBB", 10000, 10000, 8, 0, 0, 0, 0)
+    sized = bytearray(jpeg(rgb))
+    place = sized.find(b"\xff\xc0") + 5
+    sized[place : place + 4] = struct.pack(">HH", 30000, 30000)
     start, end = b"\x89PNG\r\n\x1a\n", png_chunk(b"IDAT", zlib.compress(b"\0")) + png_chunk(b"IEND", b"")
     return {
         "empty.jpg": Bad(b"", "empty"),
@@ -240,6 +252,8 @@ def bad():
         "cut.bmp": Bad(files["BMP"][: len(files["BMP"]) // 2], "cut short"),
         "cut.gif": Bad(files["GIF"][: len(files["GIF"]) // 2], "cut short"),
         "cut.tif": Bad(files["TIFF"][: len(files["TIFF"]) // 2], "cut short"),
+        "bomb.jpg": Bad(bytes(sized), "89 million"),
+        "bomb.gif": Bad(files["GIF"][:6] + struct.pack("<HH", 30000, 30000) + files["GIF"][10:], "89 million"),
         "bomb.png": Bad(start + png_chunk(b"IHDR", bomb) + end, "89 million"),
         "smaller_bomb.png": Bad(start + png_chunk(b"IHDR", smaller_bomb) + end, "89 million"),
     }

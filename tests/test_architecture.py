@@ -14,9 +14,9 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "picture_files", "rgb", "images", "sources", "augmentation", "archives", "folder_files", "part_names", "tables",
-        "no_classes", "folder_layouts", "name_groups", "listing", "together", "places", "splits", "folding",
-        "folders", "written_splits", "pipeline",
+        "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "folder_files",
+        "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together", "places",
+        "splits", "folding", "folders", "written_splits", "pipeline",
     ],
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
@@ -25,8 +25,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "networks": [
         "weight_packages", "weight_files", "architectures", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "model_files", "backbones", "heads", "features", "explanation", "inner_images",
-        "distillation", "quick_layers", "pretraining",
+        "taps", "stages", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
+        "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",
@@ -35,7 +35,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [
-        "graph_images", "records", "kept_results", "exports", "saved_runs", "headlines", "shown_pictures", "report",
+        "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images", "answer_tables", "run_folders",
+        "records", "kept_results", "export_checks", "exports", "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
     ],

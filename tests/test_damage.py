@@ -1,5 +1,7 @@
 """A full disk, files that were cut or changed: one sentence each, and nothing half-written."""
 
+import json
+import re
 import resource
 import shutil
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ import transfer
 from transfer import cli, quiet
 
 quiet.import_tensorflow()
+
+import keras  # noqa: E402
 
 from transfer.errors import ExportError, OutputError  # noqa: E402
 from transfer.learning.methods import train  # noqa: E402
@@ -90,7 +94,7 @@ def test_what_was_trained_is_not_trained_again_when_it_could_not_be_saved(
         f"the exported model differs; what was trained is kept ({kept}): the same command again goes on from there"
     )
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr(saving, "export_saved_model", lambda *given: None)
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     for place, trainings in (("run", 1), ("another", 2)):
         ended = CliRunner().invoke(cli.app, [str(word) for word in (*words, "--out", tmp_path / place)])
         assert ended.exit_code == 0, ended.exception
@@ -109,22 +113,80 @@ def test_a_training_is_not_lost_to_a_cache_on_a_full_disk(digits, own_cache):
 
 
 def test_a_run_with_files_that_were_cut(run, digits_folder):
-    cut(next((run / "saved_model" / "variables").glob("*.data-*")))
-    assert "is damaged" in refused("predict", run, digits_folder)
+    shutil.copytree(run / "saved_model", run.parent / "1")
+    cut(next((run.parent / "1" / "variables").glob("*.data-*")))
+    assert "is damaged" in refused("predict", run.parent / "1", digits_folder, "--trust")
     cut(run / "predictions.csv", 0.99)
-    assert "predictions.csv" in refused("report", run)
+    assert "predictions.csv is not the file that was written with this run" in refused("report", run)
     cut(run / "model.keras")
+    for command in (("export", run), ("predict", run, digits_folder)):
+        assert "model.keras is not the file that was written with this run" in refused(*command)
+    as_of_old(run)
     assert "model.keras cannot be loaded safely as a Keras model: it is cut off" in refused("export", run)
 
 
+def as_of_old(run):
+    """The run without the digests of its files, as it was written before there were any."""
+    change(run / "config.json", lambda said: said.pop("written"))
+
+
+def change(path, how):
+    said = json.loads(path.read_text())
+    how(said)
+    path.write_text(json.dumps(said))
+
+
 def test_a_table_with_other_words_than_numbers(run):
+    as_of_old(run)
     table = run / "predictions.csv"
-    table.write_text(table.read_text().replace("0.", "many "))
+    said = table.read_text()
+    table.write_text(said.replace("0.", "many "))
     assert "predictions.csv is damaged" in refused("report", run)
+    table.write_text(said.replace(json.dumps(json.loads((run / "config.json").read_text())["classes"][0]), '"9"'))
+    assert "predictions.csv has columns for other classes than config.json" in refused("report", run)
+    table.write_text(said)
+    (run / "history.csv").write_text('"loss"\n"much"\n')
+    assert "history.csv is damaged" in refused("report", run)
+
+
+def test_files_of_another_run_are_found_and_named(run, digits_folder):
+    as_of_old(run)
+    whole = shutil.copytree(run, run.parent / "whole")
+
+    def again():
+        shutil.rmtree(run)
+        shutil.copytree(whole, run)
+
+    keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]).save(
+        run / "model.keras"
+    )
+    for command in (("predict", run, digits_folder), ("export", run), ("evaluate", run, digits_folder)):
+        assert re.search(r"model.keras takes .* and gives \(None, 4\), and config.json .* 3 classes", refused(*command))
+    again()
+    change(run / "config.json", lambda said: said["classes"].reverse())
+    assert "result.json names other classes than config.json" in refused("report", run)
+    again()
+    change(run / "config.json", lambda said: said["files"].popitem())
+    change(run / "config.json", lambda said: said.update(files=dict(list(said["files"].items())[:1])))
+    assert re.search(
+        r"predictions.csv has a picture .* that config.json beside it does not know", refused("report", run)
+    )
+    for change_of, sentence in (
+        (lambda said: said.update(classes=["0", "0", "1"]), "no list of different class names"),
+        (lambda said: said["classes"].pop(), "has pictures of a class '2'"),
+    ):
+        again()
+        change(run / "config.json", change_of)
+        assert sentence in refused("predict", run, digits_folder)
+    again()
+    for name, other in (("notes", None), ("per_class", []), ("classes", {})):
+        change(run / "result.json", lambda said, name=name, other=other: said.update({name: other}))
+        assert re.search(f"result.json has no whole .*{name}", refused("report", run))
 
 
 @pytest.mark.parametrize("name", ["config.json", "result.json"])
 def test_files_of_another_program(run, name, digits_folder):
+    as_of_old(run)
     (run / name).write_text("{}")
     commands = {"result.json": ("report", run), "config.json": ("export", run)}
     assert f"{name} has no schema version" in refused(*commands[name])

@@ -115,7 +115,7 @@ def test_a_saved_model_needs_nothing_of_this_package(run, result):
 def test_export_makes_versions_and_predict_takes_the_newest(run, tmp_path, result):
     assert transfer.export(run, tmp_path / "digits").name == "1"
     assert transfer.export(result, tmp_path / "digits").name == "2"
-    rows = transfer.predict(tmp_path / "digits", [result.images.paths[0]])
+    rows = transfer.predict(tmp_path / "digits", [result.images.paths[0]], trust=True)
     assert rows[0].label in result.class_names
 
 
@@ -149,7 +149,12 @@ def test_the_export_of_a_run_whose_pictures_are_gone_is_its_own(run, result, tmp
     target = transfer.export(moved, tmp_path / "digits")
     assert "are gone: its own SavedModel is copied" in capsys.readouterr().err
     picture = [result.images.paths[0]]
-    assert transfer.predict(target, picture) == transfer.predict(run, picture)
+    (copied,), (original,) = transfer.predict(target, picture, trust=True), transfer.predict(run, picture)
+    assert copied.label == original.label
+    assert copied.probabilities == pytest.approx(original.probabilities, abs=1e-5)
+    next((moved / "saved_model").rglob("*.pb")).write_bytes(b"")
+    with pytest.raises(ModelFileError, match=r"\.pb is not the file that was written with this run"):
+        transfer.export(moved, tmp_path / "again")
     shutil.rmtree(moved / "saved_model")
     with pytest.raises(ExportError, match="put the data back"):
         transfer.export(moved, tmp_path / "again")
@@ -200,9 +205,9 @@ def exported(run, tmp_path_factory):
 def test_evaluate_counts_the_part_that_data_names_and_tells_what_it_cannot_know(exported, digits_folder, tmp_path):
     for part in ("train", "val"):
         shutil.copytree(digits_folder, tmp_path / part, ignore=lambda _, names: [n for n in names if n > "00.png"][3:])
-    figures = transfer.evaluate(exported, tmp_path)
+    figures = transfer.evaluate(exported, tmp_path, trust=True)
     assert figures["left_out"] == {"seen": 0, "other_parts": figures["images"]}
-    ended = CliRunner().invoke(cli.app, ["evaluate", str(exported), str(tmp_path)])
+    ended = CliRunner().invoke(cli.app, ["evaluate", str(exported), str(tmp_path), "--trust"])
     assert f"{figures['images']} pictures left out: they belong to another part of DATA" in ended.stdout
     assert "note: what the model was trained on is not known here" in ended.stderr
 
@@ -210,7 +215,7 @@ def test_evaluate_counts_the_part_that_data_names_and_tells_what_it_cannot_know(
 def test_evaluate_takes_one_class_and_one_picture(exported, digits_folder, tmp_path):
     (tmp_path / "1").mkdir()
     shutil.copy(digits_folder / "1" / "00.png", tmp_path / "1")
-    figures = transfer.evaluate(exported, tmp_path)
+    figures = transfer.evaluate(exported, tmp_path, trust=True)
     assert figures["images"] == 1
     assert figures["accuracy"] in (0.0, 1.0)
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from transfer.errors import ModelFileError
 from transfer.writing import SCHEMA_VERSION
 
 # What others rely on in `config.json`, in its `options`, and in what it says of each picture.
 _CONFIG = {"options": dict, "classes": list, "versions": dict, "root": str, "files": dict}
-_OPTIONS = dict.fromkeys(("backbone", "fit", "image_size", "method", "seed", "weights"), object)
+_OPTIONS = {"backbone": str, "fit": str, "image_size": int, "method": str, "seed": int, "weights": object}
+_LATER = {"data": (str, type(None)), "division": str, "unreadable": list, "written": dict}  # an older run has none
 _FILE = dict.fromkeys(("class", "digest", "part"), str)
 
 
-def run_config(run: Path) -> dict:
-    """What the `config.json` of a run says.
+def run_config(run: Path, *files: str) -> dict:
+    """What the `config.json` of a run says: the door through which every reader of a run goes.
 
     Args:
         run: the folder of a run, or its `config.json`.
+        files: of the run that are read next; each has to be the one that was written with it.
 
     Raises:
-        ModelFileError: no run, not whole, or of another schema version.
+        ModelFileError: no run, not whole, or of another schema version; the message names the file.
     """
     path = run / "config.json" if run.is_dir() else run
     if not path.is_file():
@@ -33,7 +38,45 @@ def run_config(run: Path) -> dict:
     _require(config["options"], _OPTIONS, path)
     for file in config["files"].values():
         _require(file, _FILE, path)
+    classes = config["classes"]
+    if not all(isinstance(name, str) for name in classes) or not 0 < len(set(classes)) == len(classes):
+        raise ModelFileError(f"{path} has no list of different class names; expected the config.json of a run folder")
+    odd = sorted({file["class"] for file in config["files"].values()} - set(classes))
+    if odd:
+        raise ModelFileError(f"{path} has pictures of a class {odd[0]!r} that its list of classes does not have")
+    _require(config, {name: kind for name, kind in _LATER.items() if name in config}, path)
+    written = config.get("written", {})
+    for name in files:
+        if name in written and file_digest(path.parent / name) != written[name]:
+            raise ModelFileError(
+                f"{path.parent / name} is not the file that was written with this run: its digest is another than in "
+                "config.json; take the run from where it is whole, or train again"
+            )
     return config
+
+
+def file_digest(path: Path) -> str:
+    """32 hexadecimal digits for the content of a file of a run.
+
+    Raises:
+        ModelFileError: it is missing, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read ({error.strerror}); expected a whole run folder") from error
+
+
+def confusion_counts(figures: Mapping) -> np.ndarray:
+    """The confusion matrix `(C, C)` of figures, with `classes`, as whole numbers; rows are true classes."""
+    said, classes = figures["confusion"], len(figures["classes"])
+    if not isinstance(said, Mapping):
+        return np.array(said, int)
+    counts = np.zeros((classes, classes), int)
+    true, predicted, pictures = np.array(said["cells"], int).reshape(-1, 3).T
+    counts[true, predicted] = pictures
+    return counts
 
 
 def trained_on(config: dict) -> str:
@@ -77,7 +120,7 @@ def read_rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _require(said: object, kinds: Mapping[str, type], path: Path) -> None:
+def _require(said: object, kinds: Mapping[str, type | tuple], path: Path) -> None:
     said = said if isinstance(said, dict) else {}
     odd = [name for name, kind in kinds.items() if not (name in said and isinstance(said[name], kind))]
     if odd:

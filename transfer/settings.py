@@ -112,6 +112,11 @@ def image_size(typical_side: int, default: int, smallest: int) -> int:
     return max(smallest, min(default, own))
 
 
+# Classes up to which tables have a column each and `result.json` every cell of the confusion matrix: with 3,000 they
+# would be 460 and 55 MB.
+MOST_COLUMNS = 200
+
+
 def top_k(classes: int) -> int | None:
     """How many guesses a network gets, its first among them: 5 of 20 classes or more, as for ImageNet, fewer of fewer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -51,6 +52,9 @@ for command in (check, clean, train, compare, evaluate, predict, explain, report
 
 def main() -> None:
     """Run the command line; errors that a user can mend end it with one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):  # what the encoding of a console does not have is written as an escape
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except TransferError as error:

@@ -56,8 +56,9 @@ def show_place(place: Path) -> None:
 
 def print_json(value: dict) -> None:
     """Print one JSON object, alone on standard output."""
-    # A file name that is no UTF-8 becomes an escape that JSON itself knows.
-    print(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    # A file name that is no UTF-8, or a letter that the output lacks, becomes an escape that JSON itself knows.
+    print(json.dumps(value, ensure_ascii=not is_utf8).encode("utf-8", "backslashreplace").decode())
 
 
 def one_line(text: str) -> str:

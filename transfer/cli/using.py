@@ -18,16 +18,19 @@ from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
+_TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
+
 
 def evaluate(
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
-    figures = transfer.evaluate(model, data, groups, csv)
+    figures = transfer.evaluate(model, data, groups, csv, trust)
     if csv:
         _show_written(csv, figures["images"])
     if as_json:
@@ -59,6 +62,7 @@ def predict(
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
+    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
@@ -75,7 +79,7 @@ def predict(
         check_sorted_apart(sort_into, pictures)
         if Path(model, "config.json").is_file():
             check_apart(sort_into, trained_on(run_config(Path(model))))
-    rows = transfer.predict(model, pictures, least)
+    rows = transfer.predict(model, pictures, least, trust)
     failed = [row for row in rows if row.error]
     counts = Counter(row.label or NOT_SURE for row in rows if not row.error)
     told = {"predictions": [_without_nan(row._asdict()) for row in rows], "counts": counts}

@@ -19,7 +19,8 @@ from transfer.names import FITS
 def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
     """Decode a picture file.
 
-    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF turns it upright.
+    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF or else
+    XMP turns it upright.
 
     Args:
         source: a path, or the bytes of a file.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from transfer.errors import PictureError, UnreachablePicture
 
@@ -29,6 +29,8 @@ AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads
 
 # Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# A long comment is no reason to refuse a picture: Pillow's limit for one is that for all of them.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 # What Pillow says of odd metadata changes no pixel.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 

@@ -9,22 +9,14 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
+
+from transfer.data.orientation import upright
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
     """An opened picture in mode `RGB`, with the pixels that `read_picture` returns; the same object if it is so."""
-    return _to_rgb(_upright(image))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        image.load()
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-        return ImageOps.exif_transpose(image) if turned else image  # it copies what needs no turning
-    except (SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
-        image.load()  # damaged metadata around sound pixels, or else this raises again
-        return image
+    return _to_rgb(upright(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

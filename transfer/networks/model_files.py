@@ -11,6 +11,7 @@ from keras import layers as kl
 
 from transfer.errors import ImageSizeError, ModelFileError, first_line, require_whole
 from transfer.networks.copies import copy_network
+from transfer.networks.model_file_sizes import check_sizes
 
 # What may stand behind the last fully-connected layer of a classifier.
 AFTER_CLASSIFIER = (kl.Activation, kl.Softmax, kl.ReLU, kl.Dropout, kl.Flatten, kl.Reshape, kl.Rescaling, kl.Identity)
@@ -20,12 +21,15 @@ def load_model(path: Path) -> keras.Model:
     """Load a `.keras` file in safe mode.
 
     Raises:
-        ModelFileError: missing, no Keras file, or one that would run code on loading.
+        ModelFileError: missing, no Keras file, one that would run code on loading, or would fill the memory.
     """
     if not path.is_file():
         raise ModelFileError(f"{path} does not exist; expected a .keras file")
     try:
+        check_sizes(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except ModelFileError:
+        raise
     except Exception as error:  # whatever the file makes Keras, zipfile or h5py raise
         reason = first_line(error)
         if not zipfile.is_zipfile(path):

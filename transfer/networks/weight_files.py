@@ -21,7 +21,7 @@ def existing_file(weights: str, usual: str) -> Path:
     """
     path = Path(weights)
     if not path.is_file():
-        raise WeightsError(f"--weights {weights}: no such file; expected {usual}, none or a weights file")
+        raise WeightsError(f"`weights={weights}`: no such file; expected {usual}, none or a weights file")
     return path
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullF
 from rich.cells import cell_len
 
 from transfer.pages.plots import COLOURS, INK, legend_above
+from transfer.reading import confusion_counts
 
 MOST_NAMES = 30  # more names than that cannot be read beside each other
 LEAST, MOST = 20, 10  # classes drawn where there are too many: the worst and the best
@@ -46,11 +47,12 @@ def _by_epoch(figure: Figure, histories: dict[str, list[dict]], key: str, factor
 
 def draw_confusion(figure: Figure, method: dict) -> None:
     """Rows are true classes, shaded by the share of the row; counts and names only where they can be read."""
-    counts, names = np.array(method["confusion"]), method["classes"]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    counts, names = confusion_counts(method), method["classes"]
+    shares = counts.astype(np.float32)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
     axes = figure.subplots()
-    colours = np.full((*shares.shape, 4), to_rgba(COLOURS[0]))
-    colours[..., 3] = shares  # clear where there is nothing, on a light page and on a dark one
+    colours = np.full((*shares.shape, 4), np.round(255 * np.array(to_rgba(COLOURS[0]))), np.uint8)
+    colours[..., 3] = np.round(255 * shares)  # clear where there is nothing, on a light page and on a dark one
     axes.imshow(colours, interpolation="none")
     axes.set(xlabel="predicted", ylabel="true class")
     if len(names) > MOST_NAMES:

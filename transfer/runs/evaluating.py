@@ -9,8 +9,8 @@ import numpy as np
 
 from transfer.data.folders import load_images
 from transfer.errors import DataError
-from transfer.learning.results import answer_cells
 from transfer.reading import run_config
+from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.saved_networks import SavedNetwork, answers, load_network
 from transfer.statistics.evaluation import evaluate_probabilities
 from transfer.writing import check_apart, check_table, write_rows
@@ -22,7 +22,11 @@ NOT_KNOWN = (
 
 
 def evaluate(
-    model: str | Path, data: str | Path, groups: str | Path | None = None, table: str | Path | None = None
+    model: str | Path,
+    data: str | Path,
+    groups: str | Path | None = None,
+    table: str | Path | None = None,
+    trust: bool = False,
 ) -> dict:
     """Measure a SavedModel or a run on labelled pictures.
 
@@ -33,8 +37,9 @@ def evaluate(
         model: a SavedModel, a folder of its versions (the highest counts), a run, or one method of a comparison.
         data: see `load_images`.
         groups: see `load_images`.
-        table: CSV to write, one row a picture that counted: `file`, `label`, `predicted`, `probability`, and the
-            probability of each class. Mistakes come first, and of these the one least likely to be right.
+        table: CSV to write, one row a picture that counted: `file`, `label`, `predicted`, `probability`, and
+            `answer_tables.further_columns`. Mistakes come first, and of these the one least likely to be right.
+        trust: run the graph of a SavedModel that lies in no run, see `load_network`.
 
     Returns:
         The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
@@ -42,14 +47,14 @@ def evaluate(
         `unreadable` ones, and `notes` for the reader.
 
     Raises:
-        ModelFileError: no SavedModel of this toolkit there.
+        ModelFileError: no network of this toolkit there, or a SavedModel alone without `trust`.
         DataError: DATA has other classes, or no picture that counts.
         OutputError: `table` cannot be written, lies in DATA, or is another file.
     """
     if table is not None:
         check_apart(Path(table), data)
         check_table(Path(table), COLUMNS)
-    network, images = load_network(model), load_images(data, groups, lenient=True)
+    network, images = load_network(model, trust), load_images(data, groups, lenient=True)
     unknown = sorted(set(images.class_names) - set(network.class_names))
     if unknown:
         known = ", ".join(network.class_names)
@@ -87,8 +92,8 @@ def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray
     names, right = network.class_names, probabilities.argmax(axis=1) == labels
     of_true = probabilities[np.arange(len(labels)), labels]
     order = np.lexsort((of_true, right))
-    rows = ([files[i], *answer_cells(names, labels[i], probabilities[i].tolist())] for i in order)
-    return [[*COLUMNS, *names], *rows]
+    rows = ([files[i], *labelled_cells(names, labels[i], probabilities[i])] for i in order)
+    return [[*COLUMNS, *further_columns(names)], *rows]
 
 
 def _seen_in_training(model: Path) -> set[str] | None:

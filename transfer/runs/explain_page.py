@@ -17,7 +17,6 @@ from transfer.learning.backbone_argument import asked_for
 from transfer.networks import backbones
 from transfer.networks.features import batches_of, forward
 from transfer.networks.inner_images import first_layer_before_training, first_layer_images
-from transfer.networks.model_files import load_model
 from transfer.networks.taps import open_network
 from transfer.pages import drawing
 from transfer.pages.rendering import render
@@ -26,6 +25,7 @@ from transfer.reading import run_config
 from transfer.runs import explain_sections
 from transfer.runs.explain_sections import Section
 from transfer.runs.prediction import list_files
+from transfer.runs.run_folders import load_network_of
 from transfer.writing import whole_folder
 
 PAGE = "explain.html"
@@ -67,7 +67,8 @@ def explain(
         OutputError: `folder` is taken or cannot be written.
     """
     run, folder = Path(run), Path(folder)
-    config, model = run_config(run), load_model(run / "model.keras")
+    config = run_config(run, "model.keras")
+    model = load_network_of(run, config)
     names, network = config["classes"], open_network(model)
     if class_name is not None and class_name not in names:
         raise unknown_name("`class_name`", class_name, names)

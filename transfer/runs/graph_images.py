@@ -1,21 +1,19 @@
-"""The same two steps as `images`, as TensorFlow operations, so that an exported model needs no Python.
+"""A picture file decoded by TensorFlow operations, so that an exported model needs no Python.
 
-What Pillow does and TensorFlow does not is repeated here: EXIF orientation, transparency on white,
-palettes of BMP, and Pillow's bilinear scaling, which is two matrix products with rounding in
-between. A colour profile of a CMYK file and the transparent colour of a GIF are not applied; TIFF
-and animated WebP are refused.
+What Pillow does and TensorFlow does not is repeated here: orientation, transparency on white, the kinds of BMP, the
+first frame of a GIF on its canvas. `export_checks.UNLIKE` names what remains different.
 """
 
 from __future__ import annotations
 
-import io
-from functools import partial
+import functools
 
 import tensorflow as tf
-from PIL import Image
 
-_ORIENTATION_TAG = 0x0112
-_ONE = float(1 << 22)  # what Pillow's whole-number weights sum to
+from transfer.data.picture_files import MOST_PIXELS
+from transfer.runs.graph_bitmaps import read_bmp
+from transfer.runs.graph_files import File, within
+from transfer.runs.graph_fitting import fit_picture, in_bands
 
 
 def read_picture(data):
@@ -25,118 +23,155 @@ def read_picture(data):
         data: scalar string tensor.
 
     Returns:
-        `(H, W, 3)` uint8. The graph fails on bytes that are no such picture.
+        `(H, W, 3)` uint8. The graph fails on bytes that are no such picture, and on one of more than 89 million
+        pixels before it is decoded.
     """
-    file = _File(data)
+    file = File(data)
     branches = [(b"\xff\xd8\xff", _jpeg), (b"\x89PNG", _png), (b"RIFF", _webp), (b"BM", _bmp)]
-    tests = [(file.holds(0, mark), partial(read, data, file)) for mark, read in branches]
-    return tf.case(tests, lambda: tf.ensure_shape(tf.io.decode_gif(data)[0], (None, None, 3)))
+    tests = [(file.holds(0, mark), lambda read=read: read(file)) for mark, read in branches]
+    pixels, exif, xmp = tf.case(tests, lambda: _gif(file))
+    rgb = tf.cond(tf.shape(pixels)[2] == 4, lambda: _on_white(pixels), lambda: pixels)
+    return _upright(tf.ensure_shape(rgb, (None, None, 3)), file.orientation(exif, xmp))
 
 
-def fit_picture(picture, size: int, fit: str):
-    """Bring `(H, W, 3)` uint8 to `(S, S, 3)` uint8 like `images.fit_picture`."""
-    height, width = tf.unstack(tf.cast(tf.shape(picture)[:2], tf.float64))
-    if fit == "stretch":
-        result = _resize(picture, (0.0, height), (0.0, width), size, size)
-    elif fit == "crop":
-        side = tf.minimum(height, width)
-        top, left = (height - side) / 2, (width - side) / 2
-        result = _resize(picture, (top, top + side), (left, left + side), size, size)
-    else:
-        longer = tf.maximum(height, width)
-        inner_height = tf.maximum(1, tf.cast(tf.round(height * size / longer), tf.int32))
-        inner_width = tf.maximum(1, tf.cast(tf.round(width * size / longer), tf.int32))
-        inner = _resize(picture, (0.0, height), (0.0, width), inner_height, inner_width)
-        top, left = (size - inner_height) // 2, (size - inner_width) // 2
-        result = tf.pad(inner, [[top, size - inner_height - top], [left, size - inner_width - left], [0, 0]])
-    return tf.ensure_shape(result, (size, size, 3))
+@functools.cache
+def square_decoder(size: int, fit: str):
+    """The graph from the bytes of a file to its square and whether it could be read; else the square is black.
+
+    One for all that use it: it is large, and an export looks through it several times.
+    """
+
+    def square(data):
+        return fit_picture(read_picture(data), size, fit), True
+
+    def decode(data):
+        black = tf.zeros((size, size, 3), tf.uint8)
+        # A data set of one element can drop what fails, a graph cannot.
+        read = tf.data.Dataset.from_tensors(data).map(tf.autograph.experimental.do_not_convert(square))
+        read = read.ignore_errors().concatenate(tf.data.Dataset.from_tensors((black, False))).take(1)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
+        return read.with_options(options).get_single_element()
+
+    signature = [tf.TensorSpec((), tf.string)]
+    return tf.function(decode, input_signature=signature, autograph=False).get_concrete_function()
 
 
-def reads_like_pillow(data: bytes) -> bool:
-    """Whether `read_picture` gives the pixels of `images.read_picture` for a sound file."""
-    with Image.open(io.BytesIO(data)) as image:
-        by_profile = image.mode == "CMYK" and "icc_profile" in image.info
-        transparent_gif = image.format == "GIF" and "transparency" in image.info
-        moving_webp = image.format == "WEBP" and getattr(image, "is_animated", False)
-        return not (by_profile or transparent_gif or moving_webp or image.format == "TIFF")
+# Each reader gives the pixels, with alpha where there is any, the place of the EXIF block (behind the end without
+# one), and the text of XMP.
 
 
-class _File:
-    """The bytes of a file as numbers; behind its end are zeros."""
-
-    def __init__(self, data):
-        self.bytes = tf.io.decode_raw(data, tf.uint8)
-        self.size = tf.size(self.bytes, tf.int64)
-
-    def number(self, position, length: int, little=False):
-        """Whole numbers of `length` bytes at the int64 positions, of any shape."""
-        places = tf.cast(position, tf.int64)[..., None] + tf.range(length, dtype=tf.int64)
-        inside = (places >= 0) & (places < self.size)
-        values = tf.where(inside, tf.cast(tf.gather(self.bytes, tf.where(inside, places, 0)), tf.int64), 0)
-        rising = tf.constant([256**i for i in range(length)], tf.int64)
-        return tf.reduce_sum(values * tf.where(little, rising, rising[::-1]), -1)
-
-    def holds(self, position, text: bytes):
-        return tf.reduce_all(self.number(position + tf.range(len(text), dtype=tf.int64), 1) == list(text))
-
-    def find(self, start: int, is_wanted, length):
-        """The first of the parts of `length(position)` bytes, one behind the other, that is wanted; or the end."""
-
-        def goes_on(position):
-            return (position < self.size) & ~is_wanted(position)
-
-        found = tf.while_loop(goes_on, lambda p: (p + length(p),), (tf.constant(start, tf.int64),))[0]
-        return tf.minimum(found, self.size)
+def _limited(file: File, height, width):
+    return within(file.data, height, width, MOST_PIXELS)
 
 
-def _jpeg(data, file):
+def _jpeg(file: File):
     def length(position):
         is_metadata = (file.number(position, 1) == 0xFF) & (file.number(position + 1, 1) != 0xDA)
         return tf.where(is_metadata, 2 + file.number(position + 2, 2), file.size)
 
-    pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    exif = file.find(2, lambda p: file.holds(p, b"\xff\xe1") & file.holds(p + 4, b"Exif\0\0"), length)
-    return _upright(pixels, _orientation(file, exif + 4))
+    def segment(begin: bytes):
+        return file.find(2, lambda p: file.holds(p, b"\xff\xe1") & file.holds(p + 4, begin), length)
+
+    height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(file.data))
+    pixels = tf.io.decode_jpeg(_limited(file, height, width), channels=3, dct_method="INTEGER_ACCURATE")
+    xmp = segment(b"http://ns.adobe.com/xap/1.0/\0")
+    text = file.text(xmp + 4, file.number(xmp + 2, 2))
+    return _any(pixels), segment(b"Exif\0\0") + 4, text
 
 
-def _png(data, file):
-    rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.int64)
-    # Opaque pictures of 1 to 4 bits come with the largest number of so many bits as their alpha.
-    full = tf.bitwise.left_shift(tf.constant(1, tf.int64), file.number(24, 1)) - 1
-    opaque = tf.reduce_all(rgba[..., 3] == full)
-    exif = file.find(8, lambda p: file.holds(p + 4, b"eXIf"), lambda p: 12 + file.number(p, 4))
-    alpha = tf.where(opaque, tf.constant(255, tf.int64), rgba[..., 3:])
-    return _upright(_on_white(rgba[..., :3], alpha), _orientation(file, exif + 8))
+def _png(file: File):
+    def chunk(begin: bytes):
+        return file.find(8, lambda p: file.holds(p + 4, begin), lambda p: 12 + file.number(p, 4))
+
+    def with_alpha():
+        rgba = tf.io.decode_png(data, channels=4)
+        # Opaque pictures of 1 to 4 bits come with the largest number of so many bits as their alpha.
+        full = tf.cast(tf.bitwise.left_shift(tf.constant(1, tf.int64), file.number(24, 1)) - 1, tf.uint8)
+        return tf.cond(tf.reduce_all(rgba[..., 3] == full), lambda: _any(rgba[..., :3]), lambda: _any(rgba))
+
+    data = _limited(file, file.number(16, 4), file.number(20, 4))
+    has_alpha = (file.number(25, 1) & 4 == 4) | (chunk(b"tRNS") < file.size)
+    pixels = tf.cond(has_alpha, with_alpha, lambda: _any(tf.io.decode_png(data, channels=3)))
+    xmp = chunk(b"iTXtXML:com.adobe.xmp\0")
+    text = file.text(xmp + 30, file.number(xmp, 4) - 22)  # behind its name, two marks and two empty words
+    packed = file.number(xmp + 26, 1) == 1
+    text = tf.cond(packed, lambda: tf.io.decode_compressed(text, "ZLIB"), lambda: text)
+    return pixels, chunk(b"eXIf") + 8, text
 
 
-def _webp(data, file):
-    extended = file.holds(12, b"VP8X")
-    flags = tf.where(extended, file.number(20, 1), tf.where(file.holds(12, b"VP8L"), file.number(24, 1), 0))
+def _webp(file: File):
+    def part(name: bytes):
+        return file.find(12, lambda p: file.holds(p, name), lambda p: 8 + (file.number(p + 4, 4, True) + 1) // 2 * 2)
+
+    extended, lossless = file.holds(12, b"VP8X"), file.holds(12, b"VP8L")
+    flags = tf.where(extended, file.number(20, 1), tf.where(lossless, file.number(24, 1), 0))
+    packed, plain = file.number(21, 4, True), [file.number(place, 2, True) % (1 << 14) for place in (28, 26)]
+    sides = [packed // (1 << 14) % (1 << 14) + 1, packed % (1 << 14) + 1]
+    canvas = [file.number(place, 4, True) % (1 << 24) + 1 for place in (27, 24)]
+    height, width = (tf.where(extended, x, tf.where(lossless, y, z)) for x, y, z in zip(canvas, sides, plain))
     # TensorFlow 2.21 damages its memory on some animations instead of failing.
     still = tf.debugging.Assert(~extended | (flags % 4 < 2), ["animated WebP"])
     with tf.control_dependencies([still]):
-        pixels = tf.cond(
-            flags // 16 % 2 == 1,
-            lambda: _on_white(*tf.split(tf.cast(tf.io.decode_webp(data, channels=4)[0], tf.int64), (3, 1), axis=2)),
-            lambda: tf.ensure_shape(tf.io.decode_webp(data, channels=3)[0], (None, None, 3)),
-        )
-    exif = file.find(12, lambda p: file.holds(p, b"EXIF"), lambda p: 8 + (file.number(p + 4, 4, True) + 1) // 2 * 2)
-    return _upright(pixels, _orientation(file, exif + 8))
+        data = _limited(file, height, width)
+    pixels = tf.cond(
+        flags // 16 % 2 == 1,
+        lambda: _any(tf.io.decode_webp(data, channels=4)[0]),
+        lambda: _any(tf.io.decode_webp(data, channels=3)[0]),
+    )
+    xmp = part(b"XMP ")
+    text = file.text(xmp + 8, file.number(xmp + 4, 4, True))
+    return pixels, part(b"EXIF") + 8, text
 
 
-def _bmp(data, file):
-    def by_palette():
-        palette = 14 + file.number(14, 4, True) + 4 * tf.range(256, dtype=tf.int64)
-        colours = tf.stack([file.number(palette + i, 1) for i in (2, 1, 0)], 1)
-        return tf.gather(tf.cast(colours, tf.uint8), tf.cast(tf.io.decode_bmp(data)[..., 0], tf.int32))
-
-    pixels = tf.cond(file.number(28, 2, True) == 8, by_palette, lambda: tf.io.decode_bmp(data)[..., :3])
-    return tf.ensure_shape(pixels, (None, None, 3))
+def _bmp(file: File):
+    pixels = read_bmp(file, MOST_PIXELS)
+    opaque = tf.reduce_all(pixels[..., 3] == 255)
+    return tf.cond(opaque, lambda: _any(pixels[..., :3]), lambda: _any(pixels)), file.size, tf.constant("")
 
 
-def _on_white(rgb, alpha):
-    pixels = tf.cast((rgb * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
-    return tf.ensure_shape(pixels, (None, None, 3))
+def _gif(file: File):
+    """The first frame alone, on a canvas of its first colour: TensorFlow decodes all, and cannot place a small one."""
+
+    def table(flags):
+        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
+
+    def behind(position):
+        """Where a row of blocks ends, each with its length in front."""
+        return 1 + file.find(position, lambda p: file.number(p, 1) == 0, lambda p: 1 + file.number(p, 1))
+
+    shared = file.number(10, 1)
+    first = 13 + table(shared)
+    frame = file.find(first, lambda p: file.number(p, 1) != 0x21, lambda p: behind(p + 2) - p)
+    left, top, wide, high = (file.number(frame + place, 2, True) for place in (1, 3, 5, 7))
+    width, height = tf.maximum(file.number(6, 2, True), left + wide), tf.maximum(file.number(8, 2, True), top + high)
+    own = file.number(frame + 9, 1)
+    with tf.control_dependencies([_limited(file, height, width)]):  # before any canvas is made
+        height, width, high, wide = (tf.identity(side) for side in (height, width, high, wide))
+        alone = tf.strings.join([
+            file.text(0, 6), file.text(frame + 5, 4), file.text(10, first - 10),
+            b",\0\0\0\0", file.text(frame + 5, behind(frame + 11 + table(own)) - frame - 5), b";",
+        ])  # fmt: skip
+    pixels = tf.io.decode_gif(alone)[0]
+    around = tf.cast(file.numbers(tf.where(own >= 128, frame + 10, 13) + tf.range(3, dtype=tf.int64), 1), tf.uint8)
+    is_inside = tf.pad(
+        tf.ones((high, wide, 1), tf.bool), [[top, height - top - high], [left, width - left - wide], [0, 0]]
+    )
+    padded = tf.pad(pixels, [[top, height - top - high], [left, width - left - wide], [0, 0]])
+    return _any(tf.where(is_inside, padded, around)), file.size, tf.constant("")
+
+
+def _any(pixels):
+    """The same pixels, of 3 or 4 channels: what is given on one of several ways has to have the same shape on all."""
+    return tf.raw_ops.PlaceholderWithDefault(input=pixels, shape=(None, None, None))
+
+
+def _on_white(rgba):
+    def step(part):
+        rgb, alpha = tf.split(tf.cast(part, tf.int32), (3, 1), axis=2)
+        return tf.cast((rgb * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+    return in_bands(step, rgba)
 
 
 def _upright(pixels, orientation):
@@ -151,51 +186,3 @@ def _upright(pixels, orientation):
         pixels = step(pixels)
         pixels.set_shape((None, None, 3))
     return pixels
-
-
-def _orientation(file, exif):
-    """The EXIF orientation 1..8 of the block that begins at `exif`, 1 where there is none."""
-    tiff = exif + tf.where(file.holds(exif, b"Exif\0\0"), tf.constant(6, tf.int64), 0)
-    little = file.holds(tiff, b"I")
-    directory = tiff + file.number(tiff + 4, 4, little)
-    entries = directory + 2 + 12 * tf.range(tf.minimum(file.number(directory, 2, little), 256))
-    found = tf.boolean_mask(file.number(entries + 8, 2, little), file.number(entries, 2, little) == _ORIENTATION_TAG)
-    return tf.reduce_max(tf.concat([found, [1]], 0))
-
-
-def _resize(picture, rows, columns, height, width):
-    across = _triangles(tf.shape(picture)[1], *columns, width)
-    down = _triangles(tf.shape(picture)[0], *rows, height)
-
-    def horizontal(x):
-        return _rounded(tf.einsum("hwc,xw->hxc", x, across))
-
-    def vertical(x):
-        return _rounded(tf.einsum("hxc,yh->yxc", x, down))
-
-    # Pillow 13 begins with the side that is cheaper to shorten, and rounds in between.
-    less_high, less_wide = tf.shape(picture)[0] - height, tf.shape(picture)[1] - width
-    x = tf.cast(picture, tf.float64)
-    x = tf.cond(
-        (less_high > 0) & (less_high > 2 * less_wide),
-        lambda: horizontal(vertical(x)),
-        lambda: vertical(horizontal(x)),
-    )
-    return tf.cast(x, tf.uint8)
-
-
-def _triangles(length, start, end, out):
-    """`(out, length)` weights of Pillow's bilinear filter, widened where it makes smaller.
-
-    Whole numbers, as Pillow rounds them: exact halves are so frequent that the last bit decides.
-    """
-    start, end = tf.cast(start, tf.float64), tf.cast(end, tf.float64)
-    scale = (end - start) / tf.cast(out, tf.float64)
-    centre = start + (tf.cast(tf.range(out), tf.float64) + 0.5) * scale
-    distance = tf.abs(tf.cast(tf.range(length), tf.float64) - centre[:, None] + 0.5) / tf.maximum(scale, 1.0)
-    weights = tf.maximum(1.0 - distance, 0.0)
-    return tf.floor(weights / tf.reduce_sum(weights, axis=1, keepdims=True) * _ONE + 0.5)
-
-
-def _rounded(x):
-    return tf.clip_by_value(tf.floor((x + _ONE / 2) / _ONE), 0.0, 255.0)

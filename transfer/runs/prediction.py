@@ -15,6 +15,7 @@ from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
+from transfer.runs.answer_tables import further_cells, further_columns
 from transfer.runs.saved_networks import answers, load_network
 from transfer.writing import write_rows
 
@@ -39,7 +40,9 @@ class Prediction(NamedTuple):
     error: str = ""
 
 
-def predict(model: str | Path, pictures: Source | Iterable[Source], least: float = 0.0) -> list[Prediction]:
+def predict(
+    model: str | Path, pictures: Source | Iterable[Source], least: float = 0.0, trust: bool = False
+) -> list[Prediction]:
     """Name what is in pictures.
 
     A network names one of its classes for any picture, also for one of none of them: what is less probable
@@ -50,18 +53,19 @@ def predict(model: str | Path, pictures: Source | Iterable[Source], least: float
         pictures: a file, a folder (searched through), a pattern such as `photos/*.jpg`, the bytes of a file, a Pillow
             picture, a uint8 array `(H, W, 3)` or `(H, W)` 0..255, or several of these; an array `(N, H, W, 3)` is N.
         least: probability from which on a class is named, 0..1.
+        trust: run the graph of a SavedModel that lies in no run, see `load_network`.
 
     Returns:
         One `Prediction` a picture, in order, each file once. A file that is no picture gets one that says so.
 
     Raises:
-        ModelFileError: no SavedModel of this toolkit there.
+        ModelFileError: no network of this toolkit there, or a SavedModel alone without `trust`.
         DataError: nothing matches, or something else was given.
         OptionError: `least` is no share.
     """
     if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
-    network, sources = load_network(model), list_sources(pictures)
+    network, sources = load_network(model, trust), list_sources(pictures)
     names, rows = iter(sources), []
     with bar("predict", len(sources)) as advance:
         for batch, probabilities, errors in answers(network, list(sources.values())):
@@ -80,12 +84,14 @@ def _prediction(file: str, class_names: Sequence[str], values: np.ndarray, error
 
 
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
-    """Write predictions as a table: file, predicted, probability, one column a class, error."""
+    """Write predictions as a table: file, predicted, probability, `answer_tables.further_columns`, error."""
     names = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    table = [[*COLUMNS, *names, "error"]]
+    columns = further_columns(names, labelled=False)
+    table = [[*COLUMNS, *columns, "error"]]
     for row in rows:
-        values = [row.probabilities.get(name) for name in names]
-        table.append([row.file, row.label, None if row.error else row.probability, *values, row.error])
+        values = np.array([*row.probabilities.values()])
+        cells = [None] * len(columns) if row.error else further_cells(names, values)
+        table.append([row.file, row.label, None if row.error else row.probability, *cells, row.error])
     write_rows(path, table)
 
 

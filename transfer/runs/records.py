@@ -17,23 +17,32 @@ from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages, spread
 from transfer.data.splits import Split
 from transfer.learning.results import Predictions, Result
-from transfer.networks.model_files import load_model
 from transfer.reading import read_json, read_rows, run_config
+from transfer.runs.answer_tables import read_answers, write_answers
+from transfer.runs.run_folders import load_network_of, seal
 from transfer.statistics.evaluation import FIGURES
-from transfer.writing import SCHEMA_VERSION, write_json, write_rows, write_table
+from transfer.writing import SCHEMA_VERSION, write_json, write_table
 
 LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
 SAMPLES = 16
 
 
-def write_result(result: Result, folder: Path, command: str = "") -> None:
-    """Write what a result consists of: network, figures, configuration, predictions, history."""
+def write_result(result: Result, folder: Path, command: str = "", said: dict | None = None) -> None:
+    """Write what a result consists of: network, figures, configuration, predictions, history.
+
+    Args:
+        result: to write.
+        folder: is made where it is not there.
+        command: that was typed, for the record.
+        said: of `result.json`; by default the `figures` of the result.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     result.model.save(folder / "model.keras")
-    write_json(folder / "config.json", configuration(result, command))
     write_table(folder / "history.csv", _history_columns(result.history), result.history)
-    write_rows(folder / "predictions.csv", result.predictions.table(result.images))
-    write_json(folder / "result.json", figures(result, command))
+    write_answers(result.predictions, result.images, folder)
+    write_json(folder / "result.json", figures(result, command) if said is None else said)
+    write_json(folder / "config.json", configuration(result, command))
+    seal(folder)
 
 
 def write_findings(findings: Sequence[Finding], folder: Path) -> None:
@@ -95,20 +104,16 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
     """Read back what `write_result` wrote for the same pictures; `None` where there is nothing."""
     if not folder.is_dir():
         return None
-    config, said = read_json(folder / "config.json"), read_json(folder / "result.json")
+    config = run_config(folder, "model.keras", "result.json", "history.csv", "predictions.csv")
+    said, answers = read_json(folder / "result.json"), read_answers(folder, images.class_names)
     position = {name: i for i, name in enumerate(images.names)}
-    rows = read_rows(folder / "predictions.csv")[1:]
     columns, *epochs = read_rows(folder / "history.csv")
     history = [_typed(dict(zip(columns, row))) for row in epochs]
-    classes = len(images.class_names)
-    predictions = Predictions(
-        np.array([position[row[0]] for row in rows], int),
-        np.array([row[1] for row in rows], "U10"),
-        np.array([row[5:] for row in rows], np.float64).reshape(len(rows), classes),
-    )
+    indices = np.array([position[name] for name in answers.files], int)
+    predictions = Predictions(indices, answers.parts, answers.probabilities)
     figures_of_test = {name: said[name] for name in (*FIGURES, "calibration")}
     left_out = [position[name] for name, file in config["files"].items() if file["part"] == "left out"]
-    model = load_model(folder / "model.keras")
+    model = load_network_of(folder, config)
     return Result(
         model, images, split.without(left_out), config["options"], figures_of_test, said["validation"], predictions,
         history, said["seconds"], said["notes"],
@@ -128,8 +133,8 @@ def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
     if isinstance(result, Result):
         return result.model, result.class_names, result.fit, sample_paths(result)
     folder = Path(result)
-    config = run_config(folder)
-    return load_model(folder / "model.keras"), config["classes"], config["options"]["fit"], _samples_again(config)
+    config = run_config(folder, "model.keras")
+    return load_network_of(folder, config), config["classes"], config["options"]["fit"], _samples_again(config)
 
 
 def _samples_again(config: dict) -> list[Path]:

@@ -18,7 +18,7 @@ from transfer.pages import result_plots as draw
 from transfer.pages.curve_plots import draw_accuracy_against_cost, draw_learning_curve
 from transfer.pages.plots import svg
 from transfer.pages.rendering import render
-from transfer.reading import read_json, trained_on
+from transfer.reading import confusion_counts, read_json, trained_on
 from transfer.runs.headlines import differing_options, headline
 from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures, short_names
 from transfer.runs.shown_pictures import describe_pictures, explain_pictures, least_certain, worst_mistakes
@@ -150,7 +150,7 @@ def _tested(saved: dict[str, SavedResult], best: str, model: keras.Model, folds:
 
 def _confusions(figures: dict) -> list[dict]:
     """The pairs of classes most often taken for each other, by number of pictures."""
-    counts = np.array(figures["confusion"])
+    counts = confusion_counts(figures)
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
     pairs = [divmod(int(place), len(counts)) for place in order]

@@ -16,9 +16,10 @@ from transfer.data.images import fit_picture
 from transfer.data.pipeline import BATCH
 from transfer.data.sources import Source, read_source
 from transfer.errors import ModelFileError, PictureError, first_line
-from transfer.networks.model_files import load_model
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint, versions
+from transfer.runs.plain_paths import plain_path
+from transfer.runs.run_folders import load_network_of
 
 
 class SavedNetwork(NamedTuple):
@@ -30,40 +31,60 @@ class SavedNetwork(NamedTuple):
     fit: str
 
 
-def load_network(model: str | Path) -> SavedNetwork:
-    """Load a SavedModel written by this toolkit, from its folder, its versions' folder, or a run.
+def load_network(model: str | Path, trust: bool = False) -> SavedNetwork:
+    """Load the network of a run, or a SavedModel written by this toolkit from its folder or its versions' folder.
 
-    One method of a comparison has no SavedModel: there the Keras model answers.
+    A `model.keras` is data and loads in safe mode. The graph of a SavedModel is a program, which can read and write
+    files: it is used only where there is nothing else, and with `trust`.
+
+    Args:
+        model: a run, one method of a comparison, or a SavedModel.
+        trust: run the graph of a SavedModel that lies in no run.
 
     Raises:
-        ModelFileError: neither of them there, or damaged.
+        ModelFileError: neither of them there, damaged, or a SavedModel alone without `trust`.
     """
     folder = Path(model)
     if not folder.exists():
         raise ModelFileError(f"{model} does not exist; expected a run or a SavedModel")
+    run = folder.parent if folder.resolve().name == "saved_model" else folder
+    if all((run / name).is_file() for name in ("model.keras", "config.json")):
+        return _keras_model(run)
     places = [folder, folder / "saved_model", *versions(folder)[-1:]]
     place = next((p for p in places if (p / "saved_model.pb").is_file()), None)
-    if place is not None:
-        return _saved_model(place)
-    if (folder / "model.keras").is_file():
-        return _keras_model(folder)
-    raise ModelFileError(f"{model} holds no SavedModel; expected a run, or a folder with saved_model.pb")
+    if place is None:
+        raise ModelFileError(f"{model} is no run and holds no SavedModel; expected one of them")
+    if not trust:
+        raise ModelFileError(
+            f"{place} is a SavedModel alone: its graph is a program that can read and write files as you can; give "
+            "`trust=True` if you know who made it, or name its run, whose model.keras is only data"
+        )
+    return _saved_model(place)
 
 
 def _saved_model(place: Path) -> SavedNetwork:
     try:
         about = json.loads((place / SIDECAR).read_text())
-        loaded = tf.saved_model.load(str(place))
-        classify = _Keep(loaded, loaded.signatures["serving_default"])
-        return SavedNetwork(classify, tuple(about["class_names"]), about["image_size"], about["fit"])
+        with plain_path(place) as path:
+            loaded = tf.saved_model.load(path)
+        network = SavedNetwork(
+            _Keep(loaded, loaded.signatures["serving_default"]),
+            tuple(about["class_names"]), about["image_size"], about["fit"],
+        )  # fmt: skip
+        black = tf.zeros((1, network.image_size, network.image_size, 3))
+        named = loaded.signatures["serving_default"](pictures=black)["class_names"].numpy()[0].tolist()
     except Exception as error:  # whatever damaged files make TensorFlow raise
         raise ModelFileError(
             f"{place} was not written by transfer, or is damaged ({first_line(error)}); export it again"
         ) from error
+    if named != [name.encode("utf-8", "surrogateescape") for name in network.class_names]:
+        raise ModelFileError(f"{place / SIDECAR} names other classes than the graph beside it; export it again")
+    return network
 
 
 def _keras_model(run: Path) -> SavedNetwork:
-    config, model = run_config(run), load_model(run / "model.keras")
+    config = run_config(run, "model.keras")
+    model = load_network_of(run, config)
     classify = _Keep(model, endpoint(model, config["classes"]))
     return SavedNetwork(classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"])
 

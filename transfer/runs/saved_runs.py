@@ -14,7 +14,15 @@ import numpy as np
 from transfer.data.tables import some
 from transfer.errors import DataError, ModelFileError, first_line
 from transfer.reading import read_json, read_rows, run_config
+from transfer.runs.answer_tables import read_answers
 from transfer.statistics.differences import Answers
+from transfer.statistics.evaluation import FIGURES
+
+# What readers rely on in `result.json`.
+_FIGURES = dict.fromkeys(FIGURES, object) | {
+    "classes": list, "images": dict, "method": str, "per_class": dict, "confusion": (list, dict), "validation": dict,
+    "notes": list, "parameters": dict, "seconds": dict,
+}  # fmt: skip
 
 UNKNOWN_BEFORE = {"caveats": [], "cached": []}  # figures that older runs do not tell
 
@@ -43,20 +51,25 @@ class SavedResult:
     @cached_property
     def tested(self) -> Tested:
         """The test part of `predictions.csv`."""
-        index = {name: c for c, name in enumerate(self.figures["classes"])}
-        path = self.folder / "predictions.csv"
-        rows = [row for row in read_rows(path) if row[1] == "test"]
-        try:
-            probabilities = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), len(index))
-            labels = np.array([index[row[2]] for row in rows], int)
-        except (ValueError, KeyError) as error:
-            raise ModelFileError(f"{path} is damaged ({first_line(error)}); expected a whole run folder") from error
-        return Tested([row[0] for row in rows], labels, probabilities)
+        answers = read_answers(self.folder, self.config["classes"])
+        mine = np.flatnonzero(answers.parts == "test")
+        files = [answers.files[i] for i in mine]
+        unknown = [name for name in files if name not in self.config["files"]]
+        if unknown:
+            raise ModelFileError(
+                f"{self.folder / 'predictions.csv'} has a picture {unknown[0]} that config.json beside it does not "
+                "know; one of the two is of another run"
+            )
+        return Tested(files, answers.labels[mine], answers.probabilities[mine])
 
     def history(self) -> list[dict[str, float]]:
         """One row an epoch, from `history.csv`."""
-        columns, *epochs = read_rows(self.folder / "history.csv")
-        return [{k: float(v) for k, v in zip(columns, row) if k != "phase" and v} for row in epochs]
+        path = self.folder / "history.csv"
+        columns, *epochs = read_rows(path)
+        try:
+            return [{k: float(v) for k, v in zip(columns, row) if k != "phase" and v} for row in epochs]
+        except ValueError as error:
+            raise ModelFileError(f"{path} is damaged ({first_line(error)}); expected a whole run folder") from error
 
     def path(self, file: str) -> Path:
         """Where a picture was when the network was trained."""
@@ -83,15 +96,32 @@ def read_run(folder: Path) -> dict[str, SavedResult]:
     Raises:
         ModelFileError: no run, not whole, or of another schema version.
     """
-    config, said = run_config(folder), read_json(folder / "result.json")
+    config = run_config(folder, "result.json", "check.json")
+    said = read_json(folder / "result.json")
     if "methods" not in said:
-        return {said["method"]: SavedResult(folder, UNKNOWN_BEFORE | said, config)}
+        return {config["options"]["method"]: _saved(folder, UNKNOWN_BEFORE | said)}
+    _require_figures(folder / "result.json", said["methods"], {})
     of_all, networks = said.get("caveats", []), {}
     for name, figures in said["methods"].items():
         figures = UNKNOWN_BEFORE | figures
         caveats = list(dict.fromkeys([*of_all, *figures["caveats"]]))
-        networks[name] = SavedResult(folder / name, figures | {"caveats": caveats}, run_config(folder / name))
+        networks[name] = _saved(folder / name, figures | {"caveats": caveats})
     return networks
+
+
+def _saved(folder: Path, figures: dict) -> SavedResult:
+    path, config = folder / "result.json", run_config(folder, "predictions.csv", "history.csv")
+    _require_figures(path, figures, _FIGURES)
+    if figures["classes"] != config["classes"]:
+        raise ModelFileError(f"{path} names other classes than config.json beside it; one of the two is of another run")
+    return SavedResult(folder, figures, config)
+
+
+def _require_figures(path: Path, figures: object, kinds: Mapping[str, type | tuple]) -> None:
+    said = figures if isinstance(figures, dict) else {}
+    odd = [name for name, kind in kinds.items() if not (name in said and isinstance(said[name], kind))]
+    if odd or not said:
+        raise ModelFileError(f"{path} has no whole {', '.join(odd) or 'figures'}; expected a whole run folder")
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:

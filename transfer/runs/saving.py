@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
-from transfer.runs.exports import export_saved_model
+from transfer.runs.export_checks import decoding_notes
+from transfer.runs.exports import export_saved_model, tell
 from transfer.runs.kept_results import until_saved
 from transfer.runs.records import figures, sample_paths, write_findings, write_result
 from transfer.runs.report import write_report
-from transfer.writing import RUN, whole_folder, write_json
+from transfer.runs.run_folders import seal
+from transfer.writing import RUN, whole_folder
 
 
 def save_run(
@@ -47,23 +50,27 @@ def save_run(
     results = dict(result) if isinstance(result, dict) else {}
     best = result[result.best] if results else result
     with until_saved([best, *results.values(), *also]), whole_folder(folder, overwrite, RUN) as partial:
-        write_result(best, partial, command)
+        unlike = export_saved_model(best.model, best.class_names, best.fit, sample_paths(best), partial / "saved_model")
+        notes = decoding_notes(dict(zip(best.images.names, best.images.paths)), unlike)
+        noted = replace(best, notes=[*best.notes, *notes])
         for name, each in results.items():
-            write_result(each, partial / name, command)
-        if results:
-            write_json(partial / "result.json", comparison_figures(result, command))
+            write_result(noted if each is best else each, partial / name, command)
+        said = comparison_figures(result, command, notes) if results else figures(noted, command)
+        write_result(noted, partial, command, said)
         for more in also:
             more.write(partial)
         write_findings(quick_findings(best.images) if findings is None else findings, partial)
-        samples = sample_paths(best)
-        export_saved_model(best.model, best.class_names, best.fit, samples, partial / "saved_model")
+        seal(partial)
         write_report(partial, best.model)
+    tell(notes)
     return folder
 
 
-def comparison_figures(comparison, command: str = "") -> dict:
-    """What `result.json` says of a comparison."""
+def comparison_figures(comparison, command: str = "", notes: Sequence[str] = ()) -> dict:
+    """What `result.json` says of a comparison; `notes` are of its best network alone."""
     methods = {name: figures(result, command) for name, result in comparison.items()}
+    best = methods[comparison.best]
+    methods[comparison.best] = best | {"notes": [*best["notes"], *notes]}
     return {
         "command": command,
         "classes": list(next(iter(comparison.values())).class_names),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import metrics
 
-from transfer.settings import top_k
+from transfer.settings import MOST_COLUMNS, top_k
 from transfer.statistics.calibration import bin_columns, calibration_error, reliability_curve
 from transfer.statistics.intervals import (
     Z,
@@ -55,7 +55,8 @@ def evaluate_probabilities(
         - `calibration_error`, and `reliability`: see `calibration`
         - `per_class`: by name `precision`, `recall`, `f1`, their `_ci95`, `roc_auc`, `support`; `None` where
           there is nothing to take a share of: precision without an answer, the others without a picture
-        - `confusion`: rows are true classes
+        - `confusion`: rows are true classes; with more than 200 of them the `cells` that are not 0, each a list of
+          true class, answer and number of pictures. `reading.confusion_counts` reads both
         - `intervals_over`: `pictures` or `groups`
 
         With no pictures, figures are `None`.
@@ -111,7 +112,7 @@ def evaluate_probabilities(
         "calibration_error_ci95": _calibration_interval(error, error_draws, accuracy_ci95),
         "reliability": reliability_curve(bins, unit, _share(draws["inside_right"], draws["inside"])),
         "per_class": per_class,
-        "confusion": metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
+        "confusion": _confusion(labels, predicted, classes),
         "intervals_over": "pictures" if groups is None else "groups",
     }  # fmt: skip
 
@@ -121,26 +122,32 @@ def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs:
         labels, predicted, labels=range(len(class_names)), zero_division=np.nan
     )
     f1[support == 0] = np.nan  # answers for a class without pictures: wrong, but no measure of finding it
-    precision_draws = _share(draws["hit"], draws["predicted"])
-    f1_draws = _share(2 * draws["hit"], draws["true"] + draws["predicted"])
-    right = predicted == labels
-    recall_ci95 = [share_interval(right, labels == c, unit, draws["recall"][:, c]) for c in range(len(class_names))]
-    return {
-        name: {
+    right, rows = predicted == labels, {}
+    for c, name in enumerate(class_names):  # one at a time: with thousands of classes, all their draws fill the memory
+        hit, true, named = (draws[what][:, c] for what in ("hit", "true", "predicted"))
+        recall_ci95 = share_interval(right, labels == c, unit, draws["recall"][:, c])
+        f1_draws = _share(2 * hit, true + named)
+        rows[name] = {
             "precision": _number(precision[c]),
-            "precision_ci95": share_interval(right, predicted == c, unit, precision_draws[:, c]),
+            "precision_ci95": share_interval(right, predicted == c, unit, _share(hit, named)),
             "recall": _number(recall[c]),
-            "recall_ci95": recall_ci95[c],
+            "recall_ci95": recall_ci95,
             "f1": _number(f1[c]),
             # All right or all wrong: no draw differs, and what is known is what recall knows.
-            "f1_ci95": percentile_interval(f1_draws[:, c], len(np.unique(unit[(labels == c) | (predicted == c)])))
-            if varies(f1_draws[:, c])
-            else recall_ci95[c],
+            "f1_ci95": percentile_interval(f1_draws, len(np.unique(unit[(labels == c) | (predicted == c)])))
+            if varies(f1_draws)
+            else recall_ci95,
             "roc_auc": _number(aucs[c]),
             "support": int(support[c]),
         }
-        for c, name in enumerate(class_names)
-    }
+    return rows
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> list | dict:
+    if classes <= MOST_COLUMNS:
+        return metrics.confusion_matrix(labels, predicted, labels=range(classes)).tolist()
+    cells, counts = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
+    return {"cells": np.column_stack([cells, counts]).tolist()}
 
 
 def _number(value: float) -> float | None:

@@ -55,13 +55,13 @@ def resampled_sums(columns: dict[str, np.ndarray], unit: np.ndarray, seed: int =
     count = int(unit.max()) + 1
     belongs = sparse.csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(count, len(unit)))
     of_unit = (belongs @ sparse.hstack(blocks)).T.tocsr()
-    rng, rows = np.random.default_rng(seed), []
+    rng, sums = np.random.default_rng(seed), np.empty((bootstrap_draws(), of_unit.shape[0]))
     for start in range(0, bootstrap_draws(), DRAWS_AT_ONCE):
         draws = min(DRAWS_AT_ONCE, bootstrap_draws() - start)
         drawn = rng.integers(0, count, (draws, count)) + count * np.arange(draws)[:, None]
         times = np.bincount(drawn.ravel(), minlength=draws * count).reshape(draws, count)
-        rows.append((of_unit @ times.T.astype(np.float64)).T)
-    parts = np.split(np.concatenate(rows), np.cumsum([block.shape[1] for block in blocks])[:-1], axis=1)
+        sums[start : start + draws] = (of_unit @ times.T.astype(np.float64)).T
+    parts = np.split(sums, np.cumsum([block.shape[1] for block in blocks])[:-1], axis=1)
     return {name: part if columns[name].ndim == 2 else part[:, 0] for name, part in zip(columns, parts)}
 
 

@@ -1,0 +1,132 @@
+"""Does an exported model answer like its network, and which files does it read in another way than the toolkit does?"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from transfer.data.images import read_fitted
+from transfer.data.picture_files import FORMATS
+from transfer.data.tables import some
+from transfer.errors import ExportError, PictureError
+from transfer.runs.graph_images import square_decoder
+from transfer.runs.plain_paths import plain_path
+
+PIXEL_TOLERANCE, BYTES_TOLERANCE = 1e-5, 1e-3
+NOTHING_TO_CHECK_WITH = (
+    "no picture of its data can be read to check the export with; put the data back where it was in training"
+)
+
+
+def check_answers(model: keras.Model, written: Path, size: int, fit: str, samples: Sequence[Path]) -> list[Path]:
+    """Compare the answers of a written model with those of its network, from pixels and from bytes.
+
+    Whether both decode a file alike is another question: one that the graph does not read to the very same square is
+    judged as a PNG of its square.
+
+    Args:
+        model: pictures `(B, S, S, 3)` 0..255 to logits.
+        written: folder of the SavedModel.
+        size, fit: of its square.
+        samples: picture files.
+
+    Returns:
+        Those of the samples that `predict_bytes` cannot read, or that differ by more than one grey level.
+
+    Raises:
+        ExportError: the answers differ, or no sample can be read.
+    """
+    files, squares, unlike = [], [], []
+    for path in samples:
+        try:
+            square, data = read_fitted(path, size, fit), path.read_bytes()
+        except (PictureError, OSError):
+            continue
+        pixels, readable = square_decoder(size, fit)(tf.constant(data))
+        gap = np.abs(pixels.numpy().astype(int) - square).max() if readable else 255
+        if gap > 1:
+            unlike.append(path)
+        files.append(_png(square) if gap else data)
+        squares.append(square)
+    if not files:
+        raise ExportError(NOTHING_TO_CHECK_WITH)
+    batch = np.stack(squares).astype(np.float32)
+    logits = model(keras.ops.convert_to_tensor(batch), training=False)
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    with plain_path(written) as folder:
+        endpoints = tf.saved_model.load(folder).signatures
+        from_pixels = endpoints["serving_default"](pictures=tf.constant(batch))["probabilities"].numpy()
+        from_bytes = endpoints["predict_bytes"](files=tf.constant(files, tf.string))["probabilities"].numpy()
+    pixel_gap, bytes_gap = (float(np.abs(answers - expected).max()) for answers in (from_pixels, from_bytes))
+    if not pixel_gap <= PIXEL_TOLERANCE or not bytes_gap <= BYTES_TOLERANCE:
+        raise ExportError(
+            f"the exported model differs from the original by {pixel_gap:.2g} from pixels and {bytes_gap:.2g} from "
+            f"bytes (at most {PIXEL_TOLERANCE:g} and {BYTES_TOLERANCE:g} are allowed); it was deleted"
+        )
+    return unlike
+
+
+def decoding_notes(files: Mapping[str, Path], known: Collection[Path] = ()) -> list[str]:
+    """A sentence on the files that `predict_bytes` reads in another way than `transfer predict`, if there are any.
+
+    Args:
+        files: by the name that the sentence calls them.
+        known: those of which that is known, whatever their headers say.
+    """
+    kinds = defaultdict(list)
+    for name, path in files.items():
+        if kind := _kind_unlike(path) or ("another kind" if path in known else ""):
+            kinds[kind].append(name)
+    if not kinds:
+        return []
+    count = sum(map(len, kinds.values()))
+    said = "; ".join(f"{kind}: {some(names)}" for kind, names in sorted(kinds.items()))
+    return [
+        f"predict_bytes of the SavedModel does not read {count} of {len(files)} pictures, or not with the pixels of "
+        f"transfer predict ({said}); convert such files to PNG or JPEG for it"
+    ]
+
+
+def _png(square: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(square).save(file, "PNG")
+    return file.getvalue()
+
+
+def _kind_unlike(path: Path) -> str:
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return kind_unlike(image)
+    except Exception:  # decoders raise every kind on damaged bytes; such a file is read by neither
+        return ""
+
+
+def kind_unlike(image: Image.Image) -> str:
+    """What makes the graph see other pixels in a sound file than `images.read_picture`, or "".
+
+    Args:
+        image: as Pillow opens it; nothing of it is decoded.
+    """
+    info = image.info
+    if image.format == "BMP":
+        return "compressed BMP" if info.get("compression", 0) not in (0, 3) else ""
+    if image.format == "WEBP":
+        return "animated WebP" if getattr(image, "is_animated", False) else ""
+    if image.format == "GIF":
+        return "GIF with a transparent colour" if "transparency" in info else ""
+    if image.format == "PNG":
+        hole = info.get("transparency")
+        if isinstance(hole, tuple) and max(hole) > 255:
+            return "PNG of 16 bits with a transparent colour"
+        by_text = "exif" not in info and "Raw profile type exif" in info
+        return "PNG with EXIF as text" if by_text else ""
+    if image.format in ("JPEG", "MPO"):
+        return "CMYK with a colour profile" if image.mode == "CMYK" and "icc_profile" in info else ""
+    return str(image.format)
