@@ -20,7 +20,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
-        "intervals", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
+        "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe",
     ],
     "networks": [

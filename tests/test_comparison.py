@@ -12,6 +12,7 @@ quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
 from transfer.evidence import comparison, learning_curves  # noqa: E402
+from transfer.learning.results import Predictions  # noqa: E402
 from transfer.runs import records  # noqa: E402
 
 LAYERS = [{"conv": 4}, {"pool": 4}]
@@ -74,13 +75,14 @@ def test_what_is_taken_up_again_has_the_split_that_it_was_trained_on(digits, bac
     assert records.configuration(again) == records.configuration(first)
 
 
-def test_without_validation_pictures_the_best_is_the_first_and_the_comparison_says_so(result):
-    unknown = replace(result, validation=dict.fromkeys(result.validation))
-    said = transfer.Comparison(dense=result, frozen=result).in_words()
-    assert not any("validation" in sentence for sentence in said)
-    both = transfer.Comparison(dense=unknown, frozen=unknown)
-    assert both.best == "dense"
-    assert "no validation pictures to choose by: dense, the first method, stands for the others" in both.in_words()
+def test_the_method_is_chosen_by_validation_pictures_and_the_cheaper_one_where_they_cannot_tell(result):
+    both = transfer.Comparison(dense=result, frozen=result)
+    assert both.best == "frozen"
+    assert "none is better on" in both.chosen.because
+    test = result.predictions.parts == "test"
+    unknown = replace(result, predictions=Predictions(*(v[test] for v in vars(result.predictions).values())))
+    nothing = transfer.Comparison(dense=unknown, frozen=unknown)
+    assert nothing.chosen == ("frozen", "there are no validation pictures to choose by, and it is the first")
 
 
 def test_a_training_that_was_stopped_by_hand_is_made_again(digits, backbone, trainings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from transfer.checks import data_checks, folder_checks, picture_checks, value_checks
@@ -97,6 +97,18 @@ KINDS = (
     Kind("resolution", "note", "pixels", picture_checks.resolution),
     Kind("other files", "note", "", folder_checks.other_files),
 )
+
+
+# What makes figures of a random split say more than new pictures would, by kind of finding.
+_FLATTERING = (
+    "exact across parts", "near across parts", "groups across parts", "name groups across parts", "groups in names",
+    "shortcuts", "marks",
+)  # fmt: skip
+
+
+def caveats(findings: Iterable[Finding]) -> list[str]:
+    """Sentences on what makes the accuracy on the test part untrustworthy: leaks, and shortcuts for a network."""
+    return [f"{each.message} ({each.advice})" for each in findings if each.kind in _FLATTERING]
 
 
 def find(facts: Facts) -> list[Finding]:

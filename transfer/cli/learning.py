@@ -23,6 +23,7 @@ from transfer.cli.show import (
     print_json,
     read_evidence,
     read_result,
+    show_caveats,
     show_line,
     show_notes,
     show_place,
@@ -65,7 +66,7 @@ def train(
     network = None if method == "scratch" and "backbone" not in typed_options(context) else backbone
     training = replace(training, refit=reading.per_class is None)
     place = context.with_resource(place_for(output.out_folder, data, method, output.overwrite))
-    images, split, findings = load(data, reading, training.seed)
+    images, split, findings = load(data, reading, training)
     also = []
     if folds is not None:
         divided = transfer.folds(images, folds, training.seed, repeats)
@@ -95,7 +96,7 @@ def compare(
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)
     place = context.with_resource(place_for(output.out_folder, data, "compare", output.overwrite))
-    images, split, findings = load(data, reading, training.seed)
+    images, split, findings = load(data, reading, training)
     if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
         per_draw = curve_sizes(sizes, images, split)
     if backbones is not None:
@@ -114,6 +115,8 @@ def compare(
         return print_json(figures | read_evidence(place))
     show_evidence(also)
     out.print(methods_table(figures["methods"]))
+    show_caveats(figures)
+    show_line("- the network of this run is the {method} one, because {because}".format(**figures["chosen"]))
     for sentence in figures["in_words"]:
         show_line(f"- {sentence}")
     show_place(place)
@@ -133,5 +136,6 @@ def _finish(result, place: Path, output: option.Output, also=(), told=(), findin
     if output.as_json:
         return print_json(figures | read_evidence(place))
     out.print(methods_table({result.method: figures}))
+    show_caveats(figures)
     show_evidence(also)
     show_place(place)

@@ -7,15 +7,16 @@ from transfer.cli.data import refuse, show_findings
 from transfer.cli.options import Reading
 from transfer.cli.show import one_line, progress, show_notes
 from transfer.errors import OptionError, unknown_name
+from transfer.learning.options import TrainingOptions
 
 KEPT_TOGETHER = ("near-duplicates",)
 
 
-def load(data: str, reading: Reading, seed: int):
+def load(data: str, reading: Reading, training: TrainingOptions):
     """(images, split, findings) of DATA; what the user should know of them is printed."""
     from transfer.checks.checking import quick_findings
 
-    shares, split_file = reading.shares(), reading.split_file
+    shares, split_file, seed = reading.shares(), reading.split_file, training.seed
     if split_file is not None:
         _refuse_shares(shares, f"with --split {split_file}, which has its own parts; leave one of them away")
     images = transfer.load_images(data, reading.groups)
@@ -23,7 +24,7 @@ def load(data: str, reading: Reading, seed: int):
     if len(given) == 2 or (given and "test" in shares):
         _refuse_shares(shares, f"of DATA that names its {' and '.join(sorted(given))} part; leave it away")
     look = transfer.check(images) if reading.strict else None
-    findings = look.findings if look else quick_findings(images)
+    findings = look.findings if look else quick_findings(images, training.fit)
     if reading.strict:
         refuse(findings)  # unreadable files too, so that pictures have the same numbers below
     if reading.keep_together is not None:

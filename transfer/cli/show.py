@@ -27,7 +27,10 @@ def methods_table(methods: dict[str, dict]) -> Table:
             interval = "{:.1%} to {:.1%}".format(*row["accuracy_ci95"])
         parameters = row["parameters"]
         total, trained = millions(parameters["total"]), millions(parameters["trainable"])
-        table.add_row(name, accuracy, interval, total, trained, f"{row['seconds']['total']:.0f}")
+        seconds = f"{row['seconds']['total']:.0f}"
+        if row["cached"]:
+            seconds += f" ({' and '.join(row['cached'])} from the cache)"
+        table.add_row(name, accuracy, interval, total, trained, seconds)
     return table
 
 
@@ -47,6 +50,12 @@ def read_evidence(place: Path) -> dict[str, dict]:
 
     files = {name: place / f"{name}.json" for name in MORE}
     return {name: read_json(path) for name, path in files.items() if path.is_file()}
+
+
+def show_caveats(figures: dict) -> None:
+    """What speaks against believing the accuracies, beside them."""
+    for caveat in figures["caveats"]:
+        show_line(f"! not to be trusted as it is: {caveat}", style="yellow")
 
 
 def show_place(place: Path) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import keras
+import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
-from transfer.learning.results import Result, best_of, in_short
+from transfer.learning.results import Result, in_short
 from transfer.names import COMPARED, check_methods
 from transfer.networks import scratch
 from transfer.runs.kept_results import keep, take_up
+from transfer.statistics.choosing import Choice, choose
 from transfer.statistics.differences import Answers, in_words, paired_differences
+from transfer.statistics.intervals import units
 
 
 class Comparison(dict[str, Result]):
@@ -26,9 +29,21 @@ class Comparison(dict[str, Result]):
         return f"Comparison({', '.join(f'{name}: {in_short(result.metrics)}' for name, result in self.items())})"
 
     @property
+    def chosen(self) -> Choice:
+        """The method to take, and why, by the validation part; the test part chooses nothing."""
+        answers = {name: result.predictions.of("validation") for name, result in self.items()}
+        images = next(iter(self.values())).images
+        shared = sorted(set.intersection(*(set(indices.tolist()) for indices, _ in answers.values())))
+        right = {}
+        for name, (indices, probabilities) in answers.items():
+            answered = dict(zip(indices.tolist(), probabilities.argmax(axis=1)))
+            right[name] = np.array([answered[i] == images.labels[i] for i in shared], bool)
+        return choose(right, units(len(shared), images.groups_of(shared)), _cheapest_first(self))
+
+    @property
     def best(self) -> str:
-        """The method with the highest accuracy on the validation part; the test part chooses nothing."""
-        return best_of({name: result.validation for name, result in self.items()})
+        """The name of the method that is `chosen`."""
+        return self.chosen.method
 
     @property
     def differences(self) -> list[dict]:
@@ -48,8 +63,6 @@ class Comparison(dict[str, Result]):
     def in_words(self) -> list[str]:
         """What the comparison says: each pair, and how much the convnet saves by sharing weights."""
         said = in_words(self.differences)
-        if len(self) > 1 and self[self.best].validation["accuracy"] is None:
-            said.append(f"no validation pictures to choose by: {self.best}, the first method, stands for the others")
         if weights := self.shared_weights():
             said.append(
                 f"the convnet from scratch shares {weights['shared']:,} weights over all positions; "
@@ -80,7 +93,7 @@ def compare(
         options, changed: of `train`, for all methods, but that no head is trained once more at the end.
 
     Returns:
-        A dict of `Result` by method name, with `differences` and `best`.
+        A dict of `Result` by method name, with `differences`, and the method that is `chosen`.
 
     Raises:
         OptionError: no method, or an option that cannot be used.
@@ -112,6 +125,11 @@ def compare(
             keep(done, place)
         comparison[name] = done
     return comparison
+
+
+def _cheapest_first(names: Iterable[str]) -> list[str]:
+    """In the order of `COMPARED`; other names come last, as they were given."""
+    return sorted(names, key=lambda name: COMPARED.index(name) if name in COMPARED else len(COMPARED))
 
 
 def _answers(result: Result) -> Answers:

@@ -51,4 +51,5 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
     return Result(
         model, task.images, split, written | {"trainable_parameters": trained}, figures["test"],
         figures["validation"], predictions, history, task.clock.seconds(), task.notes + training.stops(history),
+        cached=task.cached,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from transfer import settings
+from transfer.checks.mirrored import mirrored_note
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
@@ -145,7 +146,9 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
     parts = task.split.parts()
     with task.clock("features"):
         order = np.concatenate(list(parts.values()))
-        values = extract_features(network, task.images, order, task.options.fit, task.pictures)
+        known = []
+        values = extract_features(network, task.images, order, task.options.fit, task.pictures, on_known=known.append)
+        task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
         features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
     with task.clock("head"):
         head = task.head(network, settings.head_l2(len(parts["train"])))
@@ -169,8 +172,10 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
     schedule = task.schedule(schedule)
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
+        mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
+        task.notes += [mirrored] if mirrored else []
         batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, o.flip
+            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, o.flip and not mirrored
         )
         validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)

@@ -88,6 +88,7 @@ class Result:
         validation: the same on the validation part, which chose the epoch.
         history: one row an epoch; a phase that Ctrl-C ended has `stopped_by_hand` in its last one.
         seconds: what each step took.
+        cached: the steps whose results were there from before, so that their seconds say nothing.
         options: all that repeats the training.
         notes: what the user should know, one sentence each.
         unfinished: where this result waits in the cache until `save_run` has written it.
@@ -104,6 +105,7 @@ class Result:
     seconds: dict[str, float]
     notes: list[str] = field(default_factory=list)
     unfinished: Path | None = None
+    cached: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         backbone, size = self.options["backbone"], self.image_size

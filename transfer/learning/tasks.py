@@ -25,6 +25,7 @@ class Task:
         self.images, self.split, self.pictures, self.options = images, split, pictures, options
         self.clock = Clock()
         self.notes = list(split.notes)
+        self.cached: list[str] = []  # steps whose results were there from before
         self.one_hot = np.eye(len(images.class_names), dtype=np.float32)
         if not len(split.train):
             raise DataError("the split leaves no training pictures; add pictures")

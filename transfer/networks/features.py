@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +30,7 @@ def extract_features(
     fit: str = "crop",
     pictures: Pictures | None = None,
     cache: bool = True,
+    on_known: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """Send pictures through a backbone, each content once, and only those not on disk already.
 
@@ -40,6 +41,7 @@ def extract_features(
         fit: how pictures are brought to the square.
         pictures: where pixels come from, if something else wants to keep them too.
         cache: keep the features in the user's cache folder, by content, backbone, size and fit.
+        on_known: is told how many contents were on disk already.
 
     Returns:
         `(len(indices), D)` float32.
@@ -53,6 +55,7 @@ def extract_features(
     digests = [images.digests[i] for i in indices]
     with closing(_Store(fingerprint(backbone), pictures, cache)) as store:
         known = store.read(set(digests))
+        on_known(len(known))
         missing = {digest: index for digest, index in zip(digests, indices) if digest not in known}
         known |= _compute(backbone, pictures, missing, store)
     if not digests:

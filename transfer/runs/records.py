@@ -63,6 +63,7 @@ def figures(result: Result, command: str = "") -> dict:
         "validation": {name: result.validation[name] for name in ("accuracy", "balanced_accuracy", "log_loss")},
         "parameters": result.parameters(),
         "seconds": {step: round(value, 3) for step, value in result.seconds.items()},
+        "cached": result.cached,
         "notes": result.notes,
     }
 
@@ -116,7 +117,7 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | 
     model = load_network_of(folder, config)
     return Result(
         model, images, split.without(left_out), config["options"], figures_of_test, said["validation"], predictions,
-        history, said["seconds"], said["notes"],
+        history, said["seconds"], said["notes"], cached=said.get("cached", []),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
+from transfer.checks.quality import caveats
 from transfer.runs.export_checks import decoding_notes
 from transfer.runs.exports import export_saved_model, tell
 from transfer.runs.kept_results import until_saved
@@ -49,6 +50,8 @@ def save_run(
     folder = Path(folder)
     results = dict(result) if isinstance(result, dict) else {}
     best = result[result.best] if results else result
+    findings = quick_findings(best.images, best.fit) if findings is None else findings
+    doubts = caveats(findings)
     with until_saved([best, *results.values(), *also]), whole_folder(folder, overwrite, RUN) as partial:
         unlike = export_saved_model(best.model, best.class_names, best.fit, sample_paths(best), partial / "saved_model")
         notes = decoding_notes(dict(zip(best.images.names, best.images.paths)), unlike)
@@ -56,10 +59,11 @@ def save_run(
         for name, each in results.items():
             write_result(noted if each is best else each, partial / name, command)
         said = comparison_figures(result, command, notes) if results else figures(noted, command)
+        said["caveats"] = doubts
         write_result(noted, partial, command, said)
         for more in also:
             more.write(partial)
-        write_findings(quick_findings(best.images) if findings is None else findings, partial)
+        write_findings(findings, partial)
         seal(partial)
         write_report(partial, best.model)
     tell(notes)
@@ -75,6 +79,7 @@ def comparison_figures(comparison, command: str = "", notes: Sequence[str] = ())
         "command": command,
         "classes": list(next(iter(comparison.values())).class_names),
         "best": comparison.best,
+        "chosen": comparison.chosen._asdict(),
         "methods": methods,
         "differences": comparison.differences,
         "in_words": comparison.in_words(),

@@ -1,0 +1,56 @@
+"""Which of several networks to take, by their answers to the pictures that are there to choose by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Choice(NamedTuple):
+    """A network by name, and why it: a clause without a full stop."""
+
+    method: str
+    because: str
+
+
+def choose(right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: list[str]) -> Choice:
+    """The cheapest network that is not worse than the most accurate one by more than one standard error.
+
+    The rule of one standard error (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3), with the
+    error of the difference between two networks on the same pictures.
+
+    Args:
+        right: by name, `(N,)` bool: whether each picture was named rightly.
+        unit: `(N,)` numbers, the same for pictures that belong together.
+        cheapest_first: the names; the first one stands for the others where there are no pictures.
+    """
+    first = cheapest_first[0]
+    if not len(unit):
+        return Choice(first, "there are no validation pictures to choose by, and it is the first")
+    accuracy = {name: float(right[name].mean()) for name in cheapest_first}
+    best = max(cheapest_first, key=accuracy.get)
+    count = f"{len(unit):,} validation pictures"
+    for name in cheapest_first[: cheapest_first.index(best)]:
+        error = _error_of_difference(right[best], right[name], unit)
+        if accuracy[best] - accuracy[name] <= error:
+            return Choice(
+                name,
+                f"{count} cannot tell it from {best}, which is {100 * (accuracy[best] - accuracy[name]):.1f} points "
+                f"better there with a standard error of {100 * error:.1f}, and it is the cheaper of the two",
+            )
+    if best == first:
+        return Choice(best, f"none is better on {count} ({accuracy[best]:.1%}), and none is cheaper")
+    return Choice(
+        best, f"it is the best on {count} ({accuracy[best]:.1%}), by more than one standard error over each cheaper one"
+    )
+
+
+def _error_of_difference(a: np.ndarray, b: np.ndarray, unit: np.ndarray) -> float:
+    """Standard error of the difference of two accuracies on the same pictures, drawn unit by unit."""
+    sums = np.bincount(unit, a.astype(float) - b)
+    counts = np.bincount(unit)
+    spread = sums - counts * sums.sum() / counts.sum()
+    units = len(counts)
+    return float(np.sqrt(units / max(units - 1, 1) * np.square(spread).sum()) / counts.sum())
