@@ -90,7 +90,7 @@ def test_files_that_are_read_in_another_way_are_named(exported, folder):
 
 def test_the_graph_of_a_saved_model_alone_is_run_only_when_it_is_trusted(exported, folder, tmp_path):
     picture = folder / "rgb.png"
-    with pytest.raises(ModelFileError, match=r"can read and write files as you can; give --trust"):
+    with pytest.raises(ModelFileError, match=r"can read and write files as you can; give `trust=True`"):
         transfer.predict(exported[0].parent, [picture])
     (row,) = transfer.predict(exported[0].parent, [picture], trust=True)
     assert row.label in NAMES

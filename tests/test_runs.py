@@ -312,7 +312,7 @@ def test_a_comparison_that_was_broken_off_goes_on_where_it_stopped(digits, tmp_p
     train = comparison.train
 
     def counted(*args, **options):
-        trained.append(options["method"])
+        trained.append(args[3])
         if len(trained) == 2:
             raise KeyboardInterrupt
         return train(*args, **options)

@@ -198,7 +198,7 @@ def test_every_command_prints_one_object_as_it_is_documented(compared, digits_fo
     run, _, printed = compared
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(saving, "write_report", lambda *given: None)
-    monkeypatch.setattr(saving, "export_saved_model", lambda *given: None)
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     monkeypatch.setattr(
         demo_data, "write_demo_data", lambda name, folder: shutil.copytree(digits_folder, folder / "test")
     )
@@ -241,7 +241,7 @@ def test_a_table_replaces_nothing_but_a_table_of_the_same_command(command, run, 
 
 def test_evaluate_writes_its_mistakes_first(run, digits_folder, tmp_path):
     answers = tmp_path / "answers.csv"
-    said, told = typed("evaluate", run, digits_folder, "--csv", answers, "--json")
+    said, told = typed("evaluate", run / "scratch", digits_folder, "--csv", answers, "--json")
     figures, rows = json.loads(said), table(answers)
     assert [*rows[0]] == ["file", "label", "predicted", "probability", "0", "1", "2"]
     assert f"{len(rows)} rows in {answers}" in told
