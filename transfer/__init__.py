@@ -45,6 +45,7 @@ _HOMES = {
     "input_gradient": "networks.explanation",
     "occlusion_map": "networks.explanation",
     "train": "learning.methods",
+    "TrainingOptions": "learning.options",
     "cross_validate": "evidence.cross_validation",
     "CrossValidation": "evidence.cross_validation",
     "Result": "learning.results",
@@ -63,7 +64,7 @@ _HOMES = {
     "evaluate": "runs.evaluating",
     "TransferError": "errors",
 }
-_LIGHT = ("errors", "data.", "checks.")  # these do without TensorFlow
+_LIGHT = ("errors", "data.", "checks.", "learning.options")  # these do without TensorFlow
 __all__ = [*_HOMES]
 
 
