@@ -11,10 +11,12 @@ from __future__ import annotations
 import io
 from functools import partial
 
+import PIL
 import tensorflow as tf
 from PIL import Image
 
 _ORIENTATION_TAG = 0x0112
+_CHEAPER_FIRST = tuple(map(int, PIL.__version__.split(".")[:2])) >= (12, 2)
 _ONE = float(1 << 22)  # what Pillow's whole-number weights sum to
 
 
@@ -73,8 +75,9 @@ class _File:
         places = tf.cast(position, tf.int64)[..., None] + tf.range(length, dtype=tf.int64)
         inside = (places >= 0) & (places < self.size)
         values = tf.where(inside, tf.cast(tf.gather(self.bytes, tf.where(inside, places, 0)), tf.int64), 0)
-        rising = tf.constant([256**i for i in range(length)], tf.int64)
-        return tf.reduce_sum(values * tf.where(little, rising, rising[::-1]), -1)
+        rising = [256**i for i in range(length)]
+        place_values = tf.where(little, tf.constant(rising, tf.int64), tf.constant(rising[::-1], tf.int64))
+        return tf.reduce_sum(values * place_values, -1)
 
     def holds(self, position, text: bytes):
         return tf.reduce_all(self.number(position + tf.range(len(text), dtype=tf.int64), 1) == list(text))
@@ -173,11 +176,11 @@ def _resize(picture, rows, columns, height, width):
     def vertical(x):
         return _rounded(tf.einsum("hxc,yh->yxc", x, down))
 
-    # Pillow 13 begins with the side that is cheaper to shorten, and rounds in between.
+    # From Pillow 12.2 on it begins with the side that is cheaper to shorten, and rounds in between.
     less_high, less_wide = tf.shape(picture)[0] - height, tf.shape(picture)[1] - width
     x = tf.cast(picture, tf.float64)
     x = tf.cond(
-        (less_high > 0) & (less_high > 2 * less_wide),
+        _CHEAPER_FIRST & (less_high > 0) & (less_high > 2 * less_wide),
         lambda: horizontal(vertical(x)),
         lambda: vertical(horizontal(x)),
     )
