@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLDEST := .venv-oldest
 
-.PHONY: demo test slow lock clean
+.PHONY: demo test test-oldest slow lock clean
 
 demo: $(READY)
 	$(BIN)/transfer demo
@@ -13,6 +14,13 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# The tests with the oldest versions that pyproject.toml allows, in an environment of their own.
+test-oldest:
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check uv
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST) --resolution lowest-direct --editable '.[test,demo]'
+	$(OLDEST)/bin/pytest -n 2 --dist worksteal
 
 # The heavy tests: every row of the backbone table.
 slow: $(READY)
@@ -31,4 +39,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --no-emit-index-url --output-file requirements.lock --upgrade
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache *.egg-info

@@ -31,7 +31,9 @@ class GroupedCommand(TyperCommand):
         """Write the arguments, and then the options part by part."""
         parts: dict[str, list] = {}
         for param in self.get_params(ctx):
-            title = "Arguments" if param.param_type_name == "argument" else param.rich_help_panel or "Options"
+            # Typer before 0.26 takes --help itself from Click, which knows no panels.
+            panel = getattr(param, "rich_help_panel", None) or "Options"
+            title = "Arguments" if param.param_type_name == "argument" else panel
             if row := param.get_help_record(ctx):
                 parts.setdefault(title, []).append(row)
         for title, rows in parts.items():

@@ -22,11 +22,16 @@ def quick_copy(model: keras.Model) -> keras.Model:
 def quick(layer: keras.Layer) -> keras.Layer:
     """The same layer, or one that gives the same and trains faster."""
     kind, config = type(layer), layer.get_config()
-    if kind is keras.layers.BatchNormalization and config.items() >= _USUAL.items():
+    if kind is keras.layers.BatchNormalization and _agrees(config, _USUAL):
         kind = _Normalisation
-    elif kind is keras.layers.Conv2D and config.items() >= _PLAIN.items() and layer.filters >= 256:
+    elif kind is keras.layers.Conv2D and _agrees(config, _PLAIN) and layer.filters >= 256:
         kind = _Convolution  # for many channels on small maps oneDNN is slow
     return kind.from_config(config)
+
+
+def _agrees(config: dict, expected: dict) -> bool:
+    """Whether `config` says nothing else than `expected`: older Keras knows no `renorm`."""
+    return all(config.get(name, value) == value for name, value in expected.items())
 
 
 _USUAL = {"scale": True, "center": True, "synchronized": False, "renorm": False}

@@ -21,6 +21,8 @@ from transfer.names import ACTIVATIONS
 
 LayerRow = Mapping[str, object]
 
+TOO_SMALL = "the pictures are too small for these layers; give a larger `image_size`, or layers that shrink less"
+
 
 def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):
     return kl.Conv2D(filters, kernel, stride, padding, use_bias=bias)(x)
@@ -145,19 +147,23 @@ def _apply(x, row: LayerRow, position: int):
         raise LayerError(f"{where}: received {value!r}; expected a whole number from 1 up")
     if kind in ON_MAPS and len(x.shape) != 4:
         raise LayerError(f"{where}: expected a map (height, width, channels) before it, received {x.shape[1:]}")
+    unfit = f"{where}, cannot be built on {x.shape[1:]}"
     try:
-        return LAYERS[kind](x, value, **dict(options))
+        y = LAYERS[kind](x, value, **dict(options))
     except LayerError as error:
         raise LayerError(f"{where}: {error}") from error
     except Exception as error:  # Keras and its backend raise many kinds
-        raise LayerError(f"{where}, cannot be built on {x.shape[1:]}: {_reason(error)}") from error
+        raise LayerError(f"{unfit}: {_reason(error)}") from error
+    if any(side is not None and side < 1 for side in y.shape):  # older Keras builds them
+        raise LayerError(f"{unfit}: {TOO_SMALL}")
+    return y
 
 
 def _reason(error: BaseException) -> str:
     """What Keras says, without the frame it puts around what TensorFlow says."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
     if "zero or negative" in plain:
-        return "the pictures are too small for these layers; give a larger `image_size`, or layers that shrink less"
+        return TOO_SMALL
     lines = [line for line in plain.splitlines() if line and not line.startswith("Exception encountered")]
     return next(iter(lines), type(error).__name__)
 

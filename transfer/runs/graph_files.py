@@ -32,8 +32,9 @@ class File:
         places = positions[..., None] + tf.range(length, dtype=tf.int64)
         inside = (places >= 0) & (places < self.size)
         values = tf.gather(tf.io.decode_raw(self._padded, tf.uint8), tf.where(inside, places, self.size))
-        rising = tf.constant([256**i for i in range(length)], tf.int64)
-        return tf.reduce_sum(tf.cast(values, tf.int64) * tf.where(little, rising, rising[::-1]), -1)
+        rising = [256**i for i in range(length)]
+        place_values = tf.where(little, tf.constant(rising, tf.int64), tf.constant(rising[::-1], tf.int64))
+        return tf.reduce_sum(tf.cast(values, tf.int64) * place_values, -1)
 
     def signed(self, position):
         """The whole number of four bytes at a position, smallest byte first, below zero from 2^31 on."""

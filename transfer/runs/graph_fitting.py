@@ -5,8 +5,10 @@ Large pictures are worked on in bands, so that one needs little more memory than
 
 from __future__ import annotations
 
+import PIL
 import tensorflow as tf
 
+_CHEAPER_FIRST = tuple(map(int, PIL.__version__.split(".")[:2])) >= (12, 2)
 _ONE = float(1 << 22)  # what Pillow's whole-number weights sum to
 _BAND = 1 << 20  # values of a picture that are worked on at once
 
@@ -58,9 +60,9 @@ def _resize(picture, rows, columns, height, width):
     def lying(x):
         return tf.transpose(x, (1, 0, 2))
 
-    # Pillow 13 begins with the side that is cheaper to shorten, and rounds in between.
+    # From Pillow 12.2 on it begins with the side that is cheaper to shorten, and rounds in between.
     less_high, less_wide = tf.shape(picture)[0] - height, tf.shape(picture)[1] - width
-    upright_first = (less_high > 0) & (less_high > 2 * less_wide)
+    upright_first = _CHEAPER_FIRST & (less_high > 0) & (less_high > 2 * less_wide)
     x, first, then = tf.cond(upright_first, lambda: (lying(picture), down, across), lambda: (picture, across, down))
     x = along(lying(along(x, first)), then)
     return tf.cond(upright_first, lambda: x, lambda: lying(x))
