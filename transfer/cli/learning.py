@@ -12,6 +12,7 @@ import transfer
 from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
+from transfer.cli.doors import check_asked_backbone, check_candidates
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import load
 from transfer.cli.places import place_for
@@ -63,6 +64,8 @@ def train(
         if folds is not None and value is not None:
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
     network = None if method == "scratch" and "backbone" not in typed_options(context) else backbone
+    if network is not None:
+        check_asked_backbone(network, training, [method])
     training = replace(training, refit=reading.per_class is None)
     place = context.with_resource(place_for(output.out_folder, data, method, output.overwrite))
     images, split, findings = load(data, reading, training.seed)
@@ -94,6 +97,10 @@ def compare(
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)
+    if backbones is None:
+        check_asked_backbone(backbone, training, names)
+    else:
+        check_candidates(backbones, training)
     place = context.with_resource(place_for(output.out_folder, data, "compare", output.overwrite))
     images, split, findings = load(data, reading, training.seed)
     if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
