@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import transfer
 from transfer import cli
 from transfer.cli.evidence import show_evidence
+from transfer.data.splits import NO_TEST
 from transfer.errors import OptionError, TransferError
 
 
@@ -70,6 +71,27 @@ def test_the_split_of_that_run_is_used_again(trained, digits_folder):
     files = json.loads((run / "config.json").read_text())["files"]
     for part, indices in transfer.read_split(images, run).parts().items():
         assert sorted(images.names[i] for i in indices) == sorted(n for n, row in files.items() if row["part"] == part)
+
+
+def test_without_a_test_part_the_network_is_made_of_all_pictures(digits_folder, tmp_path):
+    run, measured = tmp_path / "run", tmp_path / "measured"
+    done = call("train", digits_folder, "--test", 0, "--validation", 0, "--image-size", 32, "--out", run)
+    assert done.exit_code == 0, done.exception
+    said = json.loads((run / "result.json").read_text())
+    assert said["images"] == {"train": 90, "validation": 0, "test": 0}
+    assert said["accuracy"] is None
+    assert NO_TEST in said["notes"]
+    assert "There were no test pictures" in (run / "report.html").read_text()
+    assert (run / "saved_model" / "saved_model.pb").is_file()
+    assert done.stdout.endswith(
+        f"Next:\n  transfer predict {run} new/*.jpg\n  transfer train {digits_folder} --test 0 --folds 5\n"
+    )
+    done = call("train", digits_folder, "--test", 0, "--folds", 2, "--image-size", 32, "--out", measured)
+    assert done.exit_code == 0, done.exception
+    assert json.loads((measured / "result.json").read_text())["images"]["test"] == 0
+    assert json.loads((measured / "cross_validation.json").read_text())["pooled"]["pictures"] == 90
+    assert "others like it, trained on folds" in (measured / "report.html").read_text()
+    assert done.stdout.endswith(f"Next:\n  transfer predict {measured} new/*.jpg\n")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from transfer.cli.again import refuse_other_options
 from transfer.cli.doors import check_asked_backbone, check_candidates
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import load
+from transfer.cli.next_steps import after_compare, after_train, show_steps
 from transfer.cli.places import place_for
 from transfer.cli.records import with_records
 from transfer.cli.show import (
@@ -61,7 +62,7 @@ def train(
     refuse_idle_options(context, training, [method])
     undivided = {"--split": reading.split_file, "--per-class": reading.per_class}
     for name, value in (undivided | {f"--{part}": share for part, share in reading.shares().items()}).items():
-        if folds is not None and value is not None:
+        if folds is not None and value is not None and (name, value) != ("--test", 0):
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
     network = None if method == "scratch" and "backbone" not in typed_options(context) else backbone
     if network is not None:
@@ -124,6 +125,7 @@ def compare(
     for sentence in figures["in_words"]:
         show_line(f"- {sentence}")
     show_place(place)
+    show_steps(after_compare(comparison, place))
 
 
 def _train_once(*given, **options):
@@ -142,3 +144,4 @@ def _finish(result, place: Path, output: option.Output, also=(), told=(), findin
     out.print(methods_table({result.method: figures}))
     show_evidence(also)
     show_place(place)
+    show_steps(after_train(result, place, also))
