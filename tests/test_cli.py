@@ -409,6 +409,7 @@ def test_exit_codes_are_those_of_the_commands(monkeypatch, capsys):
 
         return end
 
-    for error, code in ((typer.Exit(3), 3), (typer.Abort(), 1), (KeyboardInterrupt(), 130)):
+    interrupted = (1, 130)  # of older and newer Typer
+    for error, codes in ((typer.Exit(3), (3,)), (typer.Abort(), (1,)), (KeyboardInterrupt(), interrupted)):
         monkeypatch.setattr("transfer.cache.clear", leaves(error))
-        assert ends_with("cache", "--clear", "all")[0] == code
+        assert ends_with("cache", "--clear", "all")[0] in codes

@@ -11,6 +11,7 @@ from transfer import cli
 from transfer.cli.evidence import show_evidence
 from transfer.data.splits import NO_TEST
 from transfer.errors import OptionError, TransferError
+from transfer.writing import write_json
 
 
 def call(*words):
@@ -74,7 +75,7 @@ def test_the_split_of_that_run_is_used_again(trained, digits_folder):
 
 
 def test_without_a_test_part_the_network_is_made_of_all_pictures(digits_folder, tmp_path):
-    run, measured = tmp_path / "run", tmp_path / "measured"
+    run, page = tmp_path / "run", tmp_path / "page.html"
     done = call("train", digits_folder, "--test", 0, "--validation", 0, "--image-size", 32, "--out", run)
     assert done.exit_code == 0, done.exception
     said = json.loads((run / "result.json").read_text())
@@ -86,12 +87,20 @@ def test_without_a_test_part_the_network_is_made_of_all_pictures(digits_folder, 
     assert done.stdout.endswith(
         f"Next:\n  transfer predict {run} new/*.jpg\n  transfer train {digits_folder} --test 0 --folds 5\n"
     )
-    done = call("train", digits_folder, "--test", 0, "--folds", 2, "--image-size", 32, "--out", measured)
-    assert done.exit_code == 0, done.exception
-    assert json.loads((measured / "result.json").read_text())["images"]["test"] == 0
-    assert json.loads((measured / "cross_validation.json").read_text())["pooled"]["pictures"] == 90
-    assert "others like it, trained on folds" in (measured / "report.html").read_text()
-    assert done.stdout.endswith(f"Next:\n  transfer predict {measured} new/*.jpg\n")
+    fold = {"fold": 1, "train": 45, "validation": 0, "test": 45, "log_loss": 0.3}
+    fold |= dict.fromkeys(("accuracy", "balanced_accuracy"), 0.9)
+    write_json(run / "cross_validation.json", {"in_words": ["as measured"], "folds": [fold]})
+    transfer.build_report([run], page)
+    assert "by others like it, trained on folds" in page.read_text()
+
+
+def test_folds_measure_where_nothing_is_kept_for_testing(digits_folder, tmp_path, monkeypatch):
+    def measured(images, splits, *_):
+        raise TransferError(f"{len(splits)} folds of {len(images)}")
+
+    monkeypatch.setattr(transfer, "cross_validate", measured, raising=False)
+    done = call("train", digits_folder, "--test", 0, "--folds", 2, "--out", tmp_path / "run")
+    assert str(done.exception) == "2 folds of 90"
 
 
 @pytest.mark.parametrize(
