@@ -23,8 +23,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe",
     ],
+    "pretrained": ["weight_packages", "architectures", "backbone_table"],
     "networks": [
-        "weight_packages", "weight_files", "architectures", "efficientnet_lite", "scratch", "freezing", "copies",
+        "weight_files", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
         "taps", "stages", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
         "inner_images", "distillation", "quick_layers", "pretraining",
     ],
@@ -35,13 +36,14 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
     "runs": [
-        "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images", "answer_tables", "run_folders",
-        "records", "kept_results", "export_checks", "exports", "saved_runs", "headlines", "shown_pictures", "report",
+        "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
+        "answer_tables", "run_folders", "records", "kept_results", "export_checks", "exports", "saved_runs",
+        "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
     ],
     "evidence": [
-        "preparation", "cross_validation", "comparison", "curve_words", "learning_curves", "candidates",
+        "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",
         "backbone_choice",
     ],
 }

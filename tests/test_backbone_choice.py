@@ -15,8 +15,8 @@ from transfer.data import pipeline  # noqa: E402
 from transfer.errors import DataError, ModelFileError, OptionError, PictureError, UnknownNameError, WeightsError  # noqa: E402
 from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
-from transfer.learning.backbone_argument import name_and_weights  # noqa: E402
-from transfer.networks import architectures  # noqa: E402
+from transfer.pretrained import architectures  # noqa: E402
+from transfer.pretrained.backbone_table import name_and_weights  # noqa: E402
 from transfer.statistics.linear_probe import out_of_fold  # noqa: E402
 from transfer.statistics.significance import holm, sign_flip_test  # noqa: E402
 

@@ -8,8 +8,10 @@ import pytest
 from keras import layers as kl
 
 from transfer.errors import ImageSizeError, ModelFileError, UnknownNameError, WeightsError
-from transfer.networks import architectures, backbones, features, freezing, heads, model_files, scratch, weight_files
-from transfer.networks.architectures import ARCHITECTURES
+from transfer.networks import backbones, features, freezing, heads, model_files, scratch, weight_files
+from transfer.networks.preprocessing import PREPROCESSING
+from transfer.pretrained import architectures, backbone_table
+from transfer.pretrained.architectures import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
 KERAS = [name for name, row in ARCHITECTURES.items() if row.package is None]
@@ -85,7 +87,7 @@ def test_preprocessing_is_that_of_the_network(name):
     module = inspect.getmodule(inspect.unwrap(getattr(keras.applications, row.constructor)))
     expected = module.preprocess_input(raw.copy())
     inputs = keras.Input((8, 8, 3))
-    found = raw if row.preprocessing == "none" else keras.Model(inputs, row.preprocess(inputs))(raw)
+    found = raw if row.preprocessing == "none" else keras.Model(inputs, PREPROCESSING[row.preprocessing](inputs))(raw)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
@@ -126,8 +128,8 @@ def shipped(tmp_path, monkeypatch):
 def test_bundled(shipped):
     path, original = shipped
     model = backbones.load_backbone()
-    assert model.input_shape == (None, backbones.BUNDLED_SIZE, backbones.BUNDLED_SIZE, 3)
-    assert model.count_params() == backbones.BUNDLED_PARAMETERS
+    assert model.input_shape == (None, backbone_table.BUNDLED_SIZE, backbone_table.BUNDLED_SIZE, 3)
+    assert model.count_params() == backbone_table.BUNDLED_PARAMETERS
     for kept, given in zip(model.get_weights(), original.get_weights()):
         np.testing.assert_allclose(kept, given, rtol=1e-3, atol=1e-6)
     for other in (backbones.load_backbone(image_size=32), backbones.load_backbone("bundled", 40, str(path))):
@@ -250,7 +252,7 @@ def test_imagenet_weights_from_the_cache_of_keras(offline):
     path.write_bytes(b"cut short")
     with pytest.raises(WeightsError, match="delete them"):
         backbones.load_backbone("mobilenet_v2", 128)
-    assert {row.name: row.weights for row in backbones.list_backbones()}["mobilenet_v2"] == "in Keras' cache"
+    assert {row.name: row.weights for row in backbone_table.list_backbones()}["mobilenet_v2"] == "in Keras' cache"
     import h5py
     from keras.src.legacy.saving import legacy_h5_format
 
@@ -260,10 +262,10 @@ def test_imagenet_weights_from_the_cache_of_keras(offline):
 
 
 def test_list_backbones():
-    rows = {row.name: row for row in backbones.list_backbones()}
+    rows = {row.name: row for row in backbone_table.list_backbones()}
     assert [*rows] == ["bundled", *ARCHITECTURES]
     for name, row in rows.items():
-        assert backbones.default_size(name) == (row.image_size, row.smallest)
+        assert backbone_table.default_size(name) == (row.image_size, row.smallest)
         assert name == "bundled" or 0.65 < row.imagenet_top1 < 0.88
     assert rows["bundled"].imagenet_top1 is None
     assert rows["efficientnet_lite0"].weights == "in a package"

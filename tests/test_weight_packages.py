@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from transfer.errors import WeightsError
-from transfer.networks import weight_packages
-from transfer.networks.weight_packages import WeightPackage, read_package, read_tensors
+from transfer.pretrained import weight_packages
+from transfer.pretrained.weight_packages import WeightPackage, read_package, read_tensors
 
 MACHINE = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
 

@@ -27,7 +27,7 @@ _HOMES = {
     "limit_training": "data.splits",
     "Split": "data.splits",
     "load_backbone": "networks.backbones",
-    "list_backbones": "networks.backbones",
+    "list_backbones": "pretrained.backbone_table",
     "freeze": "networks.freezing",
     "unfreeze": "networks.freezing",
     "extract_features": "networks.features",
@@ -64,7 +64,11 @@ _HOMES = {
     "evaluate": "runs.evaluating",
     "TransferError": "errors",
 }
-_LIGHT = ("errors", "data.", "checks.", "learning.options")  # these do without TensorFlow
+# These do without TensorFlow, or load it once they have looked at what they were given.
+_LIGHT = (
+    "errors", "data.", "checks.", "learning.options", "pretrained.", "runs.prediction", "runs.evaluating",
+    "runs.sorting",
+)  # fmt: skip
 __all__ = [*_HOMES]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from transfer.errors import OptionError, unknown_name
+from transfer.errors import LayerError, OptionError, unknown_name
 
 METHODS = ("frozen", "finetune", "scratch")
 COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense network
@@ -17,6 +17,26 @@ ACTIVATIONS = (
     "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
     "swish", "tanh", "tanh_shrink",
 )  # fmt: skip
+
+LAYERS = (  # the rows of `scratch.LAYERS`
+    "resize", "crop", "conv", "normalise", "activation", "pool", "global_pool", "residual", "tap", "dropout",
+    "flatten", "dense",
+)  # fmt: skip
+
+
+def check_layers(rows: Sequence[Mapping[str, object]]) -> None:
+    """Refuse a list of layers for `scratch.convnet` with a row of an unknown kind.
+
+    Raises:
+        LayerError: no row, or one that is of no kind.
+    """
+    if not rows:
+        raise LayerError('no layers; expected rows such as {"conv": 32}')
+    for position, row in enumerate(rows):
+        if not isinstance(row, Mapping) or not row:
+            raise LayerError(f'layer {position} is {row!r}; expected a row such as {{"conv": 32}}')
+        if next(iter(row)) not in LAYERS:
+            raise unknown_name(f"layer {position}", next(iter(row)), LAYERS, LayerError)
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

@@ -1,7 +1,8 @@
-"""Progress bars on standard error, shown on a terminal only."""
+"""Progress on standard error: bars on a terminal, and elsewhere a line now and then."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,14 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 console = Console(stderr=True)
+EVERY = 30.0  # seconds between two lines, so that what is shorter says nothing
 
 
 @contextmanager
 def bar(description: str, total: int) -> Iterator[Callable[..., None]]:
     """Show a bar with the time left; call what it yields with the number of steps done.
 
-    An optional `note` beside the bar says how it goes.
+    An optional `note` beside the bar says how it goes. Where there is no terminal, such as in the log of a
+    cluster, lines say the same, at most one in `EVERY` seconds.
     """
+    if not console.is_terminal:
+        yield _lines(description, total)
+        return
     columns = (
         TextColumn("{task.description:<9}"),
         BarColumn(),
@@ -24,10 +30,34 @@ def bar(description: str, total: int) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and total)) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not total) as progress:
         task = progress.add_task(description, total=total, note="")
 
         def advance(steps: int = 1, note: str | None = None) -> None:
             progress.update(task, advance=steps, **({} if note is None else {"note": note}))
 
         yield advance
+
+
+def _lines(description: str, total: int) -> Callable[..., None]:
+    started = told = time.monotonic()
+    done = 0
+
+    def advance(steps: int = 1, note: str | None = None) -> None:
+        nonlocal done, told
+        done, now = done + steps, time.monotonic()
+        if now - told < EVERY or not 0 < done < total:
+            return
+        told = now
+        left = _duration((now - started) / done * (total - done))
+        beside = f", {note}" if note else ""
+        console.print(f"{description} {done}/{total} ({left} left){beside}", markup=False, highlight=False)
+
+    return advance
+
+
+def _duration(seconds: float) -> str:
+    """About how long, in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

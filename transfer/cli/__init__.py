@@ -16,7 +16,7 @@ from transfer.cli.opening import explain
 from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
-from transfer.cli.show import progress, show_line
+from transfer.cli.show import one_line, progress, show_line
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
@@ -50,13 +50,31 @@ for command in (check, clean, train, compare, evaluate, predict, explain, report
     app.command(cls=GroupedCommand)(command)
 
 
+# Typer has a copy of Click of its own, older ones use the library: the classes of the one that is in use.
+_UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+
+
 def main() -> None:
     """Run the command line; errors that a user can mend end it with one sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):  # what the encoding of a console does not have is written as an escape
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        ended = app(prog_name="transfer", standalone_mode=False)
     except TransferError as error:
-        progress.print(f"transfer: {with_options(str(error), app)}", markup=False)
-        sys.exit(2)
+        _refuse(with_options(str(error), app))
+    except _UsageError as error:
+        if not sys.argv[1:]:  # `transfer` alone: Typer raises its help
+            error.show()
+            sys.exit(error.exit_code)
+        words = error.format_message().rstrip(".")
+        _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
+    except typer.Abort:
+        progress.print("Aborted!")
+        sys.exit(1)
+    sys.exit(ended if isinstance(ended, int) else 0)  # commands give nothing; an exit of their own gives its code
+
+
+def _refuse(sentence: str) -> None:
+    progress.print(f"transfer: {one_line(sentence)}", markup=False)
+    sys.exit(2)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.next_steps import after_check, show_steps
 from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
@@ -51,6 +52,8 @@ def check(
             show_line(f"Thumbnails, and rows to mark for transfer clean: {page}")
     if strict:
         refuse(result.findings)
+    if not as_json:
+        show_steps(after_check(data, looking.groups, result))
 
 
 @with_records

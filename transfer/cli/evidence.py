@@ -6,11 +6,11 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
-from transfer import quiet
 from transfer.cli.show import millions, one_line, out, progress, show_line, show_notes
 from transfer.cli.typed import names_in
 from transfer.cli.values import whole_numbers
 from transfer.errors import OptionError
+from transfer.evidence.amounts import checked_sizes
 from transfer.learning.options import TrainingOptions
 
 
@@ -30,9 +30,6 @@ def chosen_backbone(images, split, backbones: str, backbone: str, training: Trai
 
 def curve_sizes(text: str | None, images, split) -> list[int]:
     """Pictures a class, from `--sizes`, that the data has."""
-    quiet.import_tensorflow()
-    from transfer.evidence.learning_curves import checked_sizes
-
     return checked_sizes(None if text is None else whole_numbers("--sizes", text), images, split)
 
 

@@ -12,8 +12,10 @@ import transfer
 from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
+from transfer.cli.doors import check_asked_backbone, check_candidates
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import load
+from transfer.cli.next_steps import after_compare, after_train, show_steps
 from transfer.cli.places import place_for
 from transfer.cli.records import with_records
 from transfer.cli.show import (
@@ -61,9 +63,11 @@ def train(
     refuse_idle_options(context, training, [method])
     undivided = {"--split": reading.split_file, "--per-class": reading.per_class}
     for name, value in (undivided | {f"--{part}": share for part, share in reading.shares().items()}).items():
-        if folds is not None and value is not None:
+        if folds is not None and value is not None and (name, value) != ("--test", 0):
             raise OptionError(f"--folds {folds} with {name} {value}; folds divide all pictures anew, leave one away")
     network = None if method == "scratch" and "backbone" not in typed_options(context) else backbone
+    if network is not None:
+        check_asked_backbone(network, training, [method])
     training = replace(training, refit=reading.per_class is None)
     place = context.with_resource(place_for(output.out_folder, data, method, output.overwrite))
     images, split, findings = load(data, reading, training)
@@ -95,6 +99,10 @@ def compare(
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)
+    if backbones is None:
+        check_asked_backbone(backbone, training, names)
+    else:
+        check_candidates(backbones, training)
     place = context.with_resource(place_for(output.out_folder, data, "compare", output.overwrite))
     images, split, findings = load(data, reading, training)
     if learning_curve:  # first, so that sizes that cannot be are refused before hours of work
@@ -120,6 +128,7 @@ def compare(
     for sentence in figures["in_words"]:
         show_line(f"- {sentence}")
     show_place(place)
+    show_steps(after_compare(comparison, place))
 
 
 def _train_once(*given, **options):
@@ -139,3 +148,4 @@ def _finish(result, place: Path, output: option.Output, also=(), told=(), findin
     show_caveats(figures)
     show_evidence(also)
     show_place(place)
+    show_steps(after_train(result, place, also))

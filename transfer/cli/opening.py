@@ -13,6 +13,7 @@ from transfer.cli.places import place_for
 from transfer.cli.show import print_json, show_line
 from transfer.cli.typed import refuse_idle_options
 from transfer.reading import run_config, trained_on
+from transfer.runs.prediction import list_files
 
 
 def explain(
@@ -36,6 +37,7 @@ def explain(
     place = context.with_resource(
         place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(run_config(run)))
     )
+    list_files(pictures)  # what is missing is said before TensorFlow is loaded
     told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
     if as_json:
         return print_json(told)

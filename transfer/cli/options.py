@@ -117,7 +117,8 @@ class Reading:
         typer.Option(help="share of the pictures that choose epochs and rates [default: 0.15]", rich_help_panel="Data"),
     ] = None
     test: Annotated[
-        float | None, typer.Option(help="share of the pictures for testing [default: 0.2]", rich_help_panel="Data")
+        float | None,
+        typer.Option(help="share of the pictures for testing, 0 for none [default: 0.2]", rich_help_panel="Data"),
     ] = None
     per_class: PerClass = None
     strict: Strict = False

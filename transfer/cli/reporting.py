@@ -10,6 +10,7 @@ import typer
 import transfer
 from transfer.cli import options as option
 from transfer.cli.show import print_json, show_line
+from transfer.reading import run_config
 from transfer.writing import check_unwritten
 
 
@@ -22,6 +23,8 @@ def report(
     as_json: option.Json = False,
 ) -> None:
     """Write the page of a run again, or of several side by side that were tested on the same pictures."""
+    for run in runs:  # what is missing is said before TensorFlow is loaded
+        run_config(run)
     if page is None and len(runs) == 1:
         page = runs[0] / "report.html"  # its own, written again
     else:

@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
-from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
@@ -68,7 +67,6 @@ def predict(
     """Name what is in picture files."""
     if top > 1 and (csv or as_json):
         raise OptionError(f"--top {top} with {'--csv' if csv else '--json'}, which has all classes; leave --top away")
-    quiet.import_tensorflow()
     from transfer.runs.prediction import COLUMNS, write_csv
     from transfer.runs.sorting import NOT_SURE, check_sorted_apart
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from transfer.errors import OptionError
+from transfer.names import check_layers
 
 
 def layer_rows(path: Path | None) -> list[dict] | None:
@@ -18,6 +19,7 @@ def layer_rows(path: Path | None) -> list[dict] | None:
         raise OptionError(f"--layers {path} cannot be read ({error}); expected a JSON list of rows") from error
     if not isinstance(rows, list):
         raise OptionError(f'--layers {path} holds no list; expected rows such as [{{"conv": 32}}, {{"pool": 2}}]')
+    check_layers(rows)
     return rows
 
 

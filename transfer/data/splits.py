@@ -13,6 +13,8 @@ from transfer.data.part_names import PARTS
 from transfer.data.places import Places, kept_together
 from transfer.errors import DataError, OptionError, require_whole
 
+NO_TEST = "no picture is kept for testing: only a cross-validation says how good such a network is"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -76,28 +78,30 @@ def split_by_content(
         given: one part a picture, as its folder says: `train`, `validation`, `test` or `""`. Where
             some say `validation` or `test`, those that say nothing are for training.
         seed: another seed gives another split.
-        validation, test: shares of the pictures, 0..1.
+        validation, test: shares of the pictures, 0..1; with 0 there is no such part.
 
     Raises:
         OptionError: shares that leave nothing to train on.
         DataError: a class without a training picture.
     """
     shares = validation, test
-    if not (all(isinstance(share, Real) and 0 < share < 1 for share in shares) and sum(shares) < 1):
+    if not (all(isinstance(share, Real) and 0 <= share < 1 for share in shares) and sum(shares) < 1):
         raise OptionError(
             f"shares of {validation} for validation and {test} for test; "
-            "expected two numbers above 0 with a sum below 1"
+            "expected two numbers from 0 up with a sum below 1"
         )
     place = Places(kept_together(digests, groups), labels, seed)
     named = {"validation", "test"} & set(given or ())
     if named:
         part = _follow_given(np.array(given), place, validation)
-        notes = place.rescue(part, class_names, () if len(named) == 2 else ("validation",))
+        notes = place.rescue(part, class_names, () if len(named) == 2 or not validation else ("validation",))
         notes += leaks(place.units, part)
     else:
         part = np.where(place.number < test, "test", np.where(place.number < test + validation, "validation", "train"))
-        notes = place.rescue(part, class_names, ("train", "test", "validation"))
+        notes = place.rescue(part, class_names, ("train", *["test"] * (test > 0), *["validation"] * (validation > 0)))
     require_training(labels, part, class_names)
+    if not np.any(part == "test"):
+        notes.append(NO_TEST)
     return as_split(part, notes, "given" if named else "content", digests)
 
 

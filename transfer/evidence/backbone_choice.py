@@ -16,18 +16,17 @@ from transfer.data.pipeline import BATCH, Pictures
 from transfer.data.splits import Split
 from transfer.errors import DataError, OptionError, UnreadablePictures, WeightsError
 from transfer.evidence.candidates import BackboneChoice, Candidate
-from transfer.learning.backbone_argument import name_and_weights, resolve_backbone
+from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.options import TrainingOptions
-from transfer.networks.architectures import ARCHITECTURES, imagenet_file
-from transfer.networks.backbones import check_name
 from transfer.networks.features import extract_features, forward
+from transfer.pretrained.architectures import ARCHITECTURES, imagenet_file
+from transfer.pretrained.backbone_table import SETS, check_backbone, name_and_weights
 from transfer.statistics.intervals import resampled_sums, share_interval, units
 from transfer.statistics.linear_probe import out_of_fold
 from transfer.statistics.significance import fewest_units, holm, sign_flip_test
 
 FOLDS = 5
 TIMED = 5  # batches, after one that compiles; their median counts
-SETS = ("fast", "all-local")
 FAST = 6_000_000  # parameters: up to the smallest EfficientNets
 
 
@@ -78,8 +77,9 @@ def choose_backbone(
         raise OptionError(
             "no backbone to choose from; expected names such as bundled,mobilenet_v2, or fast, or all-local"
         )
-    for entry in names:  # first, so that a slip in the last name costs nothing
-        check_name(name_and_weights(entry)[0])
+    for entry in () if optional else names:  # first, so that a slip in the last name costs nothing
+        name, weights = name_and_weights(entry)
+        check_backbone(name, image_size, weights)
     options = TrainingOptions(image_size=image_size, fit=fit, seed=seed)
     notes: list[str] = []
     while True:

@@ -9,11 +9,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, limit_training
-from transfer.errors import DataError, OptionError
+from transfer.errors import OptionError
 from transfer.evidence import curve_words
+from transfer.evidence.amounts import checked_sizes, training_counts
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
@@ -170,30 +170,6 @@ def learning_curve(
     return LearningCurve(points, laws, len(images.class_names), len(split.test), notes, place)
 
 
-def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Split) -> list[int]:
-    """Training pictures a class in rising order: those asked for, or else those that fit the data.
-
-    Raises:
-        DataError, OptionError: see `learning_curve`.
-    """
-    if not len(split.test):
-        raise DataError("a learning curve is measured on test pictures, and the split has none; add pictures")
-    largest = int(_training_counts(images, split).max())
-    sizes = sorted({int(size) for size in (settings.curve_sizes(largest) if sizes is None else sizes)})
-    if sizes and sizes[0] < 1:
-        raise OptionError(f"`sizes={sizes[0]}`; expected 1 or more pictures a class")
-    if sizes and sizes[-1] >= largest:
-        raise OptionError(
-            f"`sizes={sizes[-1]}`: the largest class has {largest} training pictures; expected sizes below that "
-            "(all pictures are measured in any case)"
-        )
-    return sizes
-
-
-def _training_counts(images: LabelledImages, split: Split) -> np.ndarray:
-    return np.bincount(images.labels[split.train], minlength=len(images.class_names))
-
-
 def _compared(place: Path) -> dict | None:
     """The point of all pictures, where `compare` has made the same training."""
     if not place.is_dir():
@@ -216,7 +192,7 @@ def _described(law: PowerLaw, pictures: np.ndarray) -> dict:
 
 
 def _notes(images: LabelledImages, split: Split, sizes: list[int], laws: dict) -> tuple[str, ...]:
-    counts = _training_counts(images, split)
+    counts = training_counts(images, split)
     notes = []
     small = [name for name, count in zip(images.class_names, counts) if sizes and count < sizes[-1]]
     if small:

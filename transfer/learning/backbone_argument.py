@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import keras
@@ -14,16 +13,9 @@ from transfer.errors import ModelFileError, OptionError
 from transfer.learning.options import TrainingOptions
 from transfer.networks import backbones, scratch
 from transfer.networks.features import fingerprint
+from transfer.pretrained.backbone_table import default_size, default_weights
 
-# NAME, or NAME:WEIGHTS; the colon behind the letter of a drive (of Windows) belongs to its path.
-_ENTRY = re.compile(r"((?:[A-Za-z]:(?=[\\/]))?[^:]*):?(.*)", re.DOTALL)
 NAMED_WEIGHTS = ("bundled", "imagenet", "none", "as given")  # all others are files
-
-
-def name_and_weights(entry: str) -> tuple[str, str | None]:
-    """What an entry such as `mobilenet_v2:FILE` names: a backbone, and its weights if they are not the usual ones."""
-    name, weights = _ENTRY.fullmatch(entry).groups()
-    return name, weights or None
 
 
 def resolve_backbone(
@@ -60,13 +52,13 @@ def resolve_backbone(
         network = scratch.convnet(size, layers)
         return network, {"backbone": network.name, "weights": "none", "layers": layers}
     name = str(backbone or "bundled")
-    bounds = backbones.default_size(name)
+    bounds = default_size(name)
     if image_size is None and bounds:
         image_size = settings.image_size(images.typical_side(), *bounds)
     if method == "scratch" and bounds:  # a file has weights of its own to start from
         weights = weights or "none"
     network = backbones.load_backbone(name, image_size, weights)
-    weights = weights or backbones.default_weights(name)
+    weights = weights or default_weights(name)
     return network, {
         "backbone": name if bounds else _absolute(name),
         "weights": weights if weights in NAMED_WEIGHTS else _absolute(weights),

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 
-from transfer.errors import ImageSizeError, WeightsError, first_line, require_whole, unknown_name
+from transfer.errors import WeightsError, first_line, unknown_name
 from transfer.networks import scratch
-from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file, imagenet_folder
 from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
 from transfer.networks.model_files import load_feature_network
+from transfer.networks.preprocessing import PREPROCESSING
 from transfer.networks.stages import FEATURES, with_stages
-from transfer.networks.weight_files import existing_file, load_half_precision, load_weights
-from transfer.networks.weight_packages import read_package, read_tensors
+from transfer.networks.weight_files import load_half_precision, load_weights
+from transfer.pretrained.architectures import ARCHITECTURES, Architecture, imagenet_folder
+from transfer.pretrained.backbone_table import BUNDLED_SIZE, check_backbone, default_size
+from transfer.pretrained.weight_packages import read_package, read_tensors
 
 BUNDLED_LAYERS: list[dict] = [
     {"conv": 32, "stride": 2, "bias": False},
@@ -40,18 +41,6 @@ BUNDLED_LAYERS: list[dict] = [
 ]
 BUNDLED_FILE = "bundled.npz"
 BUNDLED_DIGEST = "35395ee55b5be221a073fb0af0cdb564192290b3f593550bd4e903a8118138b0"
-BUNDLED_SIZE, BUNDLED_SMALLEST, BUNDLED_PARAMETERS = 96, 32, 2_762_464
-
-
-class BackboneRow(NamedTuple):
-    """One line of `transfer backbones`."""
-
-    name: str
-    parameters: int
-    image_size: int
-    smallest: int
-    imagenet_top1: float | None
-    weights: str
 
 
 def load_backbone(
@@ -78,7 +67,7 @@ def load_backbone(
         WeightsError: weights are missing, damaged, of another architecture, or given beside a `.keras` file.
         ModelFileError: the `.keras` file cannot be loaded safely.
     """
-    check_name(str(name))
+    check_backbone(str(name), image_size, weights)
     if features not in FEATURES:
         raise unknown_name("features", features, FEATURES)
     model = _load(str(name), image_size, weights)
@@ -87,63 +76,18 @@ def load_backbone(
 
 def _load(name: str, image_size: int | None, weights: str | None) -> keras.Model:
     if name.endswith(".keras"):
-        if weights is not None:
-            raise WeightsError(f"`weights={weights}`: {name} brings its own weights; leave `weights` away")
         return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
+    size = image_size or default_size(name)[0]
     if name == "bundled":
-        return _bundled(_checked_size(name, image_size or BUNDLED_SIZE, BUNDLED_SMALLEST), weights)
+        return _bundled(size, weights)
     row = ARCHITECTURES[name]
     build = _from_package if row.package else _from_applications
-    return build(name, row, _checked_size(name, image_size or row.image_size, row.smallest), weights)
-
-
-def check_name(name: str) -> None:
-    """Find out before any work whether a backbone is known.
-
-    Raises:
-        UnknownNameError: no such backbone.
-    """
-    if name != "bundled" and name not in ARCHITECTURES and not name.endswith(".keras"):
-        raise unknown_name("backbone", name, ("bundled", *ARCHITECTURES))
+    return build(name, row, size, weights)
 
 
 def bundled_network(image_size: int | None, layers: Sequence[dict] | None = None) -> keras.Model:
     """The architecture of the bundled backbone, or other rows, with random weights; `None` takes any picture size."""
     return scratch.convnet(image_size, layers or BUNDLED_LAYERS, name="bundled")
-
-
-def list_backbones() -> list[BackboneRow]:
-    """All backbones with their size, their published accuracy on ImageNet, and where their weights are now."""
-    rows = [BackboneRow("bundled", BUNDLED_PARAMETERS, BUNDLED_SIZE, BUNDLED_SMALLEST, None, "bundled")]
-    for name, row in ARCHITECTURES.items():
-        facts = row.parameters, row.image_size, row.smallest, row.imagenet_top1
-        rows.append(BackboneRow(name, *facts, _where(row)))
-    return rows
-
-
-def _where(row: Architecture) -> str:
-    if imagenet_file(row):
-        return "in a package" if row.package else "in Keras' cache"
-    return "package to install" if row.package else "to be downloaded"
-
-
-def default_size(name: str) -> tuple[int, int] | None:
-    """The usual and the smallest picture size of a backbone; `None` for a file, which has its own."""
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name].image_size, ARCHITECTURES[name].smallest
-    return (BUNDLED_SIZE, BUNDLED_SMALLEST) if name == "bundled" else None
-
-
-def default_weights(name: str) -> str:
-    """The weights that a backbone is loaded with where none are asked for."""
-    return "imagenet" if name in ARCHITECTURES else "bundled" if name == "bundled" else "as given"
-
-
-def _checked_size(name: str, image_size: int, smallest: int) -> int:
-    require_whole("image_size", image_size, error=ImageSizeError)
-    if image_size < smallest:
-        raise ImageSizeError(f"`image_size={image_size}`: {name} takes pictures from {smallest} pixels up")
-    return image_size
 
 
 def _bundled(image_size: int, weights: str | None) -> keras.Model:
@@ -154,10 +98,8 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
             raise WeightsError(f"{BUNDLED_FILE} is missing from the package; install transfer again")
         with resources.as_file(data) as path:
             load_half_precision(model, path, BUNDLED_DIGEST)
-    elif weights == "imagenet":
-        raise WeightsError('the bundled backbone has no ImageNet weights; give `weights="bundled"`, none or a file')
     elif weights != "none":
-        path = existing_file(weights, "bundled")
+        path = Path(weights)
         if path.suffix == ".npz":
             load_half_precision(model, path)
         else:
@@ -167,11 +109,11 @@ def _bundled(image_size: int, weights: str | None) -> keras.Model:
 
 def _from_package(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
-    model = keras.Model(inputs, efficientnet_lite(name, row.preprocess(inputs)), name=name)
+    model = keras.Model(inputs, efficientnet_lite(name, PREPROCESSING[row.preprocessing](inputs)), name=name)
     if weights in (None, "imagenet"):
         set_tensors(model, read_package(row.package))
     elif weights != "none":
-        path = existing_file(weights, "imagenet")
+        path = Path(weights)
         if path.suffix == ".pth":
             try:
                 set_tensors(model, read_tensors(path.read_bytes(), str(path)))
@@ -184,14 +126,14 @@ def _from_package(name: str, row: Architecture, image_size: int, weights: str | 
 
 def _from_applications(name: str, row: Architecture, image_size: int, weights: str | None) -> keras.Model:
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
-    options = dict(include_top=False, pooling="avg", input_tensor=row.preprocess(inputs))
+    options = dict(include_top=False, pooling="avg", input_tensor=PREPROCESSING[row.preprocessing](inputs))
     if row.constructor in ("MobileNet", "MobileNetV2"):
         options["input_shape"] = (image_size, image_size, 3)  # Keras has weights for each of some sizes
     constructor = getattr(keras.applications, row.constructor)
     if weights not in (None, "imagenet"):
         model = constructor(weights=None, **options)
         if weights != "none":
-            load_weights(model, existing_file(weights, "imagenet"), name)
+            load_weights(model, Path(weights), name)
         return keras.Model(inputs, model.output, name=name)
     folder = imagenet_folder()
     try:

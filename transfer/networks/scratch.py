@@ -17,7 +17,7 @@ import keras
 from keras import layers as kl
 
 from transfer.errors import ImageSizeError, LayerError, require_whole, unknown_name
-from transfer.names import ACTIVATIONS
+from transfer.names import ACTIVATIONS, check_layers
 
 LayerRow = Mapping[str, object]
 
@@ -110,8 +110,7 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
         LayerError: no row, one of an unknown kind, an option the kind does not have, or a layer that does
             not fit behind the one before.
     """
-    if not layers:
-        raise LayerError('no layers; expected rows such as {"conv": 32}')
+    check_layers(layers)
     if image_size is not None:
         require_whole("image_size", image_size, error=ImageSizeError)
     inputs = keras.Input((image_size, image_size, 3), name="pictures")
@@ -131,11 +130,7 @@ def convnet(image_size: int | None, layers: Sequence[LayerRow], name: str = "con
 
 
 def _apply(x, row: LayerRow, position: int):
-    if not isinstance(row, Mapping) or not row:
-        raise LayerError(f'layer {position} is {row!r}; expected a row such as {{"conv": 32}}')
     (kind, value), *options = row.items()
-    if kind not in LAYERS:
-        raise unknown_name(f"layer {position}", kind, LAYERS, LayerError)
     where = f"layer {position}, {dict(row)}"
     known = list(inspect.signature(LAYERS[kind]).parameters)[2:]
     for option, _ in options:

@@ -13,18 +13,6 @@ import numpy as np
 from transfer.errors import WeightsError, first_line
 
 
-def existing_file(weights: str, usual: str) -> Path:
-    """The path of a file of weights.
-
-    Raises:
-        WeightsError: there is none; `usual` is named as what is expected.
-    """
-    path = Path(weights)
-    if not path.is_file():
-        raise WeightsError(f"`weights={weights}`: no such file; expected {usual}, none or a weights file")
-    return path
-
-
 def load_weights(model: keras.Model, path: Path, name: str) -> None:
     """Give a network the weights in a file of Keras.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from transfer.data.folders import LabelledImages
 from transfer.errors import ModelFileError, first_line
-from transfer.learning.results import Predictions
 from transfer.reading import read_rows
 from transfer.settings import MOST_COLUMNS
 from transfer.writing import whole_file, write_rows
+
+if TYPE_CHECKING:
+    from transfer.learning.results import Predictions
 
 TABLE, ALL = "predictions.csv", "predictions.npz"
 _BEGIN = ["file", "split", "label", "predicted", "probability"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer import quiet
 from transfer.data.folders import load_images
 from transfer.errors import DataError
 from transfer.reading import run_config
 from transfer.runs.answer_tables import further_columns, labelled_cells
-from transfer.runs.saved_networks import SavedNetwork, answers, load_network
-from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.runs.network_places import network_place
 from transfer.writing import check_apart, check_table, write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
@@ -54,7 +54,13 @@ def evaluate(
     if table is not None:
         check_apart(Path(table), data)
         check_table(Path(table), COLUMNS)
-    network, images = load_network(model, trust), load_images(data, groups, lenient=True)
+    network_place(model, trust)
+    images = load_images(data, groups, lenient=True)
+    quiet.import_tensorflow()  # takes seconds: what is missing is said before
+    from transfer.runs.saved_networks import answers, load_network
+    from transfer.statistics.evaluation import evaluate_probabilities
+
+    network = load_network(model, trust)
     unknown = sorted(set(images.class_names) - set(network.class_names))
     if unknown:
         known = ", ".join(network.class_names)
@@ -78,7 +84,8 @@ def evaluate(
     counted, labels, probabilities = np.array(rows)[good], labels[good], np.concatenate(probabilities)[good]
     figures = evaluate_probabilities(labels, probabilities, network.class_names, images.groups_of(counted))
     if table is not None:
-        write_rows(Path(table), _answers([images.names[i] for i in counted], labels, probabilities, network))
+        files = [images.names[i] for i in counted]
+        write_rows(Path(table), _answers(files, labels, probabilities, network.class_names))
     unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
     return {
         "model": str(model), "data": str(data), "images": int(good.sum()),
@@ -87,9 +94,9 @@ def evaluate(
     }  # fmt: skip
 
 
-def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, network: SavedNetwork) -> list[list]:
+def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> list[list]:
     """A header and a row for each picture, mistakes first."""
-    names, right = network.class_names, probabilities.argmax(axis=1) == labels
+    right = probabilities.argmax(axis=1) == labels
     of_true = probabilities[np.arange(len(labels)), labels]
     order = np.lexsort((of_true, right))
     rows = ([files[i], *labelled_cells(names, labels[i], probabilities[i])] for i in order)

@@ -16,6 +16,7 @@ from transfer.progress import console
 from transfer.reading import run_config
 from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH, check_answers, decoding_notes
 from transfer.runs.graph_images import square_decoder
+from transfer.runs.network_places import versions
 from transfer.runs.plain_paths import plain_path
 from transfer.runs.records import exportable
 from transfer.writing import whole_folder
@@ -60,11 +61,6 @@ def tell(notes: Sequence[str]) -> None:
     """Print what the user should know, on standard error."""
     for note in notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-
-
-def versions(folder: Path) -> list[Path]:
-    """The versions of a model in the layout of TensorFlow Serving, oldest first."""
-    return sorted((path for path in folder.glob("*") if path.name.isdecimal()), key=lambda path: int(path.name))
 
 
 def _check_upgrade(folder: Path, earlier: Sequence[Path], class_names: Sequence[str]) -> None:

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from transfer import quiet
 from transfer.data.folder_files import is_picture, walk
 from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
 from transfer.runs.answer_tables import further_cells, further_columns
-from transfer.runs.saved_networks import answers, load_network
+from transfer.runs.network_places import network_place
 from transfer.writing import write_rows
 
 COLUMNS = ("file", "predicted", "probability")  # that a table of predictions begins with
@@ -65,8 +66,12 @@ def predict(
     """
     if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
-    network, sources = load_network(model, trust), list_sources(pictures)
-    names, rows = iter(sources), []
+    network_place(model, trust)
+    sources = list_sources(pictures)
+    quiet.import_tensorflow()  # takes seconds: what is missing is said before
+    from transfer.runs.saved_networks import answers, load_network
+
+    network, names, rows = load_network(model, trust), iter(sources), []
     with bar("predict", len(sources)) as advance:
         for batch, probabilities, errors in answers(network, list(sources.values())):
             for values, error in zip(probabilities, errors):

@@ -17,7 +17,8 @@ from transfer.data.pipeline import BATCH
 from transfer.data.sources import Source, read_source
 from transfer.errors import ModelFileError, PictureError, first_line
 from transfer.reading import run_config
-from transfer.runs.exports import SIDECAR, endpoint, versions
+from transfer.runs.exports import SIDECAR, endpoint
+from transfer.runs.network_places import network_place
 from transfer.runs.plain_paths import plain_path
 from transfer.runs.run_folders import load_network_of
 
@@ -44,22 +45,8 @@ def load_network(model: str | Path, trust: bool = False) -> SavedNetwork:
     Raises:
         ModelFileError: neither of them there, damaged, or a SavedModel alone without `trust`.
     """
-    folder = Path(model)
-    if not folder.exists():
-        raise ModelFileError(f"{model} does not exist; expected a run or a SavedModel")
-    run = folder.parent if folder.resolve().name == "saved_model" else folder
-    if all((run / name).is_file() for name in ("model.keras", "config.json")):
-        return _keras_model(run)
-    places = [folder, folder / "saved_model", *versions(folder)[-1:]]
-    place = next((p for p in places if (p / "saved_model.pb").is_file()), None)
-    if place is None:
-        raise ModelFileError(f"{model} is no run and holds no SavedModel; expected one of them")
-    if not trust:
-        raise ModelFileError(
-            f"{place} is a SavedModel alone: its graph is a program that can read and write files as you can; give "
-            "`trust=True` if you know who made it, or name its run, whose model.keras is only data"
-        )
-    return _saved_model(place)
+    place, is_run = network_place(model, trust)
+    return _keras_model(place) if is_run else _saved_model(place)
 
 
 def _saved_model(place: Path) -> SavedNetwork:

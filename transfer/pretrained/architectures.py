@@ -6,48 +6,16 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
-
-from transfer.networks.weight_packages import LITE0, LITE1, LITE2, WeightPackage, installed_file
-
-# Means and deviations of ImageNet, in units of 0..255 and RGB order.
-_MEAN = (123.675, 116.28, 103.53)
-_VARIANCE = (58.395**2, 57.12**2, 57.375**2)
-_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-
-
-def _as_they_are(pictures):
-    return pictures
-
-
-def _minus_one_to_one(pictures):
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pictures)
-
-
-def _standardised(pictures):
-    return keras.layers.Normalization(mean=_MEAN, variance=_VARIANCE)(pictures)
-
-
-def _lite(pictures):
-    """What EfficientNet-Lite was trained on, whatever the READMEs of its packages say: top-1 falls with theirs."""
-    return keras.layers.Rescaling(1 / 128, offset=-127 / 128)(pictures)
-
-
-def _caffe(pictures):
-    """Blue first, means subtracted, no scaling: what the first ResNets and VGG were trained on."""
-    reversed_channels = keras.ops.flip(pictures, axis=-1)
-    return keras.layers.Normalization(mean=_CAFFE_MEAN_BGR, variance=(1.0, 1.0, 1.0))(reversed_channels)
-
-
-PREPROCESSING = {"none": _as_they_are, "tf": _minus_one_to_one, "torch": _standardised, "caffe": _caffe, "lite": _lite}
+from transfer.pretrained.weight_packages import LITE0, LITE1, LITE2, WeightPackage, installed_file
 
 
 class Architecture(NamedTuple):
     """A row: what it is made and fed by, parameters without classifier, sizes, and where its weights are.
 
-    `imagenet_top1` is the accuracy 0..1 on ImageNet at the usual size, as published: by keras.io/api/applications, by
-    the docstring of Keras for MobileNetV3, and by the README of tensorflow/tpu for EfficientNet-Lite. `package` brings
-    the weights of what is not in `keras.applications`.
+    `preprocessing` names a row of `preprocessing.PREPROCESSING`. `imagenet_top1` is the accuracy 0..1 on ImageNet at
+    the usual size, as published: by keras.io/api/applications, by the docstring of Keras for MobileNetV3, and by the
+    README of tensorflow/tpu for EfficientNet-Lite. `package` brings the weights of what is not in
+    `keras.applications`.
     """
 
     constructor: str
@@ -58,10 +26,6 @@ class Architecture(NamedTuple):
     imagenet_top1: float
     weights_file: str
     package: WeightPackage | None = None
-
-    def preprocess(self, pictures):
-        """Raw pictures 0..255 to what the network was trained on; `none` where it is built in."""
-        return PREPROCESSING[self.preprocessing](pictures)
 
 
 # fmt: off

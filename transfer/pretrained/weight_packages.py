@@ -62,15 +62,25 @@ def installed_file(package: WeightPackage) -> Path | None:
     return path if found.version == package.version and path.is_file() else None
 
 
+def require_file(package: WeightPackage) -> Path:
+    """Where the weights are.
+
+    Raises:
+        WeightsError: the package is not installed, of another version, or lacks its file.
+    """
+    path = installed_file(package)
+    if path is None:
+        raise WeightsError(f"{_what_is_wrong(package)}; install it with: {package.install}")
+    return path
+
+
 def read_package(package: WeightPackage) -> dict[str, np.ndarray]:
     """The tensors of an installed package by name.
 
     Raises:
         WeightsError: it is not installed, of another version, or its file is not the one that is known here.
     """
-    path = installed_file(package)
-    if path is None:
-        raise WeightsError(f"{_what_is_wrong(package)}; install it with: {package.install}")
+    path = require_file(package)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != package.digest:
         raise WeightsError(
