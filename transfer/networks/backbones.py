@@ -14,11 +14,12 @@ from typing import NamedTuple
 import keras
 
 from transfer.errors import ImageSizeError, WeightsError, first_line, require_whole, unknown_name
+from transfer.names import FEATURES
 from transfer.networks import scratch
 from transfer.networks.architectures import ARCHITECTURES, Architecture, imagenet_file, imagenet_folder
 from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
 from transfer.networks.model_files import load_feature_network
-from transfer.networks.stages import FEATURES, with_stages
+from transfer.networks.stages import with_stages
 from transfer.networks.weight_files import existing_file, load_half_precision, load_weights
 from transfer.networks.weight_packages import read_package, read_tensors
 
@@ -137,6 +138,11 @@ def default_size(name: str) -> tuple[int, int] | None:
 def default_weights(name: str) -> str:
     """The weights that a backbone is loaded with where none are asked for."""
     return "imagenet" if name in ARCHITECTURES else "bundled" if name == "bundled" else "as given"
+
+
+def default_features(name: str) -> str:
+    """The features of a backbone where none are asked for: those that measured better, see docs/backbones.md."""
+    return "stages" if name in ARCHITECTURES else "last"
 
 
 def _checked_size(name: str, image_size: int, smallest: int) -> int:
