@@ -28,11 +28,11 @@ def photograph(rng, side):
 
 
 def folder_of(root, enlarged=None):
-    """12 pictures in two classes, one of them darker: 160 pixels, or 32 enlarged to so many."""
+    """12 pictures in two classes, one of them darker: 160 pixels, or 12 enlarged to so many."""
     rng = np.random.default_rng(0)
     for number in range(12):
         label = ("bright", "dark")[number % 2]
-        picture = Image.fromarray(photograph(rng, 160 if enlarged is None else 24) // (1 + number % 2))
+        picture = Image.fromarray(photograph(rng, 160 if enlarged is None else 12) // (1 + number % 2))
         if enlarged is not None:
             picture = picture.resize((enlarged, enlarged), Image.Resampling.BICUBIC)
         (root / label).mkdir(parents=True, exist_ok=True)
