@@ -13,7 +13,7 @@ import transfer
 
 def main(data: str, folder: str) -> None:
     images = transfer.load_images(data)
-    results = transfer.compare(images, transfer.split(images, seed=0), backbone="bundled")
+    results = transfer.compare(images, transfer.split(images, seed=0))
     for method, result in results.items():
         low, high = result.metrics["accuracy_ci95"]
         print(f"{method:<9} {result.metrics['accuracy']:.3f} ({low:.3f} to {high:.3f})")

@@ -34,7 +34,10 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "data_checks", "shortcuts", "marks", "mirrored", "picture_checks", "value_checks", "quality", "label_errors",
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
-    "learning": ["options", "batches", "training", "results", "tasks", "backbone_argument", "judging", "methods"],
+    "learning": [
+        "options", "batches", "training", "results", "tasks", "backbone_default", "backbone_argument", "judging",
+        "methods",
+    ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
         "answer_tables", "run_folders", "records", "kept_results", "export_checks", "exports", "saved_runs",

@@ -234,21 +234,29 @@ def test_a_file_brings_its_own_weights(digits, tmp_path, monkeypatch):
         transfer.load_backbone(path, weights="none")
     for method in names.METHODS:
         network, said = resolve_backbone("own.keras", method, *digits, TrainingOptions())
-        assert said == {"backbone": path, "weights": "as given", "fingerprint": fingerprint(network)}
+        assert said == {
+            "backbone": path,
+            "weights": "as given",
+            "features": "last",
+            "fingerprint": fingerprint(network),
+        }
     assert resolve_backbone("bundled", "scratch", *digits, TrainingOptions())[1]["weights"] == "none"
 
 
 @pytest.mark.parametrize(
     ("backbone", "weights", "asked"),
     [
-        ("bundled", "bundled", ("bundled", "bundled")),
-        ("mobilenet_v2", "/w.h5", ("mobilenet_v2", "/w.h5")),
-        ("/own.keras", "as given", ("/own.keras", None)),
+        ("bundled", "bundled", ("bundled", "bundled", "last")),
+        ("mobilenet_v2", "/w.h5", ("mobilenet_v2", "/w.h5", "last")),
+        ("/own.keras", "as given", ("/own.keras", None, "last")),
         ("bundled", "as given", None),  # a network of Python, whatever its name
     ],
 )
 def test_what_a_run_asked_for(backbone, weights, asked):
     assert asked_for({"backbone": backbone, "weights": weights}) == asked
+    if asked is not None:  # written down by default since there are others than the last
+        said = {"backbone": backbone, "weights": weights, "features": "stages"}
+        assert asked_for(said) == (*asked[:2], "stages")
     assert asked_for({"backbone": backbone, "weights": weights, "layers": SMALL}) is None
 
 

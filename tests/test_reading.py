@@ -7,7 +7,7 @@ from transfer.reading import read_json, read_rows, run_config
 from transfer.writing import SCHEMA_VERSION, write_json
 
 CONFIG = {
-    "options": dict.fromkeys(("backbone", "fit", "image_size", "method", "seed", "weights")),
+    "options": {"backbone": "bundled", "fit": "crop", "image_size": 32, "method": "frozen", "seed": 0, "weights": None},
     "classes": ["a", "b"],
     "versions": {},
     "root": "data",

@@ -83,5 +83,12 @@ def test_image_size(typical, default, smallest, expected):
     assert settings.image_size(typical, default, smallest) == expected
 
 
+@pytest.mark.parametrize(
+    ("held", "name"), [(8, "bundled"), (63, "bundled"), (64, "efficientnet_lite0"), (4000, "efficientnet_lite0")]
+)
+def test_backbone(held, name):
+    assert settings.backbone(held) == name
+
+
 def test_bootstrap_draws():
     assert settings.bootstrap_draws() == 2000

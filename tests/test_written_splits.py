@@ -19,12 +19,12 @@ def written(digits, tmp_path_factory):
 
 def configured(run, images, parts):
     """A run folder of which there is only its configuration."""
-    options = dict.fromkeys(("backbone", "fit", "image_size", "method", "seed", "weights"))
+    options = {"backbone": "bundled", "fit": "crop", "image_size": 32, "method": "frozen", "seed": 0, "weights": None}
     files = {
-        name: {"part": part, "class": "", "digest": digest}
-        for name, part, digest in zip(images.names, parts, images.digests)
+        name: {"part": part, "class": images.class_names[label], "digest": digest}
+        for name, part, label, digest in zip(images.names, parts, images.labels, images.digests)
     }
-    said = {"options": options, "classes": [], "versions": {}, "root": "", "files": files}
+    said = {"options": options, "classes": list(images.class_names), "versions": {}, "root": "", "files": files}
     write_json(run / "config.json", said)
     return run
 

@@ -112,6 +112,18 @@ def image_size(typical_side: int, default: int, smallest: int) -> int:
     return max(smallest, min(default, own))
 
 
+LEAST_FOR_IMAGENET = 64  # pixels that pictures really hold
+
+
+def backbone(held: int) -> str:
+    """The backbone for pictures of a typical size.
+
+    Args:
+        held: shorter side in pixels that half of the pictures need, enlarged and soft ones less than they have.
+    """
+    return "efficientnet_lite0" if held >= LEAST_FOR_IMAGENET else "bundled"
+
+
 # Classes up to which tables have a column each and `result.json` every cell of the confusion matrix: with 3,000 they
 # would be 460 and 55 MB.
 MOST_COLUMNS = 200

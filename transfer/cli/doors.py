@@ -6,13 +6,18 @@ from collections.abc import Sequence
 
 from transfer.cli.typed import names_in
 from transfer.learning.options import TrainingOptions
-from transfer.pretrained.backbone_table import SETS, check_backbone, name_and_weights
+from transfer.names import AUTO
+from transfer.pretrained.backbone_table import SETS, check_backbone, check_unnamed, name_and_weights
 
 
 def check_asked_backbone(backbone: str, training: TrainingOptions, methods: Sequence[str]) -> None:
     """Refuse a backbone that cannot be had, see `check_backbone`; from scratch it needs no weights."""
     from_scratch = set(methods) == {"scratch"} and training.weights is None and not backbone.endswith(".keras")
-    check_backbone(backbone, training.image_size, "none" if from_scratch else training.weights)
+    weights = "none" if from_scratch else training.weights
+    if backbone == AUTO:
+        check_unnamed(weights)
+        backbone = "bundled"  # which is always there, and takes the smallest pictures
+    check_backbone(backbone, training.image_size, weights)
 
 
 def check_candidates(backbones: str, training: TrainingOptions) -> None:

@@ -12,16 +12,17 @@ from transfer.cli.values import whole_numbers
 from transfer.errors import OptionError
 from transfer.evidence.amounts import checked_sizes
 from transfer.learning.options import TrainingOptions
+from transfer.names import AUTO
 
 
 def chosen_backbone(images, split, backbones: str, backbone: str, training: TrainingOptions):
     """(the choice, name and weights of the recommended backbone) of what `--backbones` lists."""
-    if backbone != "bundled" or training.weights is not None:
+    if backbone != AUTO or training.weights is not None:
         raise OptionError(
             "--backbones with --backbone or --weights; write all of them into --backbones, as NAME:WEIGHTS"
         )
     names = names_in(backbones)
-    same = {name: getattr(training, name) for name in ("image_size", "fit", "seed")}
+    same = {name: getattr(training, name) for name in ("image_size", "features", "fit", "seed")}
     choice = transfer.choose_backbone(images, split, names[0] if len(names) == 1 else names, **same)
     progress.print(f"compared with the recommended backbone, {choice.recommended.label}", markup=False)
     weights = choice.recommended.weights

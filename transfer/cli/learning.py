@@ -33,7 +33,7 @@ from transfer.cli.show import (
 from transfer.cli.typed import names_in, refuse_idle_options, refuse_unbuildable, typed_options
 from transfer.errors import OptionError
 from transfer.learning.options import TrainingOptions
-from transfer.names import COMPARED, METHODS, check_methods
+from transfer.names import AUTO, COMPARED, METHODS, check_methods
 from transfer.reading import run_config, trained_on
 
 
@@ -43,7 +43,7 @@ def train(
     *,
     data: option.DataOrNone = None,
     reading: option.Reading,
-    backbone: option.Backbone = "bundled",
+    backbone: option.Backbone = AUTO,
     method: Annotated[str, typer.Option(help="frozen, finetune or scratch", rich_help_panel="Training")] = "frozen",
     training: TrainingOptions,
     again: option.Again = None,
@@ -84,7 +84,7 @@ def compare(
     *,
     data: option.Data,
     reading: option.Reading,
-    backbone: option.Backbone = "bundled",
+    backbone: option.Backbone = AUTO,
     methods: Annotated[str, typer.Option(help=f"some of {','.join(COMPARED)}", rich_help_panel="Training")] = ",".join(
         COMPARED
     ),

@@ -23,7 +23,8 @@ Data = Annotated[str, typer.Argument(help=DATA_HELP)]
 DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
 Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
 Backbone = Annotated[
-    str, typer.Option(help="name from 'transfer backbones', or a .keras file", rich_help_panel="Network")
+    str,
+    typer.Option(help="name from 'transfer backbones', a .keras file, or auto: by the data", rich_help_panel="Network"),
 ]
 Groups = Annotated[
     str | None,

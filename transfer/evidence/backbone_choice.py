@@ -47,6 +47,7 @@ def choose_backbone(
     backbones: str | Sequence[str] = "all-local",
     *,
     image_size: int | None = None,
+    features: str | None = None,
     fit: str = "crop",
     seed: int = 0,
 ) -> BackboneChoice:
@@ -63,6 +64,7 @@ def choose_backbone(
             out with a note), or names for `load_backbone`, each with its weights behind a colon where
             they are not the usual ones, such as `mobilenet_v2:FILE`.
         image_size: the same for all; by default each gets its own, up to the size of the pictures.
+        features: the same for all, see `load_backbone`; by default `stages` of ImageNet networks, `last` of others.
         fit: how pictures are brought to the square.
         seed: of the folds, and of random weights.
 
@@ -80,7 +82,7 @@ def choose_backbone(
     for entry in () if optional else names:  # first, so that a slip in the last name costs nothing
         name, weights = name_and_weights(entry)
         check_backbone(name, image_size, weights)
-    options = TrainingOptions(image_size=image_size, fit=fit, seed=seed)
+    options = TrainingOptions(image_size=image_size, features=features, fit=fit, seed=seed)
     notes: list[str] = []
     while True:
         indices = np.sort(np.concatenate([split.train, split.validation]))

@@ -105,8 +105,8 @@ def compare(
     if options.layers is not None and "scratch" in methods:
         # A layer that cannot be is refused before the other methods are trained.
         scratch.convnet(shared.size, options.layers)
-    own = replace(options, weights=None, image_size=shared.size)  # of a network without backbone
-    given = replace(options, weights=None, image_size=None, layers=None)  # of one that is loaded already
+    own = replace(options, weights=None, features=None, image_size=shared.size)  # of a network without backbone
+    given = options.beside_network()
     dense = scratch.dense_layers()
     dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}
     trainings = {

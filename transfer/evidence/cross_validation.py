@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +114,7 @@ def cross_validate(
     options = options_from(options, changed)
     shared = prepare(images, splits[0], backbone, options, method)
     place = shared.unfinished(f"folds of {method}")
-    given = replace(options, weights=None, image_size=None, layers=None)  # of the network that is loaded already
+    given = options.beside_network()
     same = dict(pictures=shared.pictures, labels=shared.labels)
     rows, found, notes = [], [], {}
     with bar("folds", len(splits)) as advance:

@@ -136,8 +136,8 @@ def learning_curve(
     if draws < 1:
         raise OptionError(f"`draws={draws}`; expected 1 or more")
     shared = prepare(images, split, backbone, options)
-    own = replace(options, weights=None, image_size=shared.size)  # of a convnet
-    given = replace(options, weights=None, image_size=None, layers=None)  # of the network that is loaded already
+    own = replace(options, weights=None, features=None, image_size=shared.size)  # of a convnet
+    given = options.beside_network()
     place = shared.unfinished("learning curve")
     done = read_json(place / "points.json") if (place / "points.json").is_file() else {}
     points, stopped = [], []

@@ -10,10 +10,12 @@ from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.errors import ModelFileError, OptionError
+from transfer.learning.backbone_default import default_backbone
 from transfer.learning.options import TrainingOptions
+from transfer.names import AUTO
 from transfer.networks import backbones, scratch
 from transfer.networks.features import fingerprint
-from transfer.pretrained.backbone_table import default_size, default_weights
+from transfer.pretrained.backbone_table import check_unnamed, default_features, default_size, default_weights
 
 NAMED_WEIGHTS = ("bundled", "imagenet", "none", "as given")  # all others are files
 
@@ -30,11 +32,12 @@ def resolve_backbone(
     Args:
         backbone, method: see `methods.train`.
         images, split: choose the picture size, and the layers of a convnet, where none are given.
-        options: `image_size`, `weights` and `layers` of them.
+        options: `image_size`, `weights`, `features` and `layers` of them.
 
     Returns:
         (pictures `(B, S, S, 3)` 0..255 to features, `backbone` and `weights` as they are written down, files with
-        their absolute path; beside them `layers`, or the `fingerprint` of what was loaded).
+        their absolute path; beside them `layers`, or the `features` and the `fingerprint` of what was loaded; and where
+        the data chose the backbone, why: `chosen`).
 
     Raises:
         ModelFileError: a network that takes or gives something else.
@@ -43,6 +46,10 @@ def resolve_backbone(
     image_size, weights, layers = options.image_size, options.weights, options.layers
     if layers is not None and (backbone is not None or method != "scratch"):
         raise OptionError("layers beside a backbone; they are of the convnet that scratch builds without one")
+    if options.features is not None and (
+        isinstance(backbone, keras.Model) or (backbone is None and method == "scratch")
+    ):
+        raise OptionError(f"features {options.features} beside a network that is used as it is; leave them away")
     if isinstance(backbone, keras.Model):
         _check_network(backbone, image_size, weights)
         return backbone, {"backbone": backbone.name, "weights": "as given"}
@@ -51,23 +58,36 @@ def resolve_backbone(
         layers = settings.scratch_layers(len(split.train), size) if layers is None else layers
         network = scratch.convnet(size, layers)
         return network, {"backbone": network.name, "weights": "none", "layers": layers}
-    name = str(backbone or "bundled")
+    name, chosen = str(backbone or AUTO), {}
+    if name == AUTO:
+        name, image_size, chosen = _from_data(images, options)
     bounds = default_size(name)
     if image_size is None and bounds:
         image_size = settings.image_size(images.typical_side(), *bounds)
     if method == "scratch" and bounds:  # a file has weights of its own to start from
         weights = weights or "none"
-    network = backbones.load_backbone(name, image_size, weights)
+    features = options.features or default_features(name)
+    network = backbones.load_backbone(name, image_size, weights, features)
     weights = weights or default_weights(name)
     return network, {
         "backbone": name if bounds else _absolute(name),
         "weights": weights if weights in NAMED_WEIGHTS else _absolute(weights),
+        "features": features,
         "fingerprint": fingerprint(network),
-    }
+    } | chosen
 
 
-def asked_for(options: dict) -> tuple[str, str | None] | None:
-    """Name and weights for `load_backbone` of what a run started from.
+def _from_data(images: LabelledImages, options: TrainingOptions) -> tuple[str, int | None, dict]:
+    """(name, picture size, why) of the backbone where none is named, of those that the weights can be of."""
+    if options.weights == "bundled":
+        return "bundled", options.image_size, {}
+    check_unnamed(options.weights)
+    name, image_size, why = default_backbone(images, options.image_size)
+    return name, image_size, {"chosen": why}
+
+
+def asked_for(options: dict) -> tuple[str, str | None, str] | None:
+    """Name, weights and features for `load_backbone` of what a run started from.
 
     Args:
         options: of its configuration.
@@ -78,7 +98,8 @@ def asked_for(options: dict) -> tuple[str, str | None] | None:
     name, weights = options["backbone"], options["weights"]
     if "layers" in options or (weights == "as given" and not name.endswith(".keras")):
         return None
-    return name, None if weights == "as given" else weights
+    # A run of a version that knew no other features has none written down.
+    return name, None if weights == "as given" else weights, options.get("features", "last")
 
 
 def _check_network(network: keras.Model, image_size: int | None, weights: str | None) -> None:

@@ -44,8 +44,8 @@ def train(
     Args:
         images: from `load_images`.
         split: from `split`.
-        backbone: pictures to features: a `keras.Model`, a name for `load_backbone`, or `None` for the
-            bundled backbone (with `method="scratch"`: for a convnet chosen from the data's size).
+        backbone: pictures to features: a `keras.Model`, a name for `load_backbone`, or `None` or `auto`
+            for one chosen from the data (with `method="scratch"`, `None` is a convnet chosen from its size).
         method: `frozen` trains a head on kept features; `finetune` does so and then trains the top
             of the backbone at a lower rate; `scratch` trains everything, starting from what the
             backbone holds.
@@ -77,6 +77,9 @@ def train(
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
     task = Task(images, split, pictures, options)
+    names = dict(labels or names)
+    if why := names.pop("chosen", None):
+        task.notes.append(why)
     while True:
         # The head starts the same, whether the network was built here or given, and whatever was left out.
         keras.utils.set_random_seed(options.seed)
@@ -86,7 +89,7 @@ def train(
             # Every method decodes all pictures before it fits, and keeps what the others gave.
             task.leave_out(error)
         else:
-            written = {"method": method, **(labels or names), **options.written()}
+            written = {"method": method, **names, **options.written()}
             return judge(model, task, logits, history, written)
 
 

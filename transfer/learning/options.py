@@ -12,10 +12,10 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
-from transfer.names import ACTIVATIONS, FITS, HEADS
+from transfer.names import ACTIVATIONS, FEATURES, FITS, HEADS
 
 NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
-_STAND_FOR = ("weights", "layers")  # with the backbone, for a network
+_STAND_FOR = ("weights", "features", "layers")  # with the backbone, for a network
 
 
 class Need(NamedTuple):
@@ -67,6 +67,9 @@ _MLP = Need("`head=mlp`", lambda options, methods: options.head == "mlp")
 _SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head != "svm")
 _TUNED = Need("the method finetune", lambda options, methods: "finetune" in methods)
 _WHOLE = Need("the method finetune or scratch", lambda options, methods: set(methods) != {"frozen"})
+_PRETRAINED = Need(
+    "the method frozen or finetune", lambda options, methods: bool({"frozen", "finetune"} & set(methods))
+)
 _SCRATCH = Need("the method scratch", lambda options, methods: "scratch" in methods)
 
 
@@ -80,6 +83,10 @@ class TrainingOptions:
     """
 
     weights: str | None = _option(None, "bundled, imagenet, none, or a weights file [default: the usual ones]", NETWORK)
+    features: str | None = _option(
+        None, "last, or stages: those of every resolution too [default: stages of ImageNet networks, else last]",
+        NETWORK, names=FEATURES, need=_PRETRAINED,
+    )  # fmt: skip
     layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
     head: str = _option("linear", "linear, mlp or svm (multi-class hinge loss)", NETWORK, names=HEADS)
     image_size: int | None = _option(
@@ -131,8 +138,12 @@ class TrainingOptions:
         if self.head == "mlp" and not self.hidden:
             raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
 
+    def beside_network(self) -> TrainingOptions:
+        """The same for a network that is loaded already, without what it was loaded with."""
+        return replace(self, weights=None, features=None, image_size=None, layers=None)
+
     def written(self) -> dict:
-        """The options by name, as JSON holds them; weights and layers are written down as what they stood for."""
+        """The options by name, as JSON holds them; those of the network are written down as what they stood for."""
         return {name: value for name, value in asdict(self).items() if name not in _STAND_FOR} | {
             "hidden": list(self.hidden)
         }

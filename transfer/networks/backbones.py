@@ -13,11 +13,12 @@ from pathlib import Path
 import keras
 
 from transfer.errors import WeightsError, first_line, unknown_name
+from transfer.names import FEATURES
 from transfer.networks import scratch
 from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
 from transfer.networks.model_files import load_feature_network
 from transfer.networks.preprocessing import PREPROCESSING
-from transfer.networks.stages import FEATURES, with_stages
+from transfer.networks.stages import with_stages
 from transfer.networks.weight_files import load_half_precision, load_weights
 from transfer.pretrained.architectures import ARCHITECTURES, Architecture, imagenet_folder
 from transfer.pretrained.backbone_table import BUNDLED_SIZE, check_backbone, default_size

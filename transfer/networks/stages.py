@@ -10,7 +10,6 @@ from keras import layers as kl
 from transfer.errors import OptionError
 from transfer.networks.taps import OpenNetwork, Tap, is_convolution, open_network
 
-FEATURES = ("last", "stages")
 SAME = 0.75  # of a side: convolutions without padding take off less, strides more
 
 

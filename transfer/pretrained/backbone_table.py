@@ -55,10 +55,25 @@ def default_weights(name: str) -> str:
     return "imagenet" if name in ARCHITECTURES else "bundled" if name == "bundled" else "as given"
 
 
+def default_features(name: str) -> str:
+    """The features of a backbone where none are asked for: those that measured better, see docs/backbones.md."""
+    return "stages" if name in ARCHITECTURES else "last"
+
+
 def name_and_weights(entry: str) -> tuple[str, str | None]:
     """What an entry such as `mobilenet_v2:FILE` names: a backbone, and its weights if they are not the usual ones."""
     name, weights = _ENTRY.fullmatch(entry).groups()
     return name, weights or None
+
+
+def check_unnamed(weights: str | None) -> None:
+    """Refuse weights of a backbone that the data is to choose.
+
+    Raises:
+        WeightsError: they are of one backbone, and it is not said of which.
+    """
+    if weights not in (None, "none", "bundled"):
+        raise WeightsError(f"`weights={weights}` without the backbone that they are of; name it with `backbone`")
 
 
 def check_backbone(name: str, image_size: int | None = None, weights: str | None = None) -> None:

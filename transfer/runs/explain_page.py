@@ -154,7 +154,7 @@ def _other_filters(model: keras.Model, config: dict) -> dict[str, np.ndarray]:
             others["before training, made again from the seed"] = first_layer_before_training(model, options["seed"])
         others["the bundled backbone, pretrained"] = first_layer_images(backbones.load_backbone("bundled"))
     elif options["method"] == "finetune" and (asked := asked_for(options)):
-        name, weights = asked
+        name, weights, _ = asked  # the first layer is the same, whatever is taken from those behind it
         try:
             before = backbones.load_backbone(name, options["image_size"], weights)
         except TransferError:

@@ -48,13 +48,13 @@ def repeat_run(run: str | Path, data: str | Path | None = None, training: Callab
             f"{images.root} has the classes {', '.join(images.class_names)}; expected those of {path}, "
             f"{', '.join(config['classes'])}"
         )
-    backbone, weights = asked or (None, None)
+    backbone, weights, features = asked or (None, None, None)
     result = training(
         images,
         read_split(images, path),
         backbone,
         options["method"],
-        replace(options_of_run(options), weights=weights, layers=layers),
+        replace(options_of_run(options), weights=weights, features=features, layers=layers),
         labels={name: options[name] for name in ("backbone", "weights", "layers")} if layers else None,
     )
     result.notes += [
