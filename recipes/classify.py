@@ -10,8 +10,8 @@ import typer
 import transfer
 
 
-def main(model: str, pictures: list[str]) -> None:
-    for row in transfer.predict(model, pictures):
+def main(model: str, pictures: list[str], trust: bool = False) -> None:
+    for row in transfer.predict(model, pictures, trust=trust):
         print(f"{row.file}: {row.error}" if row.error else f"{row.file}: {row.label} ({row.probability:.0%})")
 
 

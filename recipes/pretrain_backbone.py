@@ -31,8 +31,7 @@ def main(
     answers = distillation.kept_answers(folder / "teacher.npz", teacher, images) if teacher else None
     pixels = Pictures(images, 64).array(range(len(images)))
     model = pretraining.pretrain(pixels, images.labels, folder, pretraining.Pretraining(phases, seed=seed), answers)
-    if tested:
-        print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, tested, 64):.1%}")
+    print(f"top-1 at 64 px on {test}: {pretraining.top_1(model, tested, 64):.1%}" if tested else "not tested")
     digest = save_half_precision(pretraining.without_classifier(model), folder / "bundled.npz")
     print(f"weights in {folder / 'bundled.npz'}, for transfer/weights/; their digest for BUNDLED_DIGEST: {digest}")
 

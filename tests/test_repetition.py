@@ -87,7 +87,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
 
 
 def test_other_classes_a_network_of_python_and_what_is_no_run_are_refused(run, tmp_path):
-    with pytest.raises(DataError, match="expected those of"):
+    with pytest.raises(ModelFileError, match="of a class '0' that its list of classes does not have"):
         transfer.repeat_run(changed(run, tmp_path / "a", classes=["x", "y", "z"]))
     options = json.loads((run / "config.json").read_text())["options"]
     del options["layers"]

@@ -77,13 +77,6 @@ def test_a_small_class_is_trained_and_tested_or_the_user_is_told(small, seed):
         assert 1 in labels[indices] or (told and part == "validation" and small < 5)
 
 
-def test_classes_with_the_same_fate_are_told_of_in_one_sentence():
-    labels = np.repeat(np.arange(300, dtype=np.int32), 3)
-    split = split_by_content(digests_of(900), labels, [f"c{n}" for n in range(300)])
-    assert len(split.notes) == 4
-    assert all(" classes ha" in note and note.endswith(" more)") for note in split.notes)
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_a_class_that_is_one_group_is_told_or_refused(seed):
     labels = np.array([0] * 50 + [1] * 5, np.int32)
