@@ -11,7 +11,7 @@ from transfer import quiet
 
 quiet.import_tensorflow()
 
-from transfer.errors import OptionError  # noqa: E402
+from transfer.errors import OptionError, WeightsError  # noqa: E402
 from transfer.learning import backbone_default  # noqa: E402
 from transfer.learning.backbone_argument import resolve_backbone  # noqa: E402
 from transfer.learning.backbone_default import default_backbone  # noqa: E402

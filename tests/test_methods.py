@@ -51,6 +51,13 @@ def test_frozen_learns_and_leaves_the_backbone_as_it_was(digits, backbone, head)
     assert result.parameters()["trainable"] < result.parameters()["total"]
 
 
+def test_an_mlp_of_few_pictures_is_about_as_good_as_a_linear_head(digits, backbone):
+    images, split = digits
+    few = transfer.limit_training(split, images.labels, 4)
+    linear, mlp = (transfer.train(images, few, backbone, head=head, seed=1) for head in ("linear", "mlp"))
+    assert mlp.metrics["accuracy"] > linear.metrics["accuracy"] - 0.08
+
+
 def test_frozen_leaves_the_given_network_as_trainable_as_it_was(digits):
     own = transfer.convnet(32, [{"conv": 4, "stride": 4}, {"normalise": "batch"}, {"conv": 4, "stride": 2}])
     own.layers[2].trainable = False

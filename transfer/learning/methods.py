@@ -154,7 +154,8 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
         task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
         features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
     with task.clock("head"):
-        head = task.head(network, settings.head_l2(len(parts["train"])))
+        images = len(parts["train"])
+        head = task.head(network, settings.MLP_L2 if task.options.head == "mlp" else settings.head_l2(images))
         history = training.fit_head(
             head,
             features["train"],

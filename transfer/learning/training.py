@@ -10,12 +10,14 @@ import tensorflow as tf
 
 from transfer.errors import TrainingError
 from transfer.learning.batches import Batches, TrainingBatches, stream, without_autotune
+from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
 
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
+UNPENALISED = "unpenalised_loss"
 
 
 def fit_head(
@@ -25,7 +27,7 @@ def fit_head(
     weights,
     validation: Targets,
     schedule: Schedule,
-    loss: Callable,
+    loss: Loss,
     seed: int = 0,
 ) -> History:
     """Train a head on kept features; its first layer is set to standardise them.
@@ -40,7 +42,7 @@ def fit_head(
     """
     optimizer = keras.optimizers.Adam(_cosine(schedule))
     # A step takes less time than the call that starts it: one call an epoch.
-    head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False, steps_per_execution=schedule.steps)
+    head.compile(optimizer, loss, **_measured(loss), jit_compile=False, steps_per_execution=schedule.steps)
     return _fit_rows(head, features, targets, weights, validation, schedule, seed)
 
 
@@ -65,13 +67,13 @@ def _fit_rows(head, features, targets, weights, validation: Targets, schedule: S
 
 
 def fit_network(
-    model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Callable, phase: str
+    model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
 ) -> History:
     """Train what is trainable of a whole network on augmented pictures."""
     quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    quick.compile(optimizer, loss=loss, weighted_metrics=["accuracy"], jit_compile=False)
+    quick.compile(optimizer, loss, **_measured(loss), jit_compile=False)
     known = stream(validation) if len(validation) else None
     history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
     model.set_weights(quick.get_weights())
@@ -93,10 +95,15 @@ def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedu
     )
 
 
+def _measured(loss: Loss) -> dict:
+    # What Keras calls the loss holds penalties of the weights too, which say nothing of how well pictures are told.
+    return {"weighted_metrics": ["accuracy", keras.metrics.MeanMetricWrapper(loss, name=UNPENALISED)]}
+
+
 def _fit(
     model: keras.Model, data: tf.data.Dataset, validation: tf.data.Dataset | None, schedule: Schedule, phase: str
 ) -> History:
-    watched = "val_loss" if validation is not None else "loss"
+    watched = f"val_{UNPENALISED}" if validation is not None else UNPENALISED
     best = keras.callbacks.EarlyStopping(
         watched, mode="min", patience=schedule.patience, restore_best_weights=validation is not None
     )
@@ -138,7 +145,10 @@ class _Watch(keras.callbacks.Callback):
         self.advance, self.rows, self.broken = advance, [], ""
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
+        row = {"epoch": epoch + 1}
+        for part in ("", "val_"):
+            names = {"loss": UNPENALISED, "accuracy": "accuracy"}
+            row |= {part + name: float(logs[part + key]) for name, key in names.items() if part + key in logs}
         self.rows.append(row)
         shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
         self.advance(1, note=f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}")

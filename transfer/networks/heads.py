@@ -12,6 +12,8 @@ from keras import layers as kl
 from transfer.errors import OptionError, unknown_name
 from transfer.names import ACTIVATIONS
 
+Loss = Callable  # targets and logits `(B, C)` to what each picture costs, `(B,)`
+
 
 def _linear(x, l2, **_):
     return x
@@ -40,9 +42,13 @@ def multiclass_hinge(one_hot, scores):
     return keras.ops.relu(1.0 + best_wrong - right)
 
 
-def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
-    """Softmax cross-entropy on logits."""
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+def cross_entropy(label_smoothing: float = 0.0) -> Loss:
+    """Softmax cross-entropy: one-hot targets and logits, both `(B, C)`, to `(B,)`."""
+
+    def loss(one_hot, logits):
+        return keras.losses.categorical_crossentropy(one_hot, logits, from_logits=True, label_smoothing=label_smoothing)
+
+    return loss
 
 
 class HeadRow(NamedTuple):
