@@ -25,6 +25,7 @@ def test_head_schedule_has_the_same_steps_for_any_number(images, batch_size):
     schedule = settings.head_schedule(images)
     assert schedule.batch_size == batch_size
     assert schedule.epochs * schedule.steps == 300
+    assert settings.head_schedule(images, convex=True).patience is None
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,13 @@ def test_the_best_epoch_is_kept_by_the_loss_without_penalty(l2):
     assert mean_loss(head, upside_down) == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_without_patience_the_last_epoch_is_kept():
+    upside_down = (FEATURES[80:], np.roll(TARGETS[80:], 1, axis=1))
+    head, history = fit(Schedule(6, 5, 16, 1e-1, patience=None), upside_down)
+    assert len(history) == 6
+    assert mean_loss(head, upside_down) == pytest.approx(history[-1]["val_loss"], rel=1e-4)
+
+
 def test_validation_pictures_count_as_much_as_they_are_told():
     weights = np.linspace(0, 2, 40, dtype=np.float32)
     head, (row,) = fit(Schedule(1, 5, 16, 1e-2, 3), (*VALIDATION, weights))

@@ -138,7 +138,7 @@ def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -
             head,
             np.concatenate([features["train"], features["validation"]]),
             *task.targets(both),
-            task.schedule(settings.head_schedule(len(task.split.train))),
+            task.schedule(settings.head_schedule(len(task.split.train), convex=True)),
             task.options.seed,
         )
     task.notes += training.stops(history)
@@ -161,7 +161,7 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
             features["train"],
             *task.targets(parts["train"]),
             (features["validation"], *task.targets(parts["validation"])),
-            schedule(settings.head_schedule(len(parts["train"]))),
+            schedule(settings.head_schedule(images, heads.HEADS[task.options.head].convex)),
             task.loss(0.0),
             task.options.seed,
         )

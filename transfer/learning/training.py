@@ -104,8 +104,9 @@ def _fit(
     model: keras.Model, data: tf.data.Dataset, validation: tf.data.Dataset | None, schedule: Schedule, phase: str
 ) -> History:
     watched = f"val_{UNPENALISED}" if validation is not None else UNPENALISED
+    chosen = schedule.patience is not None
     best = keras.callbacks.EarlyStopping(
-        watched, mode="min", patience=schedule.patience, restore_best_weights=validation is not None
+        watched, mode="min", patience=schedule.patience or 0, restore_best_weights=validation is not None
     )
     with bar(phase, schedule.epochs) as advance:
         watch = _Watch(advance)
@@ -116,7 +117,7 @@ def _fit(
                 steps_per_epoch=schedule.steps,
                 shuffle=False,
                 validation_data=None if validation is None else without_autotune(validation),
-                callbacks=[best, watch],
+                callbacks=[best, watch] if chosen else [watch],
                 verbose=0,
             )
         except KeyboardInterrupt:
