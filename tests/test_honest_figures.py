@@ -56,7 +56,7 @@ def test_what_makes_a_figure_untrustworthy_and_what_came_from_the_cache_stand_be
     assert f"! not to be trusted as it is: {caveat}" in told[0]
     assert caveat in html.unescape((tmp_path / "first" / "report.html").read_text())
     assert [figures["cached"] for figures in said] == [[], ["features"]]
-    assert ["cache)" in line for line in told] == [False, True]  # in a narrow cell
+    assert ["* without the features, which came from the cache" in line for line in told] == [False, True]
 
 
 def test_classes_that_are_mirror_images_of_each_other_are_not_mirrored_in_training(tmp_path, monkeypatch):

@@ -18,7 +18,9 @@ out = Console(highlight=False)
 
 def methods_table(methods: dict[str, dict]) -> Table:
     """The figures of several methods, one row each."""
-    table = Table("method", "accuracy", "95% interval", "parameters", "trained", "seconds")
+    cached = " and ".join(dict.fromkeys(step for row in methods.values() for step in row["cached"]))
+    caption = f"* without the {cached}, which came from the cache" if cached else None
+    table = Table("method", "accuracy", "95% interval", "parameters", "trained", "seconds", caption=caption)
     for name, row in methods.items():
         if row["accuracy"] is None:
             accuracy, interval = "-", "no test pictures"
@@ -27,9 +29,7 @@ def methods_table(methods: dict[str, dict]) -> Table:
             interval = "{:.1%} to {:.1%}".format(*row["accuracy_ci95"])
         parameters = row["parameters"]
         total, trained = millions(parameters["total"]), millions(parameters["trainable"])
-        seconds = f"{row['seconds']['total']:.0f}"
-        if row["cached"]:
-            seconds += f" ({' and '.join(row['cached'])} from the cache)"
+        seconds = f"{row['seconds']['total']:.0f}{'*' * bool(row['cached'])}"
         table.add_row(name, accuracy, interval, total, trained, seconds)
     return table
 
