@@ -19,7 +19,7 @@ test: $(READY)
 test-oldest:
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check uv
-	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST) --resolution lowest-direct --editable '.[test,demo]'
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST) --resolution lowest-direct --editable '.[test,demo,imagenet]'
 	$(OLDEST)/bin/pytest -n 2 --dist worksteal
 
 # The heavy tests: every row of the backbone table.

@@ -122,7 +122,8 @@ def good():
     image, paletted = Image.fromarray(rgb), Image.fromarray(rgb).quantize(16)
     flat = np.asarray(paletted.convert("RGB"))
     hole = np.where((np.asarray(paletted) == 3)[..., None], 255, flat).astype(np.uint8)
-    ink = Image.fromarray(255 - np.dstack([rgb, np.full_like(grey, 255)]), "CMYK")  # no black: RGB is 255 - ink
+    no_black = 255 - np.dstack([rgb, np.full_like(grey, 255)])  # RGB is 255 - ink
+    ink = Image.frombytes("CMYK", image.size, no_black.tobytes())
     black = grey > 127
     deep = grey.astype(np.uint16) * 256 + 99
     frames = [paletted, Image.fromarray(255 - rgb).quantize(16)]

@@ -300,7 +300,7 @@ def test_values_of_more_than_8_bits_and_a_fourth_band_are_told(tmp_path):
     unit[3, 0, :4] = np.nan, np.inf, -np.inf, 0
     files = {f"{'ab'[i % 2]}/{i}.tif": Image.fromarray(values) for i, values in enumerate(unit)}
     files["b/deep.png"] = Image.fromarray(rng.integers(0, 4096, (16, 16), np.uint16))
-    files["b/bands.tif"] = Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8), "RGBA")
+    files["b/bands.tif"] = Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8))
     check = transfer.check(write(tmp_path, files), near="none")
     different, narrow = check["pixel values"]
     assert different.message.endswith("1 by 1, 4 by 255")

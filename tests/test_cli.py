@@ -373,8 +373,8 @@ for words in json.load(sys.stdin):
     ("words", "told", "command"),
     [
         (("train", "data", "--epochs", "x"), "Invalid value for '--epochs': ", "transfer train"),
-        (("train", "data", "--epoch", "3"), "No such option: --epoch", "transfer train"),
-        (("predict", "run"), "Missing argument 'pictures'", "transfer predict"),
+        (("train", "data", "--epoch", "3"), "No such option", "transfer train"),
+        (("predict", "run"), "Missing argument 'pictures", "transfer predict"),
         (("tran", "data"), "No such command 'tran'", "transfer"),
         (("check", "data", "more"), "Got unexpected extra argument", "transfer check"),
     ],

@@ -53,7 +53,7 @@ def _convolve(x, kernel):
 
     def gradient(*args, upstream=None):
         above = args[0] if upstream is None else upstream
-        turned = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
+        turned = ops.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
         by_channel = ops.transpose(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 1, 2, 0))
         of_kernel = ops.conv(by_channel, ops.transpose(above, (1, 2, 0, 3)), padding="valid")
         return ops.conv(above, turned, padding="same"), ops.transpose(of_kernel, (1, 2, 0, 3))
