@@ -18,8 +18,8 @@ TURNS = {  # what brings a picture upright, by its orientation in EXIF
 def orientation(image: Image.Image) -> int:
     """The orientation 1..8 of a loaded picture: that of EXIF, or without one there that of XMP.
 
-    Where EXIF gives it twice, the first counts; what is no whole number from 1 to 8, or stands in damaged
-    metadata, is no orientation: 1.
+    Where EXIF gives it twice, the first counts (the last before Pillow 13); what is no whole number from 1 to 8, or
+    stands in damaged metadata, is no orientation: 1.
     """
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)  # Pillow looks into XMP where EXIF has none
