@@ -87,8 +87,9 @@ def stream(batches: Batches, endless: bool = False) -> tf.data.Dataset:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    pixels, targets, weights = batches.batch(0)
-    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in (pixels, targets, weights))
+    size = batches.pictures.size
+    shapes = ((None, size, size, 3), (None, *batches.targets.shape[1:]), (None,))
+    signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
     length = tf.data.INFINITE_CARDINALITY if endless else len(batches)
     data = tf.data.Dataset.from_generator(made, output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(length))
@@ -98,7 +99,8 @@ def without_autotune(data: tf.data.Dataset) -> tf.data.Dataset:
     """The same data, whose iterators can be given up at once.
 
     The thread that tunes a pipeline sleeps 10, 20, 40 ms, ... up to a minute, and whoever gives an iterator up waits
-    for it to wake (TensorFlow 2.21): at the end of every epoch and of every pass over validation pictures.
+    for it to wake (TensorFlow 2.21): at the end of every epoch and of every pass over validation pictures, and when
+    the process ends.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

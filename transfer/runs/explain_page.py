@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer.data.folders import spread
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import read_fitted
 from transfer.data.tables import composed
 from transfer.errors import PictureError, TransferError, unknown_name
 from transfer.learning.backbone_argument import asked_for
@@ -182,7 +182,7 @@ def _examples(model: keras.Model, config: dict, folder: str | Path | None) -> tu
 
 def _pixels(path: Path, model: keras.Model, config: dict) -> np.ndarray:
     try:
-        return fit_picture(read_picture(path), model.input_shape[1], config["options"]["fit"])
+        return read_fitted(path, model.input_shape[1], config["options"]["fit"])
     except PictureError as error:
         raise PictureError(f"{path} {error}; expected a picture") from error
 

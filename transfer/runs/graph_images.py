@@ -1,7 +1,7 @@
 """A picture file decoded by TensorFlow operations, so that an exported model needs no Python.
 
 What Pillow does and TensorFlow does not is repeated here: orientation, transparency on white, the kinds of BMP, the
-first frame of a GIF on its canvas. `export_checks.UNLIKE` names what remains different.
+first frame of a GIF on its canvas. `export_checks.kind_unlike` names what remains different.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import tensorflow as tf
 
 from transfer.data.picture_files import MOST_PIXELS
+from transfer.learning.batches import without_autotune
 from transfer.runs.graph_bitmaps import read_bmp
 from transfer.runs.graph_files import File, within
 from transfer.runs.graph_fitting import fit_picture, in_bands
@@ -49,9 +50,7 @@ def square_decoder(size: int, fit: str):
         # A data set of one element can drop what fails, a graph cannot.
         read = tf.data.Dataset.from_tensors(data).map(tf.autograph.experimental.do_not_convert(square))
         read = read.ignore_errors().concatenate(tf.data.Dataset.from_tensors((black, False))).take(1)
-        options = tf.data.Options()
-        options.autotune.enabled = False  # else TensorFlow 2.21 can hang when the process ends
-        return read.with_options(options).get_single_element()
+        return without_autotune(read).get_single_element()
 
     signature = [tf.TensorSpec((), tf.string)]
     return tf.function(decode, input_signature=signature, autograph=False).get_concrete_function()
