@@ -21,12 +21,12 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
         "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
-        "linear_probe",
+        "linear_probe", "standardising", "penalties", "class_means",
     ],
     "pretrained": ["weight_packages", "architectures", "backbone_table"],
     "networks": [
         "weight_files", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
+        "taps", "stages", "views", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
         "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
@@ -35,8 +35,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "batches", "training", "results", "tasks", "backbone_default", "backbone_argument", "judging",
-        "methods",
+        "options", "batches", "training", "results", "tasks", "head_rows", "head_choice", "solved_heads",
+        "head_fitting", "backbone_default", "backbone_argument", "judging", "methods",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",

@@ -73,10 +73,11 @@ def test_scratch_layers_follow_the_size(size, convolutions):
     ("typical", "default", "smallest", "expected"),
     [
         (8, 96, 32, 64),  # enlarged to 64
-        (64, 224, 32, 64),
-        (100, 224, 32, 96),
+        (64, 96, 32, 64),
+        (100, 224, 32, 192),  # a network for large pictures gets them enlarged
+        (210, 224, 32, 224),
         (500, 224, 32, 224),  # never above the default
-        (8, 299, 75, 75),  # never below the smallest
+        (8, 96, 75, 75),  # never below the smallest
         (33, 48, 32, 48),
     ],
 )

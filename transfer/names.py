@@ -8,9 +8,9 @@ from transfer.errors import LayerError, OptionError, unknown_name
 
 METHODS = ("frozen", "finetune", "scratch")
 COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense network
-AUTO = "auto"  # a backbone from the data
+AUTO = "auto"  # a backbone, or a head, from the data
 FEATURES = ("last", "stages")
-HEADS = ("linear", "mlp", "svm")  # the rows of `heads.HEADS`
+HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
 FITS = ("crop", "pad", "stretch")
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (

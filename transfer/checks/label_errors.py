@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
+from transfer.data.folding import folds_of_units
 from transfer.data.places import kept_together
 from transfer.statistics.linear_probe import out_of_fold
 
@@ -91,21 +90,8 @@ def out_of_fold_probabilities(
     """
     contents = [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in np.ascontiguousarray(features)]
     units = np.unique(kept_together(contents, groups), return_inverse=True)[1]
-    tested = _folds(labels, units, seed)
+    tested = folds_of_units(labels, units, FOLDS, seed)
     beliefs = out_of_fold(features, labels, tested)
     for test in tested:
         beliefs[test[~np.isin(labels[test], np.delete(labels, test))]] = 0
     return beliefs
-
-
-def _folds(labels: np.ndarray, units: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Indices of each fold; a unit, which is in one of them, counts as of the rarest of its classes."""
-    rarest_first = np.argsort(np.bincount(labels)[labels], kind="stable")
-    of_unit = labels[rarest_first[np.unique(units[rarest_first], return_index=True)[1]]]
-    folds = min(FOLDS, int(np.bincount(of_unit).max()))
-    if folds < 2:
-        return []
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")
-        divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(of_unit, of_unit)
-        return [np.flatnonzero(np.isin(units, held_out)) for _, held_out in divided]

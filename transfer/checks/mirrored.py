@@ -84,7 +84,7 @@ def mirrored_note(pictures: Pictures, indices: Sequence[int]) -> str:
     ]
     units = kept_together(images.digests, images.groups)[chosen].tolist()
     found = find_mirrored(np.stack(miniatures), images.labels[chosen], units)
-    return f"{sentence(found, images.class_names)}: no random flips" if found else ""
+    return sentence(found, images.class_names) if found else ""
 
 
 def sentence(found: Sequence[Mirrored], class_names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from transfer.data.places import Places, kept_together
 from transfer.data.splits import Split, as_split, require_training
@@ -67,6 +67,30 @@ def folds_by_content(
             require_training(labels, part, class_names, f"give other than {k} folds, or add pictures or groups")
             splits.append(as_split(part, notes, "folds", digests))
     return splits
+
+
+def folds_of_units(labels: np.ndarray, units: np.ndarray, k: int, seed: int) -> list[np.ndarray]:
+    """Folds of some pictures to answer for in turn, each class spread as evenly as may be.
+
+    Args:
+        labels: `(N,)`.
+        units: `(N,)` whole numbers from 0, the same for what must stay together; one of several classes counts as of
+            the rarest of them.
+        k: folds at most.
+        seed: of the dealing.
+
+    Returns:
+        Positions of each fold: k of them, fewer where no class has as many units, none where all have one.
+    """
+    rarest_first = np.argsort(np.bincount(labels)[labels], kind="stable")
+    of_unit = labels[rarest_first[np.unique(units[rarest_first], return_index=True)[1]]]
+    folds = min(k, int(np.bincount(of_unit).max()))
+    if folds < 2:
+        return []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(of_unit, of_unit)
+        return [np.flatnonzero(np.isin(units, held_out)) for _, held_out in divided]
 
 
 def _deal(place: Places, k: int) -> list[np.ndarray]:

@@ -16,14 +16,18 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.batches import Batches, TrainingBatches
+from transfer.learning.head_choice import choose_head
+from transfer.learning.head_fitting import new_head
+from transfer.learning.head_rows import HeadRows
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result, refitted
 from transfer.learning.tasks import Task
-from transfer.names import check_methods
+from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
+from transfer.networks.views import two_views
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -71,6 +75,8 @@ def train(
     network, names = resolve_backbone(backbone, method, images, split, options)
     if network is not backbone:
         freezing.freeze(network)  # nobody else has it, so that nothing need be copied
+    if options.views == 2 and method != "scratch":
+        network = two_views(network)
     options = replace(options, image_size=network.input_shape[1])
     size, fit = options.image_size, options.fit
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
@@ -89,16 +95,19 @@ def train(
             # Every method decodes all pictures before it fits, and keeps what the others gave.
             task.leave_out(error)
         else:
-            written = {"method": method, **names, **options.written()}
+            written = {"method": method, **names, **task.options.written()}
             return judge(model, task, logits, history, written)
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
-    head, history, features = _head_on_features(network, task, task.schedule)
+    head, history, features, fit_again = _head_on_features(network, task, task.options.epochs)
     logits = {part: _answers(head, values) for part, values in features.items()}
     if refitted("frozen", task.options, len(task.split.validation)):
-        _fit_again(head, task, features)
+        # Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
+        # its figures are those of the head that never saw it.
+        with task.clock("head"):
+            task.notes += training.stops(fit_again())
         logits["test"] = _answers(head, features["test"])
     return heads.join(network, head), logits, history
 
@@ -106,7 +115,7 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
     freezing.freeze(network)
-    head, history, _ = _head_on_features(network, task, lambda schedule: schedule)
+    head, history, *_ = _head_on_features(network, task, None)
     o = task.options
     per_class = len(task.split.train) / len(task.one_hot)
     freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
@@ -116,6 +125,8 @@ def _finetune(network: keras.Model, task: Task) -> Trained:
 
 def _scratch(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
+    if task.options.head == AUTO:
+        task.take_head("linear")
     freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
@@ -126,26 +137,8 @@ def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(head(keras.ops.convert_to_tensor(features), training=False))
 
 
-def _fit_again(head: keras.Model, task: Task, features: dict[str, np.ndarray]) -> None:
-    """Train a linear head on training and validation pictures together.
-
-    Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
-    its figures are those of the head that never saw it.
-    """
-    both = np.concatenate([task.split.train, task.split.validation])
-    with task.clock("head"):
-        history = training.fit_head_again(
-            head,
-            np.concatenate([features["train"], features["validation"]]),
-            *task.targets(both),
-            task.schedule(settings.head_schedule(len(task.split.train), convex=True)),
-            task.options.seed,
-        )
-    task.notes += training.stops(history)
-
-
-def _head_on_features(network: keras.Model, task: Task, schedule):
-    """(trained head, history, features by part)."""
+def _head_on_features(network: keras.Model, task: Task, epochs: int | None):
+    """(trained head, history, features by part, what trains it once more on validation pictures too)."""
     parts = task.split.parts()
     with task.clock("features"):
         order = np.concatenate(list(parts.values()))
@@ -153,19 +146,16 @@ def _head_on_features(network: keras.Model, task: Task, schedule):
         values = extract_features(network, task.images, order, task.options.fit, task.pictures, on_known=known.append)
         task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
         features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
+    if task.options.views == 2 and (found := mirrored_note(task.pictures, task.split.train)):
+        raise OptionError(f"`views=2` for classes that mirroring mixes up; expected 1 ({found})")
     with task.clock("head"):
-        images = len(parts["train"])
-        head = task.head(network, settings.MLP_L2 if task.options.head == "mlp" else settings.head_l2(images))
-        history = training.fit_head(
-            head,
-            features["train"],
-            *task.targets(parts["train"]),
-            (features["validation"], *task.targets(parts["validation"])),
-            schedule(settings.head_schedule(images, heads.HEADS[task.options.head].convex)),
-            task.loss(0.0),
-            task.options.seed,
-        )
-    return head, history, features
+        seen = np.concatenate([parts["train"], parts["validation"]])
+        rows = HeadRows(seen, np.concatenate([features["train"], features["validation"]]), *task.targets(seen))
+        chosen = choose_head(task, rows)
+        task.take_head(*chosen)
+        head, fit = new_head(task, network, rows, chosen.strength, epochs)
+        history = fit(len(parts["train"]))
+    return head, history, features, lambda: fit(len(seen))
 
 
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
@@ -177,7 +167,7 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
         mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
-        task.notes += [mirrored] if mirrored else []
+        task.notes += [f"{mirrored}: no random flips"] if mirrored else []
         batches = TrainingBatches(
             task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, o.flip and not mirrored
         )

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
-from transfer.names import ACTIVATIONS, FEATURES, FITS, HEADS
+from transfer.names import ACTIVATIONS, AUTO, FEATURES, FITS, HEADS
 
 NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
 _STAND_FOR = ("weights", "features", "layers")  # with the backbone, for a network
@@ -58,13 +58,22 @@ _COUNT = Range("a whole number from 1 up", Integral, lambda number: number >= 1)
 _SHARE = Range("a share from 0 to below 1", Real, lambda share: 0 <= share < 1)
 _ABOVE_0 = Range("a number above 0", Real, lambda rate: 0 < rate < float("inf"))
 _PART = Range("a share above 0 and up to 1", Real, lambda share: 0 < share <= 1)
+_VIEWS = Range("1 or 2", Integral, lambda views: views in (1, 2))
 _SEED = Range(f"a whole number from 0 to {2**32 - 1}", Integral, lambda seed: 0 <= seed < 2**32)
 _UNITS = Range(
     "whole numbers from 1 up", tuple, lambda units: all(isinstance(each, Integral) and each >= 1 for each in units)
 )
 
 _MLP = Need("`head=mlp`", lambda options, methods: options.head == "mlp")
-_SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head != "svm")
+_SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head in ("linear", "mlp", AUTO))
+_DESCENDED = Need(
+    "`head=mlp` or svm, or the method finetune or scratch: a linear head on features is solved",
+    lambda options, methods: options.head in ("mlp", "svm") or set(methods) != {"frozen"},
+)
+_PENALISED = Need(
+    "`head=linear`, svm or auto, and the method frozen or finetune",
+    lambda options, methods: options.head in ("linear", "svm", AUTO) and bool({"frozen", "finetune"} & set(methods)),
+)
 _TUNED = Need("the method finetune", lambda options, methods: "finetune" in methods)
 _WHOLE = Need("the method finetune or scratch", lambda options, methods: set(methods) != {"frozen"})
 _PRETRAINED = Need(
@@ -87,8 +96,15 @@ class TrainingOptions:
         None, "last, or stages: those of every resolution too [default: stages of ImageNet networks, else last]",
         NETWORK, names=FEATURES, need=_PRETRAINED,
     )  # fmt: skip
+    views: int = _option(
+        1, "2: features of each picture and of its mirror image, averaged; twice the time", NETWORK,
+        range=_VIEWS, need=_PRETRAINED,
+    )  # fmt: skip
     layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
-    head: str = _option("linear", "linear, mlp or svm (multi-class hinge loss)", NETWORK, names=HEADS)
+    head: str = _option(
+        "linear", "linear, mlp, svm (multi-class hinge loss), mean, cosine (of class means), auto (linear or a mean)",
+        NETWORK, names=(*HEADS, AUTO),
+    )  # fmt: skip
     image_size: int | None = _option(
         None, "side of the square in pixels [default: from the data]", NETWORK, range=_COUNT
     )
@@ -100,7 +116,7 @@ class TrainingOptions:
         None, "at most; of fine-tuning those after the head [default: from the data's size]", range=_COUNT
     )
     learning_rate: float | None = _option(
-        None, "the highest of the schedule [default: from the data's size]", range=_ABOVE_0
+        None, "the highest of the schedule [default: from the data's size]", range=_ABOVE_0, need=_DESCENDED
     )
     batch_size: int | None = _option(
         None, "pictures a step of a whole network; fewer take less memory [default: from the data's size]",
@@ -116,6 +132,10 @@ class TrainingOptions:
     label_smoothing: float | None = _option(
         None, "share of each target spread over all classes, 0 to below 1 [default: by method]",
         range=_SHARE, need=_SMOOTH,
+    )  # fmt: skip
+    head_c: float | None = _option(
+        None, "inverse strength C of the penalty of a linear or svm head [default: of linear by cross-validation]",
+        range=_ABOVE_0, need=_PENALISED,
     )  # fmt: skip
     class_weights: str | None = _option(
         None, "balanced: rare classes weigh as much as frequent ones", names=("balanced",)

@@ -64,6 +64,12 @@ class Task:
         chosen = {"epochs": self.options.epochs, "learning_rate": self.options.learning_rate}
         return replace(schedule, **{name: value for name, value in chosen.items() if value is not None})
 
+    def take_head(self, kind: str, strength: float | None = None, why: str = "") -> None:
+        """Settle on a head and its penalty where they were left to the data: a repetition chooses nothing."""
+        penalised = kind in ("linear", "svm")
+        self.options = replace(self.options, head=kind, head_c=strength if penalised else None)
+        self.notes += [why] if why else []
+
     def head(self, network: keras.Model, l2: float = 0.0) -> keras.Model:
         """A new head for the features of a network."""
         o = self.options

@@ -14,6 +14,7 @@ from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
+from transfer.statistics.standardising import mean_and_variance
 
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
@@ -21,49 +22,35 @@ UNPENALISED = "unpenalised_loss"
 
 
 def fit_head(
-    head: keras.Model,
-    features,
-    targets,
-    weights,
-    validation: Targets,
-    schedule: Schedule,
-    loss: Loss,
-    seed: int = 0,
+    head: keras.Model, rows: Targets, validation: Targets, schedule: Schedule, loss: Loss, seed: int = 0
 ) -> History:
-    """Train a head on kept features; its first layer is set to standardise them.
+    """Train a head on kept features by Adam; its first layer is set to standardise them.
+
+    A head that was trained before goes on from there, and is not compiled anew.
 
     Args:
         head: from `heads.head`.
-        features: `(N, D)` float32; `targets`: `(N, C)` one-hot; `weights`: `(N,)`.
-        validation: features, targets and weights of the validation pictures, or `()`.
+        rows: features `(N, D)` float32, one-hot targets `(N, C)` and weights `(N,)`.
+        validation: the same of the validation pictures, of which there may be none.
 
     Returns:
         One row an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `stops`.
     """
-    optimizer = keras.optimizers.Adam(_cosine(schedule))
-    # A step takes less time than the call that starts it: one call an epoch.
-    head.compile(optimizer, loss, **_measured(loss), jit_compile=False, steps_per_execution=schedule.steps)
-    return _fit_rows(head, features, targets, weights, validation, schedule, seed)
-
-
-def fit_head_again(head: keras.Model, features, targets, weights, schedule: Schedule, seed: int = 0) -> History:
-    """Train a head on more pictures, from where `fit_head` left it: nothing is compiled anew.
-
-    For a loss with one minimum, which is the same from wherever one starts.
-    """
-    head.optimizer.iterations.assign(0)  # the learning rate starts over
-    return _fit_rows(head, features, targets, weights, (), schedule, seed)
-
-
-def _fit_rows(head, features, targets, weights, validation: Targets, schedule: Schedule, seed: int) -> History:
-    head.get_layer("standardise").set_weights([features.mean(axis=0), features.var(axis=0)])
-    arrays = [tf.constant(array) for array in (features, targets, weights)]
+    if head.compiled:
+        head.optimizer.iterations.assign(0)  # the learning rate starts over
+    else:
+        # A step takes less time than the call that starts it: one call an epoch.
+        optimizer = keras.optimizers.Adam(_cosine(schedule))
+        head.compile(optimizer, loss, **_measured(loss), jit_compile=False, steps_per_execution=schedule.steps)
+    head.get_layer("standardise").set_weights(mean_and_variance(rows[0]))
+    arrays = [tf.constant(array) for array in rows]
     # Indices are shuffled, since rows one by one cost more than the steps themselves; repeated, so that an
     # epoch has the same few steps however few pictures there are.
-    indices = tf.data.Dataset.range(len(features)).shuffle(len(features), seed=seed).repeat()
-    rows = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
-    known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
-    return _fit(head, rows.prefetch(2), known, schedule, "head")
+    number = len(rows[0])
+    indices = tf.data.Dataset.range(number).shuffle(number, seed=seed).repeat()
+    batches = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
+    known = tf.data.Dataset.from_tensors(validation) if len(validation[0]) else None
+    return _fit(head, batches.prefetch(2), known, schedule, "head")
 
 
 def fit_network(
@@ -78,6 +65,15 @@ def fit_network(
     history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
     model.set_weights(quick.get_weights())
     return history
+
+
+def stopped_by_hand(phase: str, history: History) -> None:
+    """Note in the last row of a history that Ctrl-C ended it, and tell the user."""
+    history[-1]["stopped_by_hand"] = 1.0
+    console.print(
+        f"{phase} stopped by hand after {len(history)} epochs: the best state so far is kept; "
+        "press Ctrl-C again to give up"
+    )
 
 
 def stops(history: History) -> list[str]:
@@ -125,17 +121,19 @@ def _fit(
                 raise
             if best.best_weights is not None:
                 model.set_weights(best.best_weights)
-            watch.rows[-1]["stopped_by_hand"] = 1.0
-            console.print(
-                f"{phase} stopped by hand after {len(watch.rows)} epochs: the best state so far is kept; "
-                "press Ctrl-C again to give up"
-            )
+            stopped_by_hand(phase, watch.rows)
     if watch.broken:
         raise TrainingError(
             f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
             "give a lower `learning_rate`, or look for damaged pictures"
         )
     return [{"phase": phase, **row} for row in watch.rows]
+
+
+def in_words(row: dict) -> str:
+    """How good a network is after an epoch, for the progress bar."""
+    shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
+    return f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}"
 
 
 class _Watch(keras.callbacks.Callback):
@@ -151,8 +149,7 @@ class _Watch(keras.callbacks.Callback):
             names = {"loss": UNPENALISED, "accuracy": "accuracy"}
             row |= {part + name: float(logs[part + key]) for name, key in names.items() if part + key in logs}
         self.rows.append(row)
-        shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
-        self.advance(1, note=f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}")
+        self.advance(1, note=in_words(row))
         if not np.isfinite(row["loss"]):
             self.broken = str(row["loss"])
             self.model.stop_training = True

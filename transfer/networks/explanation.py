@@ -59,7 +59,7 @@ def grad_cam(
             maps, logits = both(batch, training=False)
             score = _score(logits, chosen)
         weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
-        heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
+        heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))[: len(batch)]  # see `two_views`
         return tf.image.resize(heat, batch.shape[1:3])[..., 0].numpy()
 
     return _scaled(_in_batches(maps_of, pictures, classes))

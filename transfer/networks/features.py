@@ -90,10 +90,13 @@ def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Stor
 
 
 def forward(model: keras.Model, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the model's float32 answers to uint8 batches; one compiled graph for every batch length."""
+    """Yield the model's float32 answers to uint8 batches; one compiled graph for every batch length.
+
+    What a layer inside gives may be longer: behind the pictures come their second views, see `two_views`.
+    """
     answer = _compiled(model)
     for batch in batches:
-        yield answer(batch).numpy()
+        yield answer(batch).numpy()[: len(batch)]
 
 
 def _compiled(model: keras.Model):

@@ -11,12 +11,17 @@ from keras import layers as kl
 
 from transfer.errors import OptionError, unknown_name
 from transfer.names import ACTIVATIONS
+from transfer.statistics import class_means
 
 Loss = Callable  # targets and logits `(B, C)` to what each picture costs, `(B,)`
 
 
 def _linear(x, l2, **_):
     return x
+
+
+def _of_length_1(x, l2, **_):
+    return kl.UnitNormalization(name="of_length_1")(x)
 
 
 def _mlp(x, l2, hidden, dropout, activation):
@@ -52,17 +57,24 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
 
 
 class HeadRow(NamedTuple):
-    """A row: what comes before the last layer, its loss by label smoothing, and whether that has a single minimum."""
+    """A row: what comes before the last layer, its loss by label smoothing, and whether that has a single minimum.
+
+    Attributes:
+        means: the last layer from features, targets and weights, of a head that is not fitted.
+    """
 
     layers: Callable
     loss: Callable
     convex: bool
+    means: Callable[..., class_means.Kernel] | None = None
 
 
 HEADS: dict[str, HeadRow] = {
     "linear": HeadRow(_linear, cross_entropy, convex=True),
     "mlp": HeadRow(_mlp, cross_entropy, convex=False),
     "svm": HeadRow(_linear, lambda label_smoothing: multiclass_hinge, convex=True),
+    "mean": HeadRow(_linear, cross_entropy, convex=True, means=class_means.nearest_mean),
+    "cosine": HeadRow(_of_length_1, cross_entropy, convex=True, means=class_means.nearest_direction),
 }
 
 
@@ -80,7 +92,8 @@ def head(
     Args:
         features: D, the width of the features.
         classes: C, the number of classes.
-        kind: `linear`, `mlp` or `svm` (a linear head to be trained with the hinge loss).
+        kind: `linear`, `mlp`, `svm` (a linear head to be trained with the hinge loss), or `mean` and `cosine`, whose
+            logits are by distance from the mean of each class, or by the cosine to it, see `training.set_means`.
         hidden, dropout, activation: of the mlp: units of each hidden layer, share of units left out
             in training (0..1), a Keras activation by name.
         l2: weight of the squared kernel in the loss.

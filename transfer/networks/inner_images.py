@@ -34,7 +34,8 @@ def layer_output(model: keras.Model, pictures: np.ndarray, layer: str) -> np.nda
     """
     network = open_network(model)
     tapped = network.up_to(network.tap(layer).output)
-    return keras.ops.convert_to_numpy(tapped(np.asarray(pictures, np.float32), training=False))
+    outputs = keras.ops.convert_to_numpy(tapped(np.asarray(pictures, np.float32), training=False))
+    return outputs[: len(pictures)]  # behind them may come those of a second view, see `two_views`
 
 
 def first_layer_images(model: keras.Model) -> np.ndarray:
@@ -173,5 +174,6 @@ def _colour_matrix(network: OpenNetwork, seen: keras.KerasTensor) -> np.ndarray:
     size = network.pictures.shape[1]
     plain = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)])[:, None, None].repeat(size, 1).repeat(size, 2)
     answers = keras.ops.convert_to_numpy(network.up_to(seen)(plain.astype(np.float32), training=False))
+    answers = answers[: len(plain)]
     middle = answers[:, answers.shape[1] // 2, answers.shape[2] // 2]
     return ((middle[1:] - middle[0]) / 255).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -91,7 +92,9 @@ def is_convolution(layer: keras.Layer) -> bool:
     return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
 
 
-def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
+def open_network(
+    model: keras.Model, copies: bool = False, before: Callable[[keras.KerasTensor], keras.KerasTensor] = lambda x: x
+) -> OpenNetwork:
     """Lay a network out as one flat graph.
 
     Layers are shared with `model`, but for those inside nested models: names could clash, so these are
@@ -100,6 +103,7 @@ def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
     Args:
         model: functional or sequential, pictures `(B, S, S, 3)` to logits `(B, C)`.
         copies: make all layers such copies, for a network that is to live on its own.
+        before: what is done to pictures before the first layer.
 
     Raises:
         LayerError: the network is of a class of its own, whose layers Keras does not know.
@@ -109,7 +113,7 @@ def open_network(model: keras.Model, copies: bool = False) -> OpenNetwork:
     pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
     calls: list[Tap] = []
     twins: dict[tuple[str, int], tuple[keras.Layer, keras.Layer]] = {}
-    logits = _run(model, pictures, calls, twins, "", copies)
+    logits = _run(model, before(pictures), calls, twins, "", copies)
     for layer, twin in twins.values():
         take_weights(twin, layer)
     return OpenNetwork(pictures, calls, logits)

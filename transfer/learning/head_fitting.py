@@ -1,0 +1,58 @@
+"""A head of each kind, and how it is brought to its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from transfer import settings
+from transfer.learning import training
+from transfer.learning.head_rows import HeadRows
+from transfer.learning.solved_heads import fit_linear, set_means
+from transfer.learning.tasks import Task
+from transfer.networks.heads import HEADS
+
+
+def new_head(
+    task: Task, network: keras.Model, rows: HeadRows, strength: float, epochs: int | None
+) -> tuple[keras.Model, Callable[[int], training.History]]:
+    """A head for the features of a network.
+
+    Args:
+        task: which head, and its options; those about fitting a whole network are not asked.
+        network: gives the features.
+        rows: the features to fit it to.
+        strength: see `head_choice.HeadChoice`.
+        epochs: at most; `None` for those of `settings`.
+
+    Returns:
+        (features to logits, a function that fits it to the first pictures of `rows`, as many as it is told, and
+        measures it on the others).
+    """
+    kind, images = task.options.head, len(task.split.train)
+    row, o = HEADS[kind], task.options
+    head = task.head(network, settings.MLP_L2 if kind == "mlp" else settings.head_l2(images, strength))
+    if row.means:
+        return head, lambda number: set_means(head, row.means, rows, _weights(task, rows, number), strength)
+    if kind == "linear" and rows.targets.size <= settings.MOST_SOLVED:
+        steps, smoothing = epochs or settings.HEAD_STEPS, o.label_smoothing or 0.0
+        return head, lambda number: fit_linear(head, rows, _weights(task, rows, number), strength, steps, smoothing)
+    schedule = settings.head_schedule(images, row.convex)
+    schedule = replace(
+        schedule, epochs=epochs or schedule.epochs, learning_rate=o.learning_rate or schedule.learning_rate
+    )
+
+    def by_gradients(number: int) -> training.History:
+        parts = [
+            (rows.features[some], *task.targets(rows.indices[some])) for some in (slice(number), slice(number, None))
+        ]
+        return training.fit_head(head, *parts, schedule, task.loss(0.0), o.seed)
+
+    return head, by_gradients
+
+
+def _weights(task: Task, rows: HeadRows, number: int) -> np.ndarray:
+    return task.targets(rows.indices[:number])[1]

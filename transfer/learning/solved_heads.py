@@ -1,0 +1,87 @@
+"""Heads that need no optimiser: a linear one at the optimum of its loss, and means of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+import keras
+import numpy as np
+from scipy.special import log_softmax
+
+from transfer.learning.head_rows import HeadRows
+from transfer.learning.training import History, in_words, stopped_by_hand
+from transfer.progress import bar
+from transfer.statistics.class_means import Kernel
+from transfer.statistics.penalties import fit_steps
+
+
+def fit_linear(
+    head: keras.Model, rows: HeadRows, weights: np.ndarray, strength: float, steps: int, smoothing: float = 0.0
+) -> History:
+    """Bring a linear head to the optimum of its loss by steps that look at all pictures.
+
+    Args:
+        head: from `heads.head`.
+        rows: the features.
+        weights: `(M,)` what each of the first M pictures counts; the others are measured only.
+        strength: inverse strength C of the penalty.
+        steps: how many.
+        smoothing: share of each target spread over all classes, 0..1.
+
+    Returns:
+        One row a step, which is an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `training.stops`.
+    """
+    counted = np.zeros(len(rows.targets), np.float32)
+    counted[: len(weights)] = weights
+    targets = (1 - smoothing) * rows.targets + smoothing / rows.targets.shape[1]
+    history: History = []
+    with bar("head", steps) as advance:
+        try:
+            for kernel, bias in islice(fit_steps(rows.axes, targets, counted, strength), steps):
+                history.append(_row(len(history) + 1, rows.axes.rows @ kernel + bias, targets, rows, counted))
+                reached = kernel, bias
+                advance(1, note=in_words(history[-1]))
+        except KeyboardInterrupt:
+            if not history:
+                raise
+            stopped_by_hand("head", history)
+    head.get_layer("standardise").set_weights(rows.scale)
+    head.get_layer("logits").set_weights([rows.axes.back @ reached[0], reached[1]])
+    return history
+
+
+def set_means(
+    head: keras.Model, means: Callable[..., Kernel], rows: HeadRows, weights: np.ndarray, scale: float
+) -> History:
+    """Give a head the means of the classes.
+
+    Args:
+        head: of a row of `heads.HEADS` that has `means`.
+        means: that of the row.
+        rows, weights: see `fit_linear`.
+        scale: what the logits are multiplied by.
+
+    Returns:
+        One row, as after an epoch.
+    """
+    head.get_layer("standardise").set_weights(rows.scale)
+    last, known = head.get_layer("logits"), len(weights)
+    before = keras.Model(head.input, last.input)(rows.features, training=False)
+    features = keras.ops.convert_to_numpy(before)
+    kernel, bias = means(features[:known], rows.targets[:known], weights)
+    last.set_weights([scale * kernel, scale * bias])
+    counted = np.zeros(len(features), np.float32)
+    counted[:known] = weights
+    return [_row(1, scale * (features @ kernel + bias), rows.targets, rows, counted)]
+
+
+def _row(epoch: int, logits: np.ndarray, targets: np.ndarray, rows: HeadRows, counted: np.ndarray) -> dict:
+    losses = -(targets * log_softmax(logits, axis=-1)).sum(axis=-1)
+    right = logits.argmax(axis=-1) == rows.targets.argmax(axis=-1)
+    row, validation = {"phase": "head", "epoch": epoch}, counted == 0
+    for part, weights in {"": counted, "val_": rows.weights * validation}.items():
+        if weights.any():
+            row[f"{part}loss"] = float(np.average(losses, weights=weights))
+            row[f"{part}accuracy"] = float(np.average(right, weights=weights))
+    return row
