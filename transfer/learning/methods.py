@@ -24,6 +24,7 @@ from transfer.names import check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
+from transfer.stopping import begin_nothing_more
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -64,6 +65,7 @@ def train(
         ModelFileError: the network takes no pictures of one size, or gives no features `(B, D)`.
         DataError: no training picture of a class can be decoded.
     """
+    begin_nothing_more()
     check_methods([method])
     options = options_from(options, changed)
     check_split(images, split)

@@ -14,6 +14,7 @@ from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
+from transfer.stopping import is_stopping
 
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
@@ -51,6 +52,8 @@ def fit_head_again(head: keras.Model, features, targets, weights, schedule: Sche
 
     For a loss with one minimum, which is the same from wherever one starts.
     """
+    if is_stopping():
+        return []
     head.optimizer.iterations.assign(0)  # the learning rate starts over
     return _fit_rows(head, features, targets, weights, (), schedule, seed)
 
@@ -69,7 +72,9 @@ def _fit_rows(head, features, targets, weights, validation: Targets, schedule: S
 def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
 ) -> History:
-    """Train what is trainable of a whole network on augmented pictures."""
+    """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is."""
+    if is_stopping():
+        return []
     quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -126,10 +131,9 @@ def _fit(
             if best.best_weights is not None:
                 model.set_weights(best.best_weights)
             watch.rows[-1]["stopped_by_hand"] = 1.0
-            console.print(
-                f"{phase} stopped by hand after {len(watch.rows)} epochs: the best state so far is kept; "
-                "press Ctrl-C again to give up"
-            )
+            who, then = ("SIGTERM", "") if is_stopping() else ("hand", "; press Ctrl-C again to give up")
+            epochs = len(watch.rows)
+            console.print(f"{phase} stopped by {who} after {epochs} epochs: the best state so far is kept{then}")
     if watch.broken:
         raise TrainingError(
             f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
