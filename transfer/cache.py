@@ -51,14 +51,13 @@ def digest_of_kept(content: bytes) -> bytes:
 
 def keep_content(place: Path, content: bytes) -> None:
     """Keep something in a file of the cache, behind its digest, where the cache can be written."""
-    with going_on_without():
-        sweep(place.parent)
-        with whole_file(place) as partial:
-            partial.write_bytes(digest_of_kept(content) + content)
+    with going_on_without(), whole_file(place) as partial:
+        partial.write_bytes(digest_of_kept(content) + content)
 
 
 def kept_content(place: Path) -> bytes | None:
     """What `keep_content` has kept; `None` where there is nothing, or where it is damaged."""
+    sweep(place.parent)
     try:
         said = place.read_bytes()
     except OSError:
@@ -111,9 +110,16 @@ def kept_folder(place: Path) -> Iterator[Path]:
 
 def is_kept(place: Path) -> bool:
     """Whether a folder is there as `kept_folder` has written it: the same files, by their size and time."""
+    sweep(place.parent)
     with suppress(OSError, ValueError):
         return json.loads((place / MANIFEST).read_text(encoding="utf-8")) == _states(place)
     return False
+
+
+def discard(place: Path) -> None:
+    """Delete a folder of the cache, which is there whole or not at all at any moment."""
+    with suppress(OSError, OutputError), claim(place) as room:
+        os.replace(place, room / "discarded")
 
 
 def _states(folder: Path) -> dict[str, list[int]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from transfer.cache import going_on_without, is_kept, kept_folder
+from transfer.cache import discard, going_on_without, is_kept, kept_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.picture_files import digest_of
 from transfer.data.splits import Split
@@ -89,4 +88,4 @@ def until_saved(results: Iterable) -> Iterator[None]:
             f"{error}; what was trained is kept ({some(map(str, places))}): the same command again goes on from there"
         ) from error
     for place in places:
-        shutil.rmtree(place, ignore_errors=True)
+        discard(place)
