@@ -128,7 +128,7 @@ def _prepared(place: Path, run) -> list[Command]:
     dice = np.random.default_rng(0)
     for label in range(3):
         for i in range(12):
-            path = place / "data" / "abc"[label] / f"{i}.png"
+            path = place / "data" / "abc"[label] / f"{label}-{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = dice.integers(0, 80, (32, 32, 3)) + 80 * label
             Image.fromarray(pixels.astype(np.uint8)).save(path)

@@ -11,6 +11,10 @@ from transfer.cache import DIGEST, tell_unusable
 
 ASKED = 500  # keys in one question to SQLite: older versions of it take no more than 999
 WAIT = 60  # seconds for another process that writes
+UNUSABLE = (  # what SQLite says of a file that may be whole
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
+)  # fmt: skip
 
 
 class KeptRows:
@@ -66,6 +70,10 @@ class KeptRows:
         marks = ", ".join(f"?{number}" for number in range(1, len(self._columns) + 2))
         with self._connection:
             self._connection.executemany(f"INSERT OR REPLACE INTO kept VALUES ({marks}, digest({marks}))", rows)
+        keys = [key for key, *_ in rows]
+        found = (len(self._asked(keys[start : start + ASKED])) for start in range(0, len(keys), ASKED))
+        if sum(found) < len(keys):
+            raise ValueError("what was written is not found again")
 
     def _tried(self, act: Callable, *given):
         """What something done with the file gives; `None` where it cannot be used. A damaged one begins anew."""
@@ -78,7 +86,7 @@ class KeptRows:
                 if self._connection is None:
                     self._open()
                 return act(*given)
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, ValueError, OSError) as error:
                 reason = error
                 if not _is_damage(error):
                     break
@@ -97,8 +105,8 @@ class KeptRows:
 
 
 def _is_damage(error: Exception) -> bool:
-    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: no such table or column
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
+    """Whether an error speaks of what is in the file; a text that is no UTF-8 is a `ValueError`."""
+    return not isinstance(error, OSError) and getattr(error, "sqlite_errorcode", 0) & 0xFF not in UNUSABLE
 
 
 def _digest(*values: object) -> bytes:

@@ -99,11 +99,10 @@ def sweep(folder: Path) -> None:
         rooms = [Path(entry) for entry in entries if entry.name.startswith(PREFIX) and _own_folder(entry)]
         for room in rooms:
             with suppress(OSError, OutputError):
-                if (room / LOCK).is_file():
-                    with _held(room):
-                        pass
-                else:
+                if not (room / LOCK).is_file():
                     room.rmdir()  # just made, or nothing of ours: then it is not empty
+                elif (file := _lock(room, wait=False, path=room)) is not None:
+                    _leave(room, file)
 
 
 @contextmanager
@@ -142,19 +141,26 @@ def reported(path: Path) -> Iterator[None]:
 def _held(room: Path, wait: bool = False, path: Path | None = None) -> Iterator[Path]:
     """Yield a room, made where it is missing, empty and locked until the block ends; then it goes."""
     file = _lock(room, wait, path or room)
-    if file is None:
+    if file is None:  # nobody can tell whose room that is
+        _leave(room)
         room = Path(tempfile.mkdtemp(prefix=f"{room.name}-", dir=room.parent))
+        (room / LOCK).touch()
     try:
         _clear(room)
         yield room
     finally:
-        with suppress(OSError):
-            _clear(room)
-            if not any(path.name != LOCK for path in room.iterdir()):  # or else a later sweep tries again
-                (room / LOCK).unlink(missing_ok=True)
-        _remove_empty(room)
-        if file is not None:
-            os.close(file)
+        _leave(room, file)
+
+
+def _leave(room: Path, file: int | None = None) -> None:
+    """Remove a room with all that is in it; what cannot be removed is left to a later sweep."""
+    with suppress(OSError):
+        _clear(room)
+        if not any(path.name != LOCK for path in room.iterdir()):
+            (room / LOCK).unlink(missing_ok=True)
+    _remove_empty(room)
+    if file is not None:
+        os.close(file)
 
 
 def _lock(room: Path, wait: bool, path: Path) -> int | None:
@@ -180,8 +186,6 @@ def _lock(room: Path, wait: bool, path: Path) -> int | None:
             pass
         except OSError:
             os.close(file)
-            (room / LOCK).unlink(missing_ok=True)
-            _remove_empty(room)
             return None
         except BaseException:
             os.close(file)

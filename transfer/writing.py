@@ -122,6 +122,8 @@ def check_file(path: Path) -> None:
         if is_stream(path):
             return
         target = final_place(path)
+        with suppress(FileNotFoundError):
+            path.stat()  # a loop of links has no end
         if target.is_dir():
             raise OutputError(f"{path} is a folder; name a file")
         if not target.parent.is_dir():
