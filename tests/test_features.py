@@ -7,7 +7,7 @@ import pytest
 
 from transfer.data.folders import load_images
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import OutputError, UnreadablePictures
+from transfer.errors import UnreadablePictures
 from transfer.networks import features, heads, scratch
 
 

@@ -66,7 +66,10 @@ def test_what_a_living_process_writes_is_not_swept_and_not_written_by_another(tm
     with child(HALF, tmp_path / "run", tmp_path / "table.csv") as process:
         sweep(tmp_path)
         for writer, name in ((whole_folder, "run"), (whole_file, "table.csv"), (claim, "run")):
-            with pytest.raises(TakenError, match=rf"{name} is being written by another process"), writer(tmp_path / name):
+            with (
+                pytest.raises(TakenError, match=rf"{name} is being written by another process"),
+                writer(tmp_path / name),
+            ):
                 pytest.fail("the block must not be entered")
         assert names(tmp_path) == [".partial-run", ".partial-table.csv"]
         runs = (tmp_path / name for name in ("run", "run-2", "run-3"))
@@ -108,7 +111,8 @@ def test_folders_of_others_that_begin_alike_stay(tmp_path):
 
 def test_sigterm_leaves_nothing(tmp_path):
     program = "from transfer.stopping import *\nwith sigterm_as_ctrl_c():\n  try:\n    "
-    program += HALF.strip().replace("\n", "\n    ") + "\n  except KeyboardInterrupt: sys.exit(143 if is_stopping() else 1)"
+    program += HALF.strip().replace("\n", "\n    ")
+    program += "\n  except KeyboardInterrupt: sys.exit(EXIT_CODE if is_stopping() else 1)"
     assert killed(program, tmp_path / "run", tmp_path / "table.csv", by=signal.SIGTERM) == 143
     assert names(tmp_path) == []
 

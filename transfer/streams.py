@@ -26,8 +26,12 @@ def is_stream(path: Path) -> bool:
 
 def beside_table(path: Path | None) -> redirect_stdout:
     """A block in which everything but a table goes to standard error, where the table is on standard output."""
-    taken = path is not None and (str(path) == DASH or _standard(path) == "stdout")
-    return redirect_stdout(sys.stderr if taken else sys.stdout)
+    return redirect_stdout(sys.stderr if path is not None and is_standard_output(path) else sys.stdout)
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether what is written to a path comes out of standard output."""
+    return str(path) == DASH or _standard(path) == "stdout"
 
 
 @contextmanager

@@ -25,8 +25,10 @@ AT_FDCWD, EXCHANGE = -100, 2  # of renameat2(2) of Linux; macOS has the same num
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, synced: bool = True) -> Iterator[Path]:
     """Yield a path, whose file gets the final name when the block ends well and it is on the disk.
+
+    Who writes many files may do without `synced`, and call `sync` once behind them.
 
     Where `path` is a link, it stays one, and the file that it points to is replaced; what can be no file, such as
     `/dev/stdout`, gets the content instead.
@@ -48,9 +50,11 @@ def whole_file(path: Path) -> Iterator[Path]:
             try:
                 yield new
                 if new != target:
-                    _sync(new)
+                    if synced:
+                        sync(new)
                     os.replace(new, target)
-                    _sync_folder(target.parent)
+                    if synced:
+                        _sync_folder(target.parent)
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
@@ -74,7 +78,7 @@ def whole_folder(path: Path, overwrite: bool = False, known_by: Sequence[str] = 
         try:
             yield new
             if new != target:
-                _sync(new)
+                sync(new)
                 check_free(path, overwrite, known_by)  # somebody else may have come
                 _put(new, target, room)
                 _sync_folder(target.parent)
@@ -229,7 +233,7 @@ def _try_place(path: Path) -> None:
         pass
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or a folder with all in it, is on the disk."""
     if not path.is_dir():
         return _sync_file(path)

@@ -13,12 +13,11 @@ from rich.table import Table
 import transfer
 from transfer.cli import options as option
 from transfer.cli.next_steps import after_check, show_steps
-from transfer.cli.places import page_place, place_for
+from transfer.cli.places import page_place, place_for, table_place
 from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
-from transfer.rooms import claim
 from transfer.streams import beside_table
 from transfer.writing import check_apart, check_unwritten
 
@@ -80,7 +79,7 @@ def clean(
         refuse_idle_options(context)
         place = place or Path("clean.csv")
         check_apart(place, data)
-        context.with_resource(claim(place))
+        context.with_resource(table_place(place, as_json))
         check_unwritten(place, overwrite)
         found = transfer.check(data, **vars(looking))
         actions = transfer.propose_actions(found, **vars(moving))

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 
+from transfer.errors import OptionError
 from transfer.rooms import claim, claim_first
+from transfer.streams import is_standard_output
 from transfer.writing import RUN, check_apart, check_file, check_folder, check_free
 
 
@@ -45,6 +47,19 @@ def place_for(
         return
     with claim_first(chain([place], (place.with_name(f"{place.name}-{number}") for number in count(2)))) as free:
         yield free
+
+
+@contextmanager
+def table_place(table: Path | None, as_json: bool) -> Iterator[None]:
+    """Claim a table, where one was asked for; what is printed on standard output beside it must not be JSON."""
+    if table is None:
+        yield
+        return
+    if as_json and is_standard_output(table):
+        raise OptionError(f"--json with a table to {table}: both go to standard output; name a file for one of them")
+    check_file(table)
+    with claim(table):
+        yield
 
 
 @contextmanager

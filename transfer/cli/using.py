@@ -12,6 +12,7 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.places import table_place
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
@@ -23,6 +24,7 @@ _TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a progra
 
 
 def evaluate(
+    context: typer.Context,
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
@@ -31,6 +33,7 @@ def evaluate(
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
+    context.with_resource(table_place(csv, as_json))
     figures = transfer.evaluate(model, data, groups, csv, trust)
     if csv:
         _show_written(csv, figures["images"])
@@ -76,8 +79,8 @@ def predict(
     from transfer.runs.prediction import COLUMNS, write_csv
     from transfer.runs.sorting import NOT_SURE, check_sorted_apart
 
+    context.with_resource(table_place(csv, as_json))
     if csv:
-        context.with_resource(claim(csv))
         check_table(csv, COLUMNS)
     if sort_into:
         context.with_resource(claim(sort_into))

@@ -14,7 +14,7 @@ from transfer.reading import run_config
 from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.network_places import network_place
-from transfer.writing import check_apart, check_table, write_rows
+from transfer.writing import check_apart, check_file, check_table, write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
 NOT_KNOWN = (
@@ -53,6 +53,7 @@ def evaluate(
         OutputError: `table` cannot be written, lies in DATA, or is another file.
     """
     if table is not None:
+        check_file(Path(table))
         with claim(Path(table)):
             check_apart(Path(table), data)
             check_table(Path(table), COLUMNS)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from transfer.errors import OptionError, OutputError
 from transfer.rooms import claim, sweep
 from transfer.runs.prediction import Prediction
-from transfer.writing import check_folder, whole_file
+from transfer.writing import check_folder, sync, whole_file
 
 NOT_SURE = "not sure"  # the folder of those that got no class
 
@@ -50,8 +50,9 @@ def sort_into(rows: Sequence[Prediction], folder: str | Path) -> dict[str, int]:
             )
             done["already_there" if target.exists() else "copied"] += 1
             if not target.exists():
-                with whole_file(target) as partial:
+                with whole_file(target, synced=False) as partial:
                     shutil.copy2(source, partial)
+        sync(folder)
     return done
 
 
