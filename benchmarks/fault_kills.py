@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,12 @@ from PIL import Image
 
 from transfer.errors import TransferError
 from transfer.reading import run_config
+from transfer.stopping import EXIT_CODE
 
 SERIES = 5  # kills of one command before it may end
+TURNS = (0, 2, 3, 4, 5, 1, 2, 3, 4, 5)  # of the commands: the quick ones twice as often
 SERVERS = 2
-ENDED_BY_SIGTERM = (143, -signal.SIGTERM)  # the latter before and behind what the command does
+ENDED_BY_SIGTERM = (EXIT_CODE, -signal.SIGTERM)  # the latter before and behind what the command does
 LAYERS = '[{"conv": 4, "stride": 4}, {"activation": "relu"}]'
 TRAINING = ("--layers", "layers.json", "--image-size", "32", "--epochs", "3")
 
@@ -79,30 +82,43 @@ def twice(folder: Path) -> list[Tried]:
 
 
 def _kills(place: Path, number: int, seed: int) -> list[Tried]:
-    tried, dice = [], random.Random(seed)
+    tried, hit, dice = [], 0, random.Random(seed)
     with _server(place) as run:
         commands = _prepared(place, run)
         seconds = {}
         for command in commands:
             command.begin(place)
             seconds[command.name] = run(command.words)["seconds"]
-        while len(tried) < number:
-            command = commands[len(tried) // SERIES % len(commands)]
+        turns = cycle([commands[i] for i in TURNS])
+        while hit < number:
+            command = next(turns)
             command.begin(place)
-            for _ in range(min(SERIES, number - len(tried))):
-                number_of, name = dice.choice([(signal.SIGKILL, "SIGKILL")] * 2 + [(signal.SIGTERM, "SIGTERM")])
-                ended = run(command.words, dice.uniform(0, seconds[command.name]), number_of)
-                happened = command.flaw(place)
-                if number_of == signal.SIGTERM and ended["code"] not in (0, *ENDED_BY_SIGTERM):
-                    happened = happened or f"exit code {ended['code']}: {ended['said']}"
-                tried.append(Tried(f"{command.name}, {name}", not happened, happened))
-                if not happened and ended["code"] == 0:
+            hits = min(SERIES, number - hit)
+            fresh, hit = True, hit + hits
+            while hits:
+                if "copy" in command.words:  # which is never replaced
                     command.begin(place)
+                ending = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+                ended = run(command.words, dice.uniform(0, seconds[command.name]), ending)
+                happened = command.flaw(place)
+                if ended["code"] == 0 and not happened:  # it was quicker
+                    command.begin(place)
+                    continue
+                if ending == signal.SIGTERM:
+                    if ended["code"] not in ENDED_BY_SIGTERM:
+                        happened = happened or f"exit code {ended['code']}: {ended['said']}"
+                    if fresh and ended["code"] == EXIT_CODE:
+                        happened = happened or _half(place)
+                tried.append(Tried(f"{command.name}, {ending.name}", not happened, happened))
+                hits, fresh = hits - 1, False
+            if "copy" in command.words:
+                command.begin(place)
             ended = run(command.words)
-            whole = command.flaw(place) or _left_behind(place)
-            happened = whole or (f"exit code {ended['code']}: {ended['said']}" if ended["code"] else "")
-            tried[-1] = tried[-1] if tried[-1].happened else Tried(tried[-1].what, not happened, happened)
-    return tried
+            happened = command.flaw(place) or _left_behind(place)
+            if ended["code"]:
+                happened = happened or f"exit code {ended['code']}: {ended['said']}"
+            tried.append(Tried(f"{command.name}, once more behind {SERIES} of these", not happened, happened))
+        return tried
 
 
 def _at_once(place: Path, command: Command, run, other) -> Tried:
@@ -209,10 +225,16 @@ def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def _half(place: Path) -> str:
+    odd = [path for path in place.rglob("*") if path.name.startswith((".partial-", "unpacking-", "__autograph"))]
+    return f"{odd[0]} is left behind" if odd else ""
+
+
 def _left_behind(place: Path) -> str:
     """What no command needs, anywhere."""
-    odd = [path for path in place.rglob("*") if path.name.startswith((".partial-", "unpacking-"))]
-    odd += [*(place / "tmp").iterdir(), *(path for path in (place / "cache/unfinished").glob("*"))]
+    if half := _half(place):
+        return half
+    odd = [*(place / "tmp").iterdir(), *(path for path in (place / "cache/unfinished").glob("*"))]
     odd += [path for path in place.rglob("*") if path.is_dir() and not any(path.iterdir()) and path != place / "tmp"
             and place / "cache" not in path.parents and path.name != "assets"]  # fmt: skip
     return f"{odd[0]} is left behind" if odd else ""
@@ -300,7 +322,8 @@ if __name__ == "__main__":
         _serve()
         sys.exit()
     base = Path(sys.argv[1])
+    started = time.perf_counter()
     everything = kills(base, int(sys.argv[2]) if len(sys.argv) > 2 else 200) + twice(base)
     for row in summed(everything):
         print(*row, sep="\t")
-    print(*failures(everything), sep="\n")
+    print(*failures(everything), f"{time.perf_counter() - started:.0f} s", sep="\n")
