@@ -63,7 +63,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     with sigterm_as_ctrl_c(), own_temporary_folder():
         code = _run()
-        code = EXIT_CODE if is_stopping() else code
+        if is_stopping():
+            if code:  # a training that was stopped has said so
+                progress.print("transfer: stopped by SIGTERM")
+            code = EXIT_CODE
     sys.exit(code)
 
 
@@ -80,7 +83,8 @@ def _run() -> int:
         words = error.format_message().rstrip(".")
         return _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
     except (typer.Abort, KeyboardInterrupt):
-        progress.print("Stopped by SIGTERM" if is_stopping() else "Aborted!")
+        if not is_stopping():
+            progress.print("Aborted!")
         return 1
     return ended if isinstance(ended, int) else 0  # commands give nothing; an exit of their own gives its code
 
