@@ -135,12 +135,12 @@ def going_on_without() -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        tell_unusable(getattr(error.__cause__, "strerror", None) or str(error))
+        tell_unusable(error.__cause__ or error)
 
 
-def tell_unusable(reason: str) -> None:
+def tell_unusable(error: BaseException) -> None:
     """Say on standard error that the cache cannot be used, once."""
-    folder = cache_folder()
+    folder, reason = cache_folder(), getattr(error, "strerror", None) or error
     if folder not in _told:
         _told.add(folder)
         console.print(

@@ -90,7 +90,7 @@ class KeptRows:
                 reason = error
                 if not _is_damage(error):
                     break
-        tell_unusable(str(reason))
+        tell_unusable(reason)
         self._full = True
         if act != self._insert:
             self.close()
