@@ -239,6 +239,7 @@ def test_a_place_is_kept_for_one_command_and_given_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with place_for(None, "data/", "train", False) as first, place_for(None, "data/", "train", False) as second:
         assert (str(first), str(second)) == ("runs/data-train", "runs/data-train-2")
+        second.mkdir()
         (second / "result.json").touch()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["data-train-2"]
     shutil.rmtree("runs")

@@ -1,10 +1,14 @@
 """A full disk, files that were cut or changed: one sentence each, and nothing half-written."""
 
 import json
+import os
 import re
 import resource
 import shutil
+import signal
+import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -17,9 +21,12 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from transfer.errors import ExportError, OutputError  # noqa: E402
+from transfer.learning import training  # noqa: E402
 from transfer.learning.methods import train  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
-from transfer.runs import kept_results, saving  # noqa: E402
+from transfer.reading import read_json, read_rows, run_config  # noqa: E402
+from transfer.rooms import claim  # noqa: E402
+from transfer.runs import exports, kept_results, saving  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +73,16 @@ def test_an_export_to_a_full_disk_is_one_sentence(result, tmp_path):
     with full_disk(), pytest.raises(OutputError, match=r"1 cannot be written \(File too large\); free space") as error:
         transfer.export(result, tmp_path / "digits")
     assert "\n" not in str(error.value)
-    assert not any((tmp_path / "digits").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_cache_on_a_full_disk_is_one_sentence_and_keeps_no_cut_network(digits, own_cache):
-    with full_disk(), pytest.raises(OutputError, match=r"cannot be written .*TRANSFER_CACHE"):
-        transfer.compare(*digits, scratch.dense_network(32, (64,)), ["dense"], epochs=1)
-    assert not any((own_cache / "unfinished").iterdir())
+def test_a_cache_on_a_full_disk_costs_no_method_and_keeps_no_cut_network(digits, own_cache, capsys):
+    with full_disk():
+        results = transfer.compare(*digits, scratch.dense_network(32, (64,)), ["dense"], epochs=1)
+    assert list(results) == ["dense"]
+    assert not list(own_cache.rglob("*.keras"))
+    said = capsys.readouterr().err
+    assert said.count("note: ") == said.count(f"note: the cache in {own_cache} cannot be used (File too large)") == 1
 
 
 def test_what_was_trained_is_not_trained_again_when_it_could_not_be_saved(
@@ -109,7 +119,60 @@ def test_a_training_is_not_lost_to_a_cache_on_a_full_disk(digits, own_cache):
     with full_disk():
         result = kept_results.train_once(*digits, method="scratch", layers=network, image_size=32, epochs=1)
     assert result.metrics["accuracy"] is not None
-    assert not any((own_cache / "unfinished").iterdir())
+    assert not list(own_cache.rglob("*.keras"))
+
+
+def test_what_waits_in_a_damaged_cache_is_trained_again(digits, result, own_cache, monkeypatch):
+    trained = []
+    monkeypatch.setattr(kept_results, "train", lambda *given, **options: trained.append(1) or replace(result))
+    asked = dict(method="scratch", layers=[{"flatten": True}], image_size=32, epochs=1)
+    kept_results.train_once(*digits, **asked)
+    for number, damage in enumerate((cut, lambda path: path.unlink()), start=1):
+        kept_results.train_once(*digits, **asked)
+        assert len(trained) == number
+        damage(next(own_cache.rglob("model.keras")))
+    kept_results.train_once(*digits, **asked)
+    assert len(trained) == 3
+
+
+def test_an_export_beside_another_gets_its_own_number(result, tmp_path, monkeypatch):
+    monkeypatch.setitem(exports.FORMATS, "savedmodel", lambda *given: given[-1].mkdir() or [])
+    with claim(tmp_path / "digits" / "1"):  # as another process would
+        target = transfer.export(result, tmp_path / "digits")
+    assert target == tmp_path / "digits" / "2"
+    assert [path.name for path in target.parent.iterdir()] == ["2"]
+
+
+def test_sigterm_keeps_the_best_state_and_begins_nothing_more(digits_folder, tmp_path, monkeypatch, capsys):
+    seen = training._Watch.on_epoch_end
+
+    def ends(self, epoch, logs=None):
+        seen(self, epoch, logs)
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def ended(*words):
+        layers = tmp_path / "layers.json"
+        layers.write_text('[{"flatten": true}]')
+        words = (words[0], digits_folder, *words[1:], "--layers", layers, "--image-size", 32, "--epochs", 50)
+        monkeypatch.setattr(sys, "argv", ["transfer", *map(str, words)])
+        with pytest.raises(SystemExit) as code:
+            cli.main()
+        return code.value.code, capsys.readouterr().err
+
+    monkeypatch.setattr(training._Watch, "on_epoch_end", ends)
+    monkeypatch.setattr(saving, "write_report", lambda *given: None)
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
+    before = signal.getsignal(signal.SIGTERM)
+    code, said = ended("train", "--method", "scratch", "--out", tmp_path / "run")
+    assert (code, "stopped by SIGTERM after 2 epochs: the best state so far is kept" in said) == (143, True)
+    run_config(tmp_path / "run", "model.keras", "result.json", "predictions.csv")
+    assert len(read_rows(tmp_path / "run" / "history.csv")) == 3
+    assert read_json(tmp_path / "run" / "result.json")["notes"][-1] == "scratch was stopped by hand after 2 epochs"
+    code, said = ended("compare", "--methods", "scratch,dense", "--out", tmp_path / "comparison")
+    assert (code, said.count("stopped by SIGTERM after 2 epochs"), "dense" in said) == (143, 1, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.json", "run"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_run_with_files_that_were_cut(run, digits_folder):

@@ -7,7 +7,7 @@ import pytest
 
 from transfer.data.folders import load_images
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import OutputError, UnreadablePictures
+from transfer.errors import UnreadablePictures
 from transfer.networks import features, heads, scratch
 
 
@@ -144,10 +144,16 @@ def test_unreadable_pictures_are_named_and_the_rest_is_kept(folder, monkeypatch,
         features.extract_features(backbone, images)
 
 
-def test_a_damaged_cache_file_is_named(folder, own_cache):
+def test_features_of_a_damaged_cache_are_computed_anew(folder, own_cache, monkeypatch):
     images, backbone = load_images(folder), small_backbone()
-    features.extract_features(backbone, images, [0])
+    whole = features.extract_features(backbone, images, [0, 1])
     file = next(own_cache.rglob("*.sqlite"))
-    file.write_bytes(b"no database " * 100)
-    with pytest.raises(OutputError, match=file.name):
-        features.extract_features(backbone, images, [0])
+    data = file.read_bytes()
+    place = data.index(whole[1].tobytes())
+    damages = [(b"no database " * 100, 2), (data[: len(data) // 2], 2), (b"", 2)]
+    damages += [(data[:place] + bytes(4) + data[place + 4 :], 1), (data, 0)]
+    for damage, missing in damages:
+        file.write_bytes(damage)
+        with counted(monkeypatch) as seen:
+            assert np.array_equal(features.extract_features(backbone, images, [0, 1]), whole)
+        assert len(seen) == missing

@@ -337,16 +337,22 @@ def test_address_is_fetched_through_keras(classes, tmp_path, own_cache, monkeypa
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     (kept,) = own_cache.rglob("pictures.zip")
-    kept.write_bytes(packed.read_bytes()[:100])
-    assert "cannot be unpacked" in complaint(address)
-    assert not kept.exists()  # so that the next command fetches it anew
+    kept.write_bytes(packed.read_bytes()[:100])  # which is found, and fetched anew
     assert len(load_images(address)) == 6
     assert kept.read_bytes() == packed.read_bytes()
+
+    def cut(*given, **options):
+        Path(get_file(*given, **options)).write_bytes(packed.read_bytes()[:100])
+
+    monkeypatch.setattr(keras.utils, "get_file", cut)
+    assert "cannot be unpacked" in complaint("https://example.org/cut.zip")
+    assert not list(own_cache.rglob("cut.zip"))  # so that the next command fetches it anew
 
     def interrupted(name, origin, cache_dir, cache_subdir, force_download):
         os.makedirs(cache_dir, exist_ok=True)
         Path(cache_dir, cache_subdir, name).write_bytes(b"half of it")
-        assert not list(own_cache.rglob("other.zip"))  # nobody takes a half file for a whole one
+        (half,) = own_cache.rglob("other.zip")
+        assert ".partial-" in str(half)  # nobody takes a half file for a whole one
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.utils, "get_file", interrupted)
@@ -444,16 +450,15 @@ def test_a_table_in_another_encoding_is_refused(tmp_path):
     assert "UTF-8" in complaint(tmp_path / "list.csv")
 
 
-def test_an_archive_that_two_processes_unpack_at_once(classes, tmp_path, monkeypatch):
-    path, replace = archive(classes, tmp_path / "a.zip"), os.replace
-
-    def late(partial, target):
-        if not Path(target).exists():
-            shutil.copytree(partial, target)  # the other one
-        return replace(partial, target)
-
-    monkeypatch.setattr(os, "replace", late)
-    assert len(load_images(path)) == 6
+def test_an_archive_is_unpacked_anew_where_the_cache_is_damaged(classes, tmp_path, own_cache):
+    path = archive(classes, tmp_path / "a.zip")
+    digests = load_images(path).digests
+    for damage in (lambda kept: kept.unlink(), lambda kept: kept.write_bytes(b"x"), lambda kept: kept.touch()):
+        damage(next(own_cache.rglob("*.png")))
+        assert load_images(path).digests == digests
+    shutil.rmtree(own_cache)
+    own_cache.touch()  # no folder can be made here
+    assert load_images(path).digests == digests
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png", "..\\out.png", "C:\\out.png"])

@@ -237,6 +237,19 @@ def test_a_table_replaces_nothing_but_a_table_of_the_same_command(command, run, 
     for _ in range(2):
         typed(command, run / "dense", given, "--csv", answers)
     assert table(answers)[0]["probability"]
+    with pytest.raises(OutputError, match="there is no folder"):
+        typed(command, "nowhere", given, "--csv", tmp_path / "none" / "answers.csv")
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_table_on_standard_output_is_alone_there(command, run, tested, digits_folder, tmp_path):
+    given = tested[0][0] if command == "predict" else digits_folder
+    typed(command, run / "dense", given, "--csv", tmp_path / "answers.csv")
+    said, told = typed(command, run / "dense", given, "--csv", "-")
+    assert said == (tmp_path / "answers.csv").read_text()
+    assert "rows in -" in told
+    with pytest.raises(OptionError, match="both go to standard output"):
+        typed(command, run / "dense", given, "--csv", "-", "--json")
 
 
 def test_evaluate_writes_its_mistakes_first(run, digits_folder, tmp_path):

@@ -32,7 +32,7 @@ def write_demo_data(name: str, folder: Path) -> str:
     for part, label, file, pixels in make():
         path = folder / part / label / f"{file}.png"
         if not path.exists():
-            with whole_file(path) as partial:
+            with whole_file(path, synced=False) as partial:
                 Image.fromarray(pixels).save(partial, "PNG")
     return about
 

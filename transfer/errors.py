@@ -71,6 +71,10 @@ class OutputError(TransferError):
     """The place to write to is taken, or cannot be written."""
 
 
+class TakenError(OutputError):
+    """Another process is writing to the same place."""
+
+
 class TrainingError(TransferError):
     """Training broke down: the loss is no number."""
 

@@ -30,7 +30,7 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for drivers, and says what it misses
-        except BaseException:
+        except Exception:  # but not a signal
             said.seek(0)
             os.write(kept, said.read())
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.cache import cache_folder, reported
+from transfer.cache import cache_folder
 from transfer.checks.measures import Views, measure, views
 from transfer.data.picture_files import digest_of, opened_whole
 from transfer.data.rgb import upright_rgb
 from transfer.errors import PictureError
+from transfer.kept_rows import KeptRows
 from transfer.progress import bar
 
 VERSION = 5  # of the measures: another one makes earlier records void
@@ -189,36 +189,24 @@ def _settled(state: _State, now: int) -> bool:
 
 
 class _Records:
-    """Inspections by path in one SQLite file, void where the file's size or times differ."""
+    """Inspections by path in one file, void where the file's size or times differ."""
 
     def __init__(self, persistent: bool):
-        self._place: Path | str = cache_folder("inspections") / f"{VERSION}.sqlite" if persistent else ":memory:"
-        columns = ", ".join(("path BLOB PRIMARY KEY", *_State._fields[1:], *Inspection._fields))
-        columns = columns.replace("size,", "bytes,", 1)
-        with self._reported():
-            self._connection = sqlite3.connect(self._place, timeout=60)
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS files ({columns})")
+        place = cache_folder("inspections") / f"{VERSION}.sqlite" if persistent else None
+        columns = ("bytes", *_State._fields[2:], *Inspection._fields)
+        self._rows = KeptRows(place, columns)
 
     def read(self, states: Iterable[_State]) -> dict[_State, Inspection]:
         sought = {os.fsencode(state.path): state for state in states}
-        marks = ", ".join("?" * len(sought))
         known = {}
-        with self._reported():
-            for row in self._connection.execute(f"SELECT * FROM files WHERE path IN ({marks})", list(sought)):
-                state, inspection = sought[row[0]], Inspection(*row[4:])
-                if row[1:4] == state[1:]:
-                    known[state] = inspection._replace(turned=bool(inspection.turned))
+        for path, row in self._rows.read(sought).items():
+            state, inspection = sought[path], Inspection(*row[3:])
+            if row[:3] == state[1:]:
+                known[state] = inspection._replace(turned=bool(inspection.turned))
         return known
 
     def write(self, rows: dict[_State, Inspection]) -> None:
-        values = [(os.fsencode(state.path), *state[1:], *inspection) for state, inspection in rows.items()]
-        if values:
-            marks = ", ".join("?" * len(values[0]))
-            with self._reported(), self._connection:
-                self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({marks})", values)
+        self._rows.write({os.fsencode(state.path): (*state[1:], *row) for state, row in rows.items()})
 
     def close(self) -> None:
-        self._connection.close()
-
-    def _reported(self):
-        return reported("kept inspections", self._place)
+        self._rows.close()

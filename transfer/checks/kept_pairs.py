@@ -6,9 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from transfer.cache import cache_folder
+from transfer.cache import cache_folder, keep_content, kept_content
 from transfer.checks import inspection
-from transfer.writing import whole_file
 
 VERSION = 1  # of how near duplicates are found: another one makes what was kept void
 FEW = 1000  # pictures, below which they are found as quickly as they are read
@@ -24,11 +23,10 @@ def kept_pairs(digests: Sequence[str], find: Callable[[], list[tuple]]) -> list[
     if len(digests) < FEW:
         return find()
     key = hashlib.blake2b("\n".join([f"{VERSION}.{inspection.VERSION}", *digests]).encode(), digest_size=16).hexdigest()
-    place = cache_folder("pairs") / f"{key}.json"
-    try:
-        return [tuple(row) for row in json.loads(place.read_text(encoding="utf-8"))]
-    except (OSError, ValueError):
-        pairs = find()  # not kept yet, or damaged
-    with whole_file(place) as partial:
-        partial.write_text(json.dumps([list(pair) for pair in pairs]), encoding="utf-8")
+    place = cache_folder("pairs") / key
+    kept = kept_content(place)
+    if kept is not None:
+        return [tuple(row) for row in json.loads(kept)]
+    pairs = find()
+    keep_content(place, json.dumps([list(pair) for pair in pairs]).encode())
     return pairs

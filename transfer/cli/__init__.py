@@ -20,6 +20,8 @@ from transfer.cli.show import one_line, progress, show_line
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
+from transfer.rooms import own_temporary_folder
+from transfer.stopping import EXIT_CODE, is_stopping, sigterm_as_ctrl_c
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,22 +61,34 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # what the encoding of a console does not have is written as an escape
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    with sigterm_as_ctrl_c(), own_temporary_folder():
+        code = _run()
+        if is_stopping():
+            if code:  # a training that was stopped has said so
+                progress.print("transfer: stopped by SIGTERM")
+            code = EXIT_CODE
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command that was typed."""
     try:
         ended = app(prog_name="transfer", standalone_mode=False)
     except TransferError as error:
-        _refuse(with_options(str(error), app))
+        return _refuse(with_options(str(error), app))
     except _UsageError as error:
         if not sys.argv[1:]:  # `transfer` alone: Typer raises its help
             error.show()
-            sys.exit(error.exit_code)
+            return error.exit_code
         words = error.format_message().rstrip(".")
-        _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
-    except typer.Abort:
-        progress.print("Aborted!")
-        sys.exit(1)
-    sys.exit(ended if isinstance(ended, int) else 0)  # commands give nothing; an exit of their own gives its code
+        return _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
+    except (typer.Abort, KeyboardInterrupt):
+        if not is_stopping():
+            progress.print("Aborted!")
+        return 1
+    return ended if isinstance(ended, int) else 0  # commands give nothing; an exit of their own gives its code
 
 
-def _refuse(sentence: str) -> None:
+def _refuse(sentence: str) -> int:
     progress.print(f"transfer: {one_line(sentence)}", markup=False)
-    sys.exit(2)
+    return 2

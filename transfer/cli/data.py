@@ -13,10 +13,12 @@ from rich.table import Table
 import transfer
 from transfer.cli import options as option
 from transfer.cli.next_steps import after_check, show_steps
+from transfer.cli.places import page_place, place_for, table_place
 from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
+from transfer.streams import beside_table
 from transfer.writing import check_apart, check_unwritten
 
 APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
@@ -36,7 +38,7 @@ def check(
     refuse_idle_options(context)
     page = None
     if out_folder is not None:
-        check_apart(out_folder / "check.html", data)
+        context.with_resource(page_place(out_folder / "check.html", data))
     result = transfer.check(data, **vars(looking))
     if out_folder is not None:
         from transfer.checks.check_page import write_check_page
@@ -77,6 +79,7 @@ def clean(
         refuse_idle_options(context)
         place = place or Path("clean.csv")
         check_apart(place, data)
+        context.with_resource(table_place(place, as_json))
         check_unwritten(place, overwrite)
         found = transfer.check(data, **vars(looking))
         actions = transfer.propose_actions(found, **vars(moving))
@@ -90,14 +93,16 @@ def clean(
         refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")
         if place is None:
             raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
+        context.with_resource(place_for(place, data, "clean", False, ()))
         images = transfer.load_images(data, looking.groups, lenient=True)
         told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
         said = ", ".join(f"{count} {name}" for name, count in told.items())
         written = shlex.quote(str(place / GROUPS))
         after = f"{place}: {said}" + (f"; use it with --groups {written}" if told["groups"] else "")
-    if as_json:
-        return print_json(told)
-    show_line(after)
+    with beside_table(place):
+        if as_json:
+            return print_json(told)
+        show_line(after)
 
 
 def findings_table(findings) -> Table:

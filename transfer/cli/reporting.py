@@ -11,10 +11,12 @@ import transfer
 from transfer.cli import options as option
 from transfer.cli.show import print_json, show_line
 from transfer.reading import run_config
-from transfer.writing import check_unwritten
+from transfer.rooms import claim
+from transfer.writing import check_file, check_unwritten
 
 
 def report(
+    context: typer.Context,
     runs: Annotated[list[Path], typer.Argument(help="folders of runs")],
     page: Annotated[
         Path | None, typer.Option("--out", help="page to write [default: RUN/report.html, of several report.html]")
@@ -27,9 +29,11 @@ def report(
         run_config(run)
     if page is None and len(runs) == 1:
         page = runs[0] / "report.html"  # its own, written again
+        check_file(page)
     else:
         page = page or Path("report.html")
         check_unwritten(page, overwrite)
+    context.with_resource(claim(page))
     written = transfer.build_report(runs, page)
     if as_json:
         return print_json({"page": str(written), "runs": [str(run) for run in runs]})

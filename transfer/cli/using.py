@@ -12,15 +12,19 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.places import table_place
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
+from transfer.rooms import claim
+from transfer.streams import beside_table
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
 _TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
 
 
 def evaluate(
+    context: typer.Context,
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
@@ -29,11 +33,15 @@ def evaluate(
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
+    context.with_resource(table_place(csv, as_json))
     figures = transfer.evaluate(model, data, groups, csv, trust)
     if csv:
         _show_written(csv, figures["images"])
-    if as_json:
-        return print_json(figures)
+    with beside_table(csv):
+        print_json(figures) if as_json else _show_evaluated(figures)
+
+
+def _show_evaluated(figures: dict) -> None:
     low, high = figures["accuracy_ci95"]
     show_line(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} pictures")
     reasons = {
@@ -53,6 +61,7 @@ def evaluate(
 
 
 def predict(
+    context: typer.Context,
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     csv: Annotated[Path | None, typer.Option(help="write a table, and print how many there are of each class")] = None,
@@ -70,9 +79,11 @@ def predict(
     from transfer.runs.prediction import COLUMNS, write_csv
     from transfer.runs.sorting import NOT_SURE, check_sorted_apart
 
+    context.with_resource(table_place(csv, as_json))
     if csv:
         check_table(csv, COLUMNS)
     if sort_into:
+        context.with_resource(claim(sort_into))
         check_folder(sort_into)
         check_sorted_apart(sort_into, pictures)
         if Path(model, "config.json").is_file():
@@ -88,14 +99,15 @@ def predict(
         told["sorted"] = done = transfer.sort_into(rows, sort_into)
         there = f", {done['already_there']} were there" if done["already_there"] else ""
         progress.print(f"{done['copied']} pictures copied into {sort_into}{there}", markup=False)
-    if as_json:
-        print_json(told)
-    elif csv or sort_into:
-        for name, number in counts.most_common():
-            show_line(f"{name}  {number}")
-    else:
-        for row in rows:
-            show_line(f"{row.file}  {_answer(row, top)}")
+    with beside_table(csv):
+        if as_json:
+            print_json(told)
+        elif csv or sort_into:
+            for name, number in counts.most_common():
+                show_line(f"{name}  {number}")
+        else:
+            for row in rows:
+                show_line(f"{row.file}  {_answer(row, top)}")
     for row in failed:
         progress.print(one_line(f"{row.file} {row.error}"), markup=False)
     if failed:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import lzma
-import os
-import shutil
 import struct
 import sys
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from contextlib import redirect_stdout
@@ -17,9 +15,8 @@ from datetime import date
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from transfer import quiet
-from transfer.cache import cache_folder
+from transfer.cache import cache_folder, is_kept, made_folder
 from transfer.errors import DataError
-from transfer.writing import whole_file
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNPACKED = b"names 2"  # of how archives are unpacked: another one makes what lies in the cache void
@@ -38,23 +35,25 @@ def fetch(address: str) -> Path:
     name = PurePosixPath(address.split("?")[0]).name
     if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
         raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
-    target = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest()) / name
-    if target.exists():
-        fetched = date.fromtimestamp(target.stat().st_mtime)
-        print(f"{address}: from the cache, fetched {fetched}; delete {target} to fetch it again", file=sys.stderr)
-        return target
+    folder = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest())
+    if is_kept(folder):
+        fetched = date.fromtimestamp((folder / name).stat().st_mtime)
+        print(f"{address}: from the cache, fetched {fetched}; delete {folder} to fetch it again", file=sys.stderr)
+    return made_folder(folder, lambda partial: _download(address, partial / name)) / name
+
+
+def _download(address: str, target: Path) -> None:
     quiet.import_tensorflow()
     import keras
 
-    with whole_file(target) as partial:
-        try:
-            with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
-                place = {"cache_dir": str(target.parent), "cache_subdir": ""}
-                keras.utils.get_file(partial.name, address, **place, force_download=True)
-        except Exception as error:  # urllib, ssl and Keras each raise their own kinds
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
-    return target
+    try:
+        with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
+            place = {"cache_dir": str(target.parent), "cache_subdir": ""}
+            keras.utils.get_file(target.name, address, **place, force_download=True)
+    except Exception as error:  # urllib, ssl and Keras each raise their own kinds
+        _refuse_full_disk(error)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
 
 
 def unpack(archive: Path) -> Path:
@@ -65,33 +64,28 @@ def unpack(archive: Path) -> Path:
     """
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16, person=UNPACKED)).hexdigest()
-    target = cache_folder("archives") / digest
-    if target.exists():
-        return target
-    partial = Path(tempfile.mkdtemp(prefix="unpacking-", dir=target.parent))
+    return made_folder(cache_folder("archives") / digest, lambda partial: _unpack(archive, partial))
+
+
+def _unpack(archive: Path, target: Path) -> None:
     try:
         if archive.name.lower().endswith(".zip"):
-            _unzip(archive, partial)
+            _unzip(archive, target)
         else:
             with tarfile.open(archive) as tar:
-                tar.extractall(partial, filter="data")
-        _settle(partial, target)
+                tar.extractall(target, filter="data")
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
     except (*_DAMAGE, OSError) as error:
+        _refuse_full_disk(error)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{archive} cannot be unpacked ({reason}); expected a whole zip or tar archive") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
 
 
-def _settle(partial: Path, target: Path) -> None:
-    try:
-        os.replace(partial, target)
-    except OSError:
-        if not target.exists():  # or else another process was quicker
-            raise
+def _refuse_full_disk(error: Exception) -> None:
+    """Raise an error that speaks of where is written to, not of what is read."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        raise error
 
 
 def _unzip(archive: Path, target: Path) -> None:

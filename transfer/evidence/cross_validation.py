@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from transfer.cache import keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
-from transfer.errors import OutputError
 from transfer.evidence.preparation import prepare
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
@@ -24,7 +24,7 @@ from transfer.pages.result_plots import confusion_side, draw_confusion
 from transfer.progress import bar
 from transfer.statistics.evaluation import evaluate_probabilities
 from transfer.statistics.intervals import units
-from transfer.writing import whole_file, write_json, write_rows
+from transfer.writing import write_json, write_rows
 
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss")
 
@@ -119,7 +119,7 @@ def cross_validate(
     rows, found, notes = [], [], {}
     with bar("folds", len(splits)) as advance:
         for number, split in enumerate(splits, start=1):
-            kept = place / f"{split.digest(images.digests)}.npz"
+            kept = place / split.digest(images.digests)
             fold = _take_up(kept)
             if fold is None:
                 result = train(images, split, shared.network, method, given, **same)
@@ -130,8 +130,7 @@ def cross_validate(
                     *result.predictions.of("test"),
                 )
                 if not result.stopped_by_hand:
-                    with suppress(OutputError):  # the run itself may lie on a disk that has space
-                        _keep(fold, kept)
+                    _keep(fold, kept)
             rows.append({"fold": number, **fold.figures})
             found.append((fold.indices, np.full(len(fold.indices), number), fold.probabilities))
             notes |= dict.fromkeys(fold.notes)
@@ -151,15 +150,17 @@ class _Fold(NamedTuple):
 
 
 def _keep(fold: _Fold, place: Path) -> None:
+    written = io.BytesIO()
     said = json.dumps([fold.figures, fold.notes])
-    with whole_file(place) as partial, partial.open("wb") as file:
-        np.savez(file, said=said, indices=fold.indices, probabilities=fold.probabilities)
+    np.savez(written, said=said, indices=fold.indices, probabilities=fold.probabilities)
+    keep_content(place, written.getvalue())
 
 
 def _take_up(place: Path) -> _Fold | None:
-    if not place.is_file():
+    kept = kept_content(place)
+    if kept is None:
         return None
-    with np.load(place, allow_pickle=False) as file:
+    with np.load(io.BytesIO(kept), allow_pickle=False) as file:
         return _Fold(*json.loads(str(file["said"])), file["indices"], file["probabilities"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from transfer.cache import is_kept, keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, limit_training
 from transfer.errors import OptionError
@@ -139,7 +141,7 @@ def learning_curve(
     own = replace(options, weights=None, features=None, image_size=shared.size)  # of a convnet
     given = options.beside_network()
     place = shared.unfinished("learning curve")
-    done = read_json(place / "points.json") if (place / "points.json").is_file() else {}
+    done = json.loads(kept_content(place / "points") or "{}")
     points, stopped = [], []
     for method in methods:
         network, chosen, labels = (None, own, None) if method == "scratch" else (shared.network, given, shared.labels)
@@ -161,7 +163,7 @@ def learning_curve(
                     stopped.append(f"{method}, {per_class} a class, draw {draw + 1}, was stopped by hand")
                 else:
                     done[key] = point
-                    write_json(place / "points.json", done)
+                    keep_content(place / "points", json.dumps(done).encode())
                 if console.is_terminal:
                     console.print(f"{method}, {per_class} a class, draw {draw + 1}: {point['accuracy']:.1%}")
             points.append({"method": method, "per_class": per_class, "draw": draw, **point})
@@ -172,7 +174,7 @@ def learning_curve(
 
 def _compared(place: Path) -> dict | None:
     """The point of all pictures, where `compare` has made the same training."""
-    if not place.is_dir():
+    if not is_kept(place):
         return None
     said = read_json(place / "result.json")
     return {"images": said["images"]["train"], "accuracy": said["accuracy"]}

@@ -28,6 +28,7 @@ from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
 from transfer.networks.views import two_views
+from transfer.stopping import begin_nothing_more, is_stopping
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -68,6 +69,7 @@ def train(
         ModelFileError: the network takes no pictures of one size, or gives no features `(B, D)`.
         DataError: no training picture of a class can be decoded.
     """
+    begin_nothing_more()
     check_methods([method])
     options = options_from(options, changed)
     check_split(images, split)
@@ -103,7 +105,7 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
     head, history, features, fit_again = _head_on_features(network, task, task.options.epochs)
     logits = {part: _answers(head, values) for part, values in features.items()}
-    if refitted("frozen", task.options, len(task.split.validation)):
+    if refitted("frozen", task.options, len(task.split.validation)) and not is_stopping():
         # Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
         # its figures are those of the head that never saw it.
         with task.clock("head"):

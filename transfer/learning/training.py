@@ -15,6 +15,7 @@ from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
 from transfer.settings import Schedule
 from transfer.statistics.standardising import mean_and_variance
+from transfer.stopping import is_stopping
 
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
@@ -56,7 +57,9 @@ def fit_head(
 def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
 ) -> History:
-    """Train what is trainable of a whole network on augmented pictures."""
+    """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is."""
+    if is_stopping():
+        return []
     quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -68,12 +71,10 @@ def fit_network(
 
 
 def stopped_by_hand(phase: str, history: History) -> None:
-    """Note in the last row of a history that Ctrl-C ended it, and tell the user."""
+    """Note in the last row of a history that Ctrl-C or SIGTERM ended it, and tell the user."""
     history[-1]["stopped_by_hand"] = 1.0
-    console.print(
-        f"{phase} stopped by hand after {len(history)} epochs: the best state so far is kept; "
-        "press Ctrl-C again to give up"
-    )
+    who, then = ("SIGTERM", "") if is_stopping() else ("hand", "; press Ctrl-C again to give up")
+    console.print(f"{phase} stopped by {who} after {len(history)} epochs: the best state so far is kept{then}")
 
 
 def stops(history: History) -> list[str]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from transfer.cache import cache_folder, reported
+from transfer.cache import cache_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
 from transfer.errors import UnreadablePictures
+from transfer.kept_rows import KeptRows
 from transfer.progress import bar
 
 WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
-ASKED = 500  # digests in one question to SQLite: older versions of it take no more than 999
 
 
 def extract_features(
@@ -53,7 +51,7 @@ def extract_features(
     size = backbone.input_shape[1]
     pictures = pictures or Pictures(images, size, fit)
     digests = [images.digests[i] for i in indices]
-    with closing(_Store(fingerprint(backbone), pictures, cache)) as store:
+    with closing(_Store(backbone, pictures, cache)) as store:
         known = store.read(set(digests))
         on_known(len(known))
         missing = {digest: index for digest, index in zip(digests, indices) if digest not in known}
@@ -139,31 +137,19 @@ def _without_names(config, positions: dict[str, int] | None = None):
 
 
 class _Store:
-    """Features by picture digest in one SQLite file for each backbone, size and fit."""
+    """Features by picture digest in one file for each backbone, size and fit."""
 
-    def __init__(self, fingerprint: str, pictures: Pictures, persistent: bool):
-        name = f"{fingerprint}-{pictures.size}-{pictures.fit}.sqlite"
-        self._place: Path | str = cache_folder("features") / name if persistent else ":memory:"
-        with self._reported():
-            self._connection = sqlite3.connect(self._place, timeout=60)
-            self._connection.execute("CREATE TABLE IF NOT EXISTS features (digest TEXT PRIMARY KEY, value BLOB)")
+    def __init__(self, backbone: keras.Model, pictures: Pictures, persistent: bool):
+        name = f"{fingerprint(backbone)}-{pictures.size}-{pictures.fit}.sqlite"
+        self._bytes = 4 * backbone.output_shape[-1]
+        self._rows = KeptRows(cache_folder("features") / name if persistent else None, ("value",))
 
     def read(self, digests: set[str]) -> dict[str, np.ndarray]:
-        sought, known = list(digests), {}
-        with self._reported():
-            for some in (sought[start : start + ASKED] for start in range(0, len(sought), ASKED)):
-                marks = ", ".join("?" * len(some))
-                rows = self._connection.execute(f"SELECT digest, value FROM features WHERE digest IN ({marks})", some)
-                known |= {digest: np.frombuffer(value, np.float32) for digest, value in rows}
-        return known
+        known = {digest: value for digest, (value,) in self._rows.read(digests).items() if len(value) == self._bytes}
+        return {digest: np.frombuffer(value, np.float32) for digest, value in known.items()}
 
     def write(self, rows: dict[str, np.ndarray]) -> None:
-        with self._reported(), self._connection:
-            values = ((digest, row.tobytes()) for digest, row in rows.items())
-            self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", values)
+        self._rows.write({digest: (row.tobytes(),) for digest, row in rows.items()})
 
     def close(self) -> None:
-        self._connection.close()
-
-    def _reported(self):
-        return reported("cached features", self._place)
+        self._rows.close()

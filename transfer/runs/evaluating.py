@@ -11,9 +11,10 @@ from transfer import quiet
 from transfer.data.folders import load_images
 from transfer.errors import DataError
 from transfer.reading import run_config
+from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.network_places import network_place
-from transfer.writing import check_apart, check_table, write_rows
+from transfer.writing import check_apart, check_file, check_table, write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
 NOT_KNOWN = (
@@ -52,8 +53,15 @@ def evaluate(
         OutputError: `table` cannot be written, lies in DATA, or is another file.
     """
     if table is not None:
-        check_apart(Path(table), data)
-        check_table(Path(table), COLUMNS)
+        check_file(Path(table))
+        with claim(Path(table)):
+            check_apart(Path(table), data)
+            check_table(Path(table), COLUMNS)
+            return _evaluated(model, data, groups, Path(table), trust)
+    return _evaluated(model, data, groups, None, trust)
+
+
+def _evaluated(model: str | Path, data: str | Path, groups, table: Path | None, trust: bool) -> dict:
     network_place(model, trust)
     images = load_images(data, groups, lenient=True)
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
@@ -85,7 +93,7 @@ def evaluate(
     figures = evaluate_probabilities(labels, probabilities, network.class_names, images.groups_of(counted))
     if table is not None:
         files = [images.names[i] for i in counted]
-        write_rows(Path(table), _answers(files, labels, probabilities, network.class_names))
+        write_rows(table, _answers(files, labels, probabilities, network.class_names))
     unreadable = [*images.unreadable, *((images.names[i], error) for i, error in zip(rows, errors) if error)]
     return {
         "model": str(model), "data": str(data), "images": int(good.sum()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import keras
@@ -14,12 +15,13 @@ from transfer.data.tables import some
 from transfer.errors import ExportError, OutputError, unknown_name
 from transfer.progress import console
 from transfer.reading import run_config
+from transfer.rooms import claim_first
 from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH, check_answers, decoding_notes
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.network_places import versions
 from transfer.runs.plain_paths import plain_path
 from transfer.runs.records import exportable
-from transfer.writing import whole_folder
+from transfer.writing import check_folder, whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
 
@@ -30,7 +32,7 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     Args:
         result: a `Result`, a `Comparison` (its best network), or the folder of a run.
         path: `NAME` of the layout of TensorFlow Serving; the model goes to `NAME/1`, or to the next
-            number where there are versions already.
+            number where there are versions already, or another process writes one.
         format: `savedmodel`.
 
     Returns:
@@ -45,15 +47,17 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     """
     if format not in FORMATS:
         raise unknown_name("`format`", format, FORMATS)
+    check_folder(Path(path))
     model, class_names, fit, samples = exportable(result)
     earlier = versions(Path(path))
     _check_upgrade(Path(path), earlier, class_names)
-    target = Path(path, str(int(earlier[-1].name) + 1 if earlier else 1))
-    if not samples and format == "savedmodel":
-        _copy_checked(Path(result), target)
-    else:
-        unlike = FORMATS[format](model, class_names, fit, samples, target)
-        tell(decoding_notes({path.name: path for path in samples}, unlike))
+    newest = int(earlier[-1].name) if earlier else 0
+    with claim_first(Path(path, str(number)) for number in count(newest + 1)) as target:
+        if not samples and format == "savedmodel":
+            _copy_checked(Path(result), target)
+        else:
+            unlike = FORMATS[format](model, class_names, fit, samples, target)
+            tell(decoding_notes({path.name: path for path in samples}, unlike))
     return target
 
 

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from transfer.cache import discard, going_on_without, is_kept, kept_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.picture_files import digest_of
 from transfer.data.splits import Split
 from transfer.data.tables import some
-from transfer.errors import ExportError, OutputError
+from transfer.errors import ExportError, ModelFileError, OutputError
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.runs import records
-from transfer.writing import RUN, whole_folder
 
 
 def keep(result: Result, place: Path) -> None:
     """Let a result wait at a place of `records.unfinished`; one that was stopped by hand does not.
 
-    Raises:
-        OutputError: it cannot be written there.
+    Nor does any where the cache cannot be written: the run itself may lie on a disk that has space.
     """
     result.unfinished = place
     if not result.stopped_by_hand:
-        with whole_folder(place, overwrite=True, known_by=RUN) as partial:
+        with going_on_without(), kept_folder(place) as partial:
             records.write_result(result, partial)
 
 
 def take_up(place: Path, images: LabelledImages, split: Split) -> Result | None:
-    """What waits at a place for the same pictures, if anything."""
-    result = records.load_result(place, images, split)
-    if result is not None:
-        result.unfinished = place
+    """What waits at a place for the same pictures, if anything, and if it is whole."""
+    if not is_kept(place):
+        return None
+    try:
+        result = records.load_result(place, images, split)
+    except ModelFileError:
+        return None
+    result.unfinished = place
     return result
 
 
@@ -64,8 +66,7 @@ def train_once(
     result = take_up(place, images, split)
     if result is None:
         result = train(images, split, backbone, method, options, **labels)
-        with suppress(OutputError):  # the run itself may lie on a disk that has space
-            keep(result, place)
+        keep(result, place)
     return result
 
 
@@ -87,4 +88,4 @@ def until_saved(results: Iterable) -> Iterator[None]:
             f"{error}; what was trained is kept ({some(map(str, places))}): the same command again goes on from there"
         ) from error
     for place in places:
-        shutil.rmtree(place, ignore_errors=True)
+        discard(place)

@@ -101,10 +101,8 @@ def unfinished(*asked: object) -> Path:
     return cache_folder("unfinished") / hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def load_result(folder: Path, images: LabelledImages, split: Split) -> Result | None:
-    """Read back what `write_result` wrote for the same pictures; `None` where there is nothing."""
-    if not folder.is_dir():
-        return None
+def load_result(folder: Path, images: LabelledImages, split: Split) -> Result:
+    """Read back what `write_result` wrote for the same pictures."""
     config = run_config(folder, "model.keras", "result.json", "history.csv", "predictions.csv")
     said, answers = read_json(folder / "result.json"), read_answers(folder, images.class_names)
     position = {name: i for i, name in enumerate(images.names)}

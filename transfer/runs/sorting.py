@@ -9,8 +9,9 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import OptionError, OutputError
+from transfer.rooms import claim, sweep
 from transfer.runs.prediction import Prediction
-from transfer.writing import check_folder, whole_file
+from transfer.writing import check_folder, sync, whole_file
 
 NOT_SURE = "not sure"  # the folder of those that got no class
 
@@ -30,24 +31,28 @@ def sort_into(rows: Sequence[Prediction], folder: str | Path) -> dict[str, int]:
 
     Raises:
         OptionError: a class that cannot be the name of a folder.
-        OutputError: `folder` cannot be written.
+        OutputError: `folder` cannot be written, or another process sorts into it.
     """
     folder, done = Path(folder), {"copied": 0, "already_there": 0}
     check_folder(folder)
     for name in {name for row in rows for name in row.probabilities}:
         if PurePosixPath(name).name != name or "\\" in name or name.startswith(".") or name == NOT_SURE:
             raise OptionError(f"the class {name!r} cannot be the name of a folder; leave `sort_into` away")
-    for row in (row for row in rows if not row.error):
-        source = Path(row.file)
-        target = next(
-            path
-            for path in _places(folder / (row.label or NOT_SURE) / source.name)
-            if not path.exists() or filecmp.cmp(source, path, shallow=False)
-        )
-        done["already_there" if target.exists() else "copied"] += 1
-        if not target.exists():
-            with whole_file(target) as partial:
-                shutil.copy2(source, partial)
+    with claim(folder):
+        for label in {row.label for row in rows}:
+            sweep(folder / (label or NOT_SURE))
+        for row in (row for row in rows if not row.error):
+            source = Path(row.file)
+            target = next(
+                path
+                for path in _places(folder / (row.label or NOT_SURE) / source.name)
+                if not path.exists() or filecmp.cmp(source, path, shallow=False)
+            )
+            done["already_there" if target.exists() else "copied"] += 1
+            if not target.exists():
+                with whole_file(target, synced=False) as partial:
+                    shutil.copy2(source, partial)
+        sync(folder)
     return done
 
 
