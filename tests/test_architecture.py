@@ -12,7 +12,7 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
-    "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
+    "": ["quiet", "errors", "names", "settings", "cells", "cache", "writing", "reading", "progress"],
     "data": [
         "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "folder_files",
         "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together", "places",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer.cells import from_text
 from transfer.errors import ModelFileError
 from transfer.writing import SCHEMA_VERSION
 
@@ -112,7 +113,7 @@ def read_rows(path: Path) -> list[list[str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.reader(file))
+            rows = [list(map(from_text, row)) for row in csv.reader(file)]
     except (OSError, csv.Error) as error:
         raise ModelFileError(f"{path} cannot be read ({error}); expected a whole run folder") from error
     if len({len(row) for row in rows}) != 1:

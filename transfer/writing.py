@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
+from transfer.cells import as_text
 from transfer.errors import OutputError
 
 SCHEMA_VERSION = 2  # of the JSON files in a run; 1 had no intervals but those of accuracy
@@ -197,11 +198,11 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict], encodi
 
 
 def write_rows(path: Path, rows: Iterable[Sequence], encoding: str = "utf-8") -> None:
-    """Write one CSV; a file name that is no UTF-8 keeps its bytes."""
+    """Write one CSV, see `cells`; a file name that is no UTF-8 keeps its bytes."""
     form = {"newline": "", "encoding": encoding, "errors": "surrogateescape"}
     with whole_file(path) as partial, partial.open("w", **form) as file:
         # Unquoted, a text would lose its leading spaces where tables of DATA are read.
-        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(map(as_text, row) for row in rows)
 
 
 def _try_place(path: Path) -> None:
