@@ -17,7 +17,7 @@ from transfer.learning.results import Predictions
 from transfer.runs import answer_tables, evaluating, prediction
 from transfer.writing import write_rows
 
-RUN = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://a.example","b")')
+RUN = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '=HYPERLINK("http://a.example","b")')
 QUOTED = ("'=1", "''-1", "'\t", "'")
 PLAIN = ("cat", "'tis", "''twas", "", " =1", "a=b", "1-2")
 CLASSES = ("'=1", "+b", '-"c",', "=1")
@@ -35,7 +35,7 @@ def is_text(cell):
     try:
         return np.isfinite(float(cell))
     except ValueError:
-        return not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝"))
+        return not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
 
 
 @pytest.mark.parametrize("name", [*RUN, *QUOTED, *PLAIN])

@@ -6,7 +6,7 @@ import re
 
 # A cell that begins so is a formula, or hides one behind its white space (OWASP, CSV injection); the last four are
 # what East Asian keyboards write. Quotes before it belong to it, so that a text that has one comes back, too.
-RUN = r"'*[=+\-@\t\r\n＝＋－＠]"
+RUN = r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 
 
 def as_text(cell: object) -> object:

@@ -19,7 +19,7 @@ from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
 from transfer.writing import check_apart, check_unwritten
 
-APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
+APPLIED = ("data", "apply", "groups", "max_size", "place", "as_json")  # what `clean --apply` takes
 
 
 @with_records
@@ -90,7 +90,7 @@ def clean(
         refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")
         if place is None:
             raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
-        images = transfer.load_images(data, looking.groups, lenient=True)
+        images = transfer.load_images(data, looking.groups, lenient=True, max_size=looking.max_size)
         told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
         said = ", ".join(f"{count} {name}" for name, count in told.items())
         written = shlex.quote(str(place / GROUPS))

@@ -56,7 +56,7 @@ def train(
         refuse_other_options(context)
         where = data or trained_on(run_config(again))
         place = context.with_resource(place_for(output.out_folder, where, "again", output.overwrite))
-        return _finish(transfer.repeat_run(again, data, _train_once), place, output)
+        return _finish(transfer.repeat_run(again, data, _train_once, reading.max_size), place, output)
     if data is None:
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     check_methods([method])

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
+from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
@@ -26,10 +27,11 @@ def evaluate(
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
     trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
+    max_size: option.MaxSize = settings.MAX_SIZE,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
-    figures = transfer.evaluate(model, data, groups, csv, trust)
+    figures = transfer.evaluate(model, data, groups, csv, trust, max_size)
     if csv:
         _show_written(csv, figures["images"])
     if as_json:

@@ -1,31 +1,37 @@
-"""Archives of pictures: fetched where they are addresses, unpacked once into the cache folder."""
+"""Archives of pictures, unpacked once into the cache folder: as much as is allowed, whatever they ask for."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import lzma
 import os
 import shutil
 import struct
-import sys
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from contextlib import redirect_stdout
-from datetime import date
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Callable
+from numbers import Real
+from pathlib import Path, PureWindowsPath
+from typing import BinaryIO
 
-from transfer import quiet
 from transfer.cache import cache_folder
-from transfer.errors import DataError
-from transfer.writing import whole_file
+from transfer.errors import DataError, OptionError
+from transfer.settings import MAX_SIZE
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNPACKED = b"names 2"  # of how archives are unpacked: another one makes what lies in the cache void
+BLOCK = 4096  # bytes that the smallest file takes on a disk
+AT_ONCE = 16 << 20  # bytes of a header
+MOST_PATH = 1000  # letters
 UTF8, UNICODE_NAME = 0x800, 0x7075  # a flag and an extra field of the files in a zip
 # RuntimeError: what zipfile says of a password, and of a compression that it does not know.
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
+
+_PACKERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 
 
 def is_archive(path: Path) -> bool:
@@ -33,36 +39,18 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and path.name.lower().endswith(SUFFIXES)
 
 
-def fetch(address: str) -> Path:
-    """Download an archive once, through `keras.utils.get_file`; the next time, say on standard error where it lies."""
-    name = PurePosixPath(address.split("?")[0]).name
-    if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
-        raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
-    target = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest()) / name
-    if target.exists():
-        fetched = date.fromtimestamp(target.stat().st_mtime)
-        print(f"{address}: from the cache, fetched {fetched}; delete {target} to fetch it again", file=sys.stderr)
-        return target
-    quiet.import_tensorflow()
-    import keras
-
-    with whole_file(target) as partial:
-        try:
-            with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
-                place = {"cache_dir": str(target.parent), "cache_subdir": ""}
-                keras.utils.get_file(partial.name, address, **place, force_download=True)
-        except Exception as error:  # urllib, ssl and Keras each raise their own kinds
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
-    return target
-
-
-def unpack(archive: Path) -> Path:
+def unpack(archive: Path, max_size: float = MAX_SIZE) -> Path:
     """Unpack an archive into the cache folder, or find it there from an earlier time.
 
+    Args:
+        archive: its path.
+        max_size: GB that may come out of it, each file counted as a block of the disk at least; see `settings`.
+
     Raises:
-        DataError: damaged, or with a path that leads outside.
+        DataError: damaged, too large, or with a path that leads outside; nothing of it is kept then.
     """
+    most = allowed_bytes(max_size)
+    require_size(archive, archive.stat().st_size, most)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16, person=UNPACKED)).hexdigest()
     target = cache_folder("archives") / digest
@@ -71,10 +59,9 @@ def unpack(archive: Path) -> Path:
     partial = Path(tempfile.mkdtemp(prefix="unpacking-", dir=target.parent))
     try:
         if archive.name.lower().endswith(".zip"):
-            _unzip(archive, partial)
+            _unzip(archive, partial, _counted(archive, most))
         else:
-            with tarfile.open(archive) as tar:
-                tar.extractall(partial, filter="data")
+            _untar(archive, partial, most)
         _settle(partial, target)
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
@@ -86,6 +73,42 @@ def unpack(archive: Path) -> Path:
     return target
 
 
+def allowed_bytes(max_size: float) -> int:
+    """The bytes of so many GB.
+
+    Raises:
+        OptionError: no number above 0.
+    """
+    if not (isinstance(max_size, Real) and 0 < max_size < 1e9):
+        raise OptionError(f"`max_size={max_size!r}`; expected a number of GB above 0")
+    return int(max_size * 1e9)
+
+
+def require_size(what: object, size: int, most: int) -> None:
+    """Refuse what is larger than it may be.
+
+    Raises:
+        DataError: with what it would need.
+    """
+    if size > most:
+        raise DataError(
+            f"{what} needs {size / 1e9:,.4g} GB or more, and {most / 1e9:g} GB are allowed; give a higher `max_size` "
+            "if you know who made it"
+        )
+
+
+def _counted(archive: Path, most: int) -> Callable[[int], None]:
+    """A function that takes the bytes of the next file, and refuses the one that is too many."""
+    total = 0
+
+    def count(size: int) -> None:
+        nonlocal total
+        total += max(size, BLOCK)
+        require_size(archive, total, most)
+
+    return count
+
+
 def _settle(partial: Path, target: Path) -> None:
     try:
         os.replace(partial, target)
@@ -94,7 +117,44 @@ def _settle(partial: Path, target: Path) -> None:
             raise
 
 
-def _unzip(archive: Path, target: Path) -> None:
+def _untar(archive: Path, target: Path, most: int) -> None:
+    count = _counted(archive, most)
+
+    def safe(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        member = tarfile.data_filter(member, path)
+        place = os.path.join(path, member.name)
+        # Where paths become too long to be followed, Python before 3.11.13 can be led outside.
+        if len(os.path.realpath(os.path.dirname(place))) > MOST_PATH:
+            raise tarfile.OutsideDestinationError(member, place)
+        # A link to what is not there yet would become a copy, as often as there are such links.
+        if member.islnk() and not os.path.lexists(os.path.join(path, member.linkname)):
+            raise tarfile.LinkOutsideDestinationError(member, member.linkname)
+        count(member.size)  # what a sparse file stands for, too
+        return member.replace(mtime=None, deep=False)  # there are times that no disk knows
+
+    with archive.open("rb") as packed:
+        begin = packed.read(8)
+    packer = next((packer for magic, packer in _PACKERS if begin.startswith(magic)), open)
+    with packer(archive, "rb") as file, tarfile.open(fileobj=_Bounded(file, archive, most), mode="r:") as tar:
+        tar.extractall(target, filter=safe)
+
+
+class _Bounded:
+    """A tar archive as `tarfile` reads it, counted: it takes names in headers whole, however long they are."""
+
+    def __init__(self, file: BinaryIO, archive: Path, most: int):
+        self._file, self._archive, self._most, self._read = file, archive, most, 0
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        self._read += size
+        if size > AT_ONCE:
+            raise DataError(f"{self._archive} has a header of {size:,} bytes: it is damaged, or made to do harm")
+        require_size(self._archive, self._read - AT_ONCE, self._most)
+        return self._file.read(size)
+
+
+def _unzip(archive: Path, target: Path, count: Callable[[int], None]) -> None:
     with zipfile.ZipFile(archive) as file:
         for entry in file.infolist():
             entry.filename = name = _name_of(entry)
@@ -104,6 +164,7 @@ def _unzip(archive: Path, target: Path) -> None:
                     f"{archive} is refused: {name!r} leads outside; pack it again with plain relative paths"
                 )
         for entry in file.infolist():
+            count(entry.file_size)  # zipfile takes no more out of it, whatever there is
             file.extract(entry, target)
 
 

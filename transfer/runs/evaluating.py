@@ -13,6 +13,7 @@ from transfer.errors import DataError
 from transfer.reading import run_config
 from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.network_places import network_place
+from transfer.settings import MAX_SIZE
 from transfer.writing import check_apart, check_table, write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
@@ -27,6 +28,7 @@ def evaluate(
     groups: str | Path | None = None,
     table: str | Path | None = None,
     trust: bool = False,
+    max_size: float = MAX_SIZE,
 ) -> dict:
     """Measure a SavedModel or a run on labelled pictures.
 
@@ -40,6 +42,7 @@ def evaluate(
         table: CSV to write, one row a picture that counted: `file`, `label`, `predicted`, `probability`, and
             `answer_tables.further_columns`. Mistakes come first, and of these the one least likely to be right.
         trust: run the graph of a SavedModel that lies in no run, see `load_network`.
+        max_size: see `load_images`.
 
     Returns:
         The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
@@ -55,7 +58,7 @@ def evaluate(
         check_apart(Path(table), data)
         check_table(Path(table), COLUMNS)
     network_place(model, trust)
-    images = load_images(data, groups, lenient=True)
+    images = load_images(data, groups, lenient=True, max_size=max_size)
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
     from transfer.runs.saved_networks import answers, load_network
     from transfer.statistics.evaluation import evaluate_probabilities
