@@ -128,7 +128,9 @@ def _untar(archive: Path, target: Path, most: int) -> None:
             raise tarfile.OutsideDestinationError(member, place)
         # A link to what is not there yet would become a copy, as often as there are such links.
         if member.islnk() and not os.path.lexists(os.path.join(path, member.linkname)):
-            raise tarfile.LinkOutsideDestinationError(member, member.linkname)
+            raise DataError(
+                f"{archive} is refused: {member.name!r} is a link to {member.linkname!r}, which is not there"
+            )
         count(member.size)  # what a sparse file stands for, too
         return member.replace(mtime=None, deep=False)  # there are times that no disk knows
 
