@@ -50,7 +50,7 @@ def whole_folder(path: Path, overwrite: bool = False, known_by: Sequence[str] = 
         OutputError: see `check_free`, or `path` cannot be written.
     """
     check_free(path, overwrite, known_by)
-    target = path.resolve()
+    target = _followed(path)
     with _reported(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".partial-{target.name}-", dir=target.parent))
@@ -69,7 +69,9 @@ def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()
         OutputError: something is there already (with `overwrite`: something without one of the files `known_by`),
             the place cannot be written, or is one that cannot get another name.
     """
-    target = path.resolve()
+    target = _followed(path)
+    if target.is_symlink():
+        raise OutputError(f"{path} is a link that leads to itself; name another place")
     if Path.cwd().is_relative_to(target) or os.path.ismount(target):
         raise OutputError(
             f"{path} cannot be replaced: it is a mount point, or the current folder lies there; name a place below it"
@@ -150,7 +152,7 @@ def check_apart(path: Path, data: str | Path) -> None:
     Raises:
         OutputError: `path` lies in DATA, or DATA in `path`.
     """
-    place, source = path.resolve(), Path(data).resolve()
+    place, source = _followed(path), _followed(Path(data))
     relation = "lies in" if place.is_relative_to(source) else "holds" if source.is_relative_to(place) else ""
     if relation and source.exists():  # an address does not
         raise OutputError(f"{path} {relation} DATA ({data}), which is never changed; name a place elsewhere")
@@ -203,6 +205,11 @@ def write_rows(path: Path, rows: Iterable[Sequence], encoding: str = "utf-8") ->
     with whole_file(path) as partial, partial.open("w", **form) as file:
         # Unquoted, a text would lose its leading spaces where tables of DATA are read.
         csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(map(as_text, row) for row in rows)
+
+
+def _followed(path: Path) -> Path:
+    """Where a path leads to; one that leads to itself is its own end, where `resolve` of Python 3.11 gives up."""
+    return Path(os.path.realpath(path))
 
 
 def _try_place(path: Path) -> None:

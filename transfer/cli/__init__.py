@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.show import one_line, progress, show_line
+from transfer.cli.streams import escape_what_is_missing, open_closed, said_of
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
@@ -56,11 +56,11 @@ _UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ 
 
 def main() -> None:
     """Run the command line; errors that a user can mend end it with one sentence and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):  # what the encoding of a console does not have is written as an escape
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    open_closed()
+    escape_what_is_missing()
     try:
         ended = app(prog_name="transfer", standalone_mode=False)
+        sys.stdout.flush()
     except TransferError as error:
         _refuse(with_options(str(error), app))
     except _UsageError as error:
@@ -69,6 +69,8 @@ def main() -> None:
             sys.exit(error.exit_code)
         words = error.format_message().rstrip(".")
         _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
+    except OSError as error:
+        _refuse(said_of(error))
     except typer.Abort:
         progress.print("Aborted!")
         sys.exit(1)

@@ -111,8 +111,9 @@ def export(
     as_json: option.Json = False,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
+    config = run_config(run)
     place = out_folder or Path("saved_models", _name_of(run.resolve()))
-    check_apart(place, trained_on(run_config(run)))
+    check_apart(place, trained_on(config))
     target = transfer.export(run, place, format)
     if as_json:
         return print_json({"folder": str(target), "format": format})
