@@ -12,7 +12,7 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
-    "": ["quiet", "errors", "names", "settings", "cells", "cache", "writing", "reading", "progress"],
+    "": ["quiet", "errors", "names", "settings", "cells", "memory", "cache", "writing", "reading", "progress"],
     "data": [
         "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
         "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
@@ -25,7 +25,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "pretrained": ["weight_packages", "architectures", "backbone_table"],
     "networks": [
-        "weight_files", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
+        "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
         "taps", "stages", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
         "inner_images", "distillation", "quick_layers", "pretraining",
     ],

@@ -12,7 +12,7 @@ import transfer
 from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
-from transfer.cli.doors import check_asked_backbone, check_candidates
+from transfer.cli.doors import check_asked_backbone, check_candidates, check_needed_memory
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import load
 from transfer.cli.next_steps import after_compare, after_train, show_steps
@@ -61,6 +61,7 @@ def train(
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     check_methods([method])
     refuse_idle_options(context, training, [method])
+    check_needed_memory(training)
     undivided = {"--split": reading.split_file, "--per-class": reading.per_class}
     for name, value in (undivided | {f"--{part}": share for part, share in reading.shares().items()}).items():
         if folds is not None and value is not None and (name, value) != ("--test", 0):
@@ -99,6 +100,7 @@ def compare(
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)
+    check_needed_memory(training)
     if backbones is None:
         check_asked_backbone(backbone, training, names)
     else:

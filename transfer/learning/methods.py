@@ -24,6 +24,7 @@ from transfer.names import check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
+from transfer.networks.needed_memory import require_training
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -174,6 +175,7 @@ _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
 def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history: list[dict]) -> Trained:
     o, split = task.options, task.split
     schedule = task.schedule(schedule)
+    require_training(model, min(schedule.batch_size, len(split.train)))
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
         mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""

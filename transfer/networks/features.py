@@ -17,6 +17,7 @@ from transfer.cache import cache_folder, reported
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
 from transfer.errors import UnreadablePictures
+from transfer.networks.needed_memory import require_forward
 from transfer.progress import bar
 
 WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
@@ -48,9 +49,11 @@ def extract_features(
 
     Raises:
         UnreadablePictures: some could not be decoded; what the others gave is on disk.
+        OptionError: the pictures are too large for the memory.
     """
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     size = backbone.input_shape[1]
+    require_forward(backbone, min(BATCH, len(indices)))
     pictures = pictures or Pictures(images, size, fit)
     digests = [images.digests[i] for i in indices]
     with closing(_Store(fingerprint(backbone), pictures, cache)) as store:
