@@ -10,8 +10,6 @@ from transfer import cli, memory, quiet
 
 quiet.import_tensorflow()
 
-import keras  # noqa: E402
-
 from transfer.errors import LayerError, OptionError  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
 from transfer.networks.features import extract_features  # noqa: E402
@@ -66,13 +64,11 @@ def test_a_head_and_layers_of_a_size_that_nobody_has(digits):
 
 def test_pictures_that_are_too_large_at_once(digits, machine):
     images, split = digits
-    network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(8, 3), keras.layers.Flatten()])
-    machine(4 * 32 * 2 * (30 * 30 * 8) - 1)  # what Flatten takes and gives
-    with pytest.raises(
-        OptionError, match=r"with 32 pictures of 32 pixels at once needs .* give a smaller `image_size`"
-    ):
+    network = scratch.convnet(32, [{"conv": 8}, {"flatten": True}])
+    machine(4 * 32 * 2 * (32 * 32 * 8) - 1)  # what the last layer takes and gives
+    with pytest.raises(OptionError, match=r"32 pictures of 32 pixels at once needs .*; give a smaller `image_size`"):
         extract_features(network, images)
     extract_features(network, images, range(31))
-    machine(1_000_000)
+    machine(4 * 32 * 3 * (32 * 32 * 8))  # without the pictures themselves, and the logits
     with pytest.raises(OptionError, match=r"at once needs .*`image_size`, or `batch_size`$"):
         transfer.train(images, split, network, "scratch", batch_size=32)

@@ -72,7 +72,7 @@ class OutputError(TransferError):
 
 
 class TrainingError(TransferError):
-    """Training broke down: the loss is no number."""
+    """Training broke down: the loss, or what a network makes of pictures, is no number."""
 
 
 class ExportError(TransferError):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from transfer.cache import cache_folder, reported
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
-from transfer.errors import UnreadablePictures
+from transfer.errors import TrainingError, UnreadablePictures
 from transfer.networks.needed_memory import require_forward
 from transfer.progress import bar
 
@@ -50,6 +50,7 @@ def extract_features(
     Raises:
         UnreadablePictures: some could not be decoded; what the others gave is on disk.
         OptionError: the pictures are too large for the memory.
+        TrainingError: features are NaN or infinite.
     """
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     size = backbone.input_shape[1]
@@ -63,7 +64,13 @@ def extract_features(
         known |= _compute(backbone, pictures, missing, store)
     if not digests:
         return np.zeros((0, backbone.output_shape[-1]), np.float32)
-    return np.stack([known[digest] for digest in digests])
+    features = np.stack([known[digest] for digest in digests])
+    if len(odd := np.flatnonzero(~np.isfinite(features).all(axis=1))):
+        raise TrainingError(
+            f"{backbone.name} gives features that are no finite numbers for {len(odd)} of {len(indices)} pictures, "
+            f"first {images.names[indices[odd[0]]]}; look at its weights, and at what its layers make of that picture"
+        )
+    return features
 
 
 def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:
