@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from math import prod
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from transfer.cli.typed import names_in
 from transfer.data.pipeline import BATCH
+from transfer.errors import LayerError, unknown_name
 from transfer.learning.options import TrainingOptions
 from transfer.memory import FLOAT, require_memory, require_weights
 from transfer.names import AUTO
@@ -22,6 +27,27 @@ def check_asked_backbone(backbone: str, training: TrainingOptions, methods: Sequ
         check_unnamed(weights)
         backbone = "bundled"  # which is always there, and takes the smallest pictures
     check_backbone(backbone, training.image_size, weights)
+
+
+def check_layer(run: Path, layer: str) -> None:
+    """Refuse the name of a layer that is not in the network of a run, which its file tells without being loaded.
+
+    A file that cannot be read is for others to refuse.
+
+    Raises:
+        LayerError: there is none of that name.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError, BadZipFile), ZipFile(run / "model.keras") as file:
+        names = list(_layer_names(json.loads(file.read("config.json"))))
+        if layer not in names:
+            raise unknown_name("layer", layer, names, LayerError)
+
+
+def _layer_names(model: dict, prefix: str = "") -> Iterator[str]:
+    """Names of the layers in the configuration of a model, as `taps.open_network` has them."""
+    for layer in model["config"]["layers"]:
+        name = prefix + layer["config"]["name"]
+        yield from _layer_names(layer, f"{name}.") if "layers" in layer["config"] else [name]
 
 
 def check_needed_memory(training: TrainingOptions) -> None:

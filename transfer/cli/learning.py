@@ -115,7 +115,8 @@ def compare(
         training = replace(training, weights=weights)
         also.append(choice)
     comparison = transfer.compare(images, split, backbone, names, training)
-    show_notes(dict.fromkeys(note for result in comparison.values() for note in result.notes), already=split.notes)
+    noted = dict.fromkeys(note for result in comparison.values() for note in result.notes)
+    show_notes(noted, already=split.notes)
     if learning_curve:  # the points of all pictures are those of the comparison
         curved = [name for name in names if name in METHODS]
         also.append(transfer.learning_curve(images, split, backbone, curved, per_draw, draws, training))
@@ -123,7 +124,7 @@ def compare(
     figures = read_result(place)
     if output.as_json:
         return print_json(figures | read_evidence(place))
-    show_evidence(also)
+    show_evidence(also, already=[*noted, *split.notes])
     out.print(methods_table(figures["methods"]))
     show_caveats(figures)
     show_line("- the network of this run is the {method} one, because {because}".format(**figures["chosen"]))
@@ -148,6 +149,6 @@ def _finish(result, place: Path, output: option.Output, also=(), told=(), findin
         return print_json(figures | read_evidence(place))
     out.print(methods_table({result.method: figures}))
     show_caveats(figures)
-    show_evidence(also)
+    show_evidence(also, already=[*figures["notes"], *told])
     show_place(place)
     show_steps(after_train(result, place, also))

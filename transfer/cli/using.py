@@ -15,6 +15,7 @@ from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
+from transfer.names import EXPORTS, check_format
 from transfer.reading import run_config, trained_on
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
@@ -106,11 +107,12 @@ def predict(
 
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
-    format: Annotated[str, typer.Option(help="savedmodel")] = "savedmodel",
+    format: Annotated[str, typer.Option(help=", ".join(EXPORTS))] = EXPORTS[0],
     out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
     as_json: option.Json = False,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
+    check_format(format)
     config = run_config(run)
     place = out_folder or Path("saved_models", _name_of(run.resolve()))
     check_apart(place, trained_on(config))
