@@ -12,7 +12,9 @@ import transfer
 FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
-    "": ["quiet", "errors", "names", "settings", "cells", "memory", "cache", "writing", "reading", "progress"],
+    "": [
+        "quiet", "errors", "names", "settings", "cells", "shapes", "memory", "cache", "writing", "reading", "progress",
+    ],
     "data": [
         "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
         "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
@@ -40,8 +42,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
-        "answer_tables", "run_folders", "records", "kept_results", "export_checks", "exports", "saved_runs",
-        "headlines", "shown_pictures", "report",
+        "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
+        "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
     ],
