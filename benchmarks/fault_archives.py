@@ -25,13 +25,18 @@ from transfer.errors import TransferError
 
 MAX_SIZE = 0.02  # GB that may come out of each of them: bombs need not be larger than ten times that
 SECONDS, MEMORY = 30, 400_000  # that one of them may take, kB
+_KINDS = {
+    "bombs and lies": ("bomb", "sparse", "lies", "size", "of 60 MB", "many"),
+    "odd names": ("name",),
+    "links and devices": ("link", "device", "disk.", "pipe"),
+}
 READ, REFUSED, EITHER = "read", "refused", "read or refused"
 
 
 def archives(folder: Path) -> list[Tried]:
     """Give each archive to `load_images`, beside files that must stay as they are."""
     place, outside = folder / "archives", folder / "outside"
-    place.mkdir(parents=True)
+    place.mkdir()
     outside.mkdir()
     (outside / "mine.txt").write_text("mine")
     os.environ["TRANSFER_CACHE"] = str(folder / "cache")
@@ -39,13 +44,22 @@ def archives(folder: Path) -> list[Tried]:
     for name, make, expected in [*_zips(), *_tars()]:
         path = place / name
         path.write_bytes(make())
-        tried.append(Tried(f"archives, {path.name}", *_given(path, expected, folder, outside)))
+        fault = _fault(path, expected, folder, outside)
+        tried.append(Tried(f"an archive: {_kind(name)}", not fault, f"{name}: {fault}" if fault else ""))
         path.unlink()
     return tried
 
 
-def _given(path: Path, expected: str, folder: Path, outside: Path) -> tuple[bool, str]:
-    """(whether everything held, what happened)."""
+def _kind(name: str) -> str:
+    """What an archive is called in the table, by its name."""
+    packed = "zip" if name.endswith(".zip") else "tar"
+    return (
+        f"{packed}, {next((kind for kind, words in _KINDS.items() if any(map(name.count, words))), 'damaged or odd')}"
+    )
+
+
+def _fault(path: Path, expected: str, folder: Path, outside: Path) -> str:
+    """What did not hold, or ""."""
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     signal.alarm(SECONDS)
     try:
@@ -53,7 +67,7 @@ def _given(path: Path, expected: str, folder: Path, outside: Path) -> tuple[bool
     except TransferError as error:
         happened, said = REFUSED, str(error)
     except Exception as error:
-        return False, f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
     cache = folder / "cache"
@@ -71,8 +85,7 @@ def _given(path: Path, expected: str, folder: Path, outside: Path) -> tuple[bool
     }
     for each in (cache / "archives").iterdir():
         _delete(each)
-    wrong = [fault for fault, is_so in faults.items() if is_so]
-    return not wrong, "; ".join(wrong) or f"{happened}: {said}"
+    return "; ".join(fault for fault, is_so in faults.items() if is_so)
 
 
 def _delete(path: Path) -> None:

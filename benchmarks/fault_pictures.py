@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import resource
 import signal
@@ -79,6 +80,7 @@ def _decode(lines: Path, seed: int, numbers: Sequence[int]) -> None:
     from transfer.runs.graph_images import square_decoder
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where libtiff says what it thinks of each
     graph = square_decoder(SIZE, "crop")
     decoders = {
         "check_picture": check_picture,
