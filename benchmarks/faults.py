@@ -5,27 +5,22 @@ python benchmarks/faults.py [--only NAME] [--quick]
 
 import tempfile
 import time
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from fault_archives import archives
-from fault_kills import kills, twice
-from fault_models import prepared_models
-from fault_pictures import corrupt_pictures
-from fault_runs import damaged_runs
-from fault_table import Tried, failures, summed
+from fault_table import failures, summed
 
 QUICK = 10  # times fewer of what is drawn at random
-# By name: what is tried in a folder, and how many times where that is drawn at random.
-EXPERIMENTS: dict[str, tuple[Callable[..., list[Tried]], int | None]] = {
-    "kills": (kills, 200),
-    "twice": (twice, None),
-    "archives": (archives, None),
-    "models": (prepared_models, None),
-    "pictures": (corrupt_pictures, 3000),
-    "runs": (damaged_runs, 600),
+# By name: the module and its function of a folder, and how many times it tries what is drawn at random.
+EXPERIMENTS = {
+    "kills": ("fault_kills", "kills", 200),
+    "twice": ("fault_kills", "twice", None),
+    "archives": ("fault_archives", "archives", None),
+    "models": ("fault_models", "prepared_models", None),
+    "pictures": ("fault_pictures", "corrupt_pictures", 3000),
+    "runs": ("fault_runs", "damaged_runs", 600),
 }
 
 
@@ -40,7 +35,8 @@ def main(
     failed = []
     print(f"{'tried':40} {'times':>6} {'held':>6}")
     for name in only or EXPERIMENTS:
-        experiment, number = EXPERIMENTS[name]
+        module, function, number = EXPERIMENTS[name]
+        experiment = getattr(import_module(module), function)
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place, name)
