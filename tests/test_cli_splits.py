@@ -143,7 +143,7 @@ def test_shares_are_for_what_is_not_given(digits, given, shares, sentence, digit
     images, _ = digits
     parted = replace(images, given=tuple(given[i % len(given)] for i in range(len(images))))
     split = {}
-    monkeypatch.setattr(transfer, "load_images", lambda *_: parted)
+    monkeypatch.setattr(transfer, "load_images", lambda *_, **__: parted)
     monkeypatch.setattr(transfer, "compare", lambda images, made, *_, **__: split.update(made.parts()))
     done = call("compare", digits_folder, *shares, "--out", tmp_path / "run")
     if sentence:

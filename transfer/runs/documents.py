@@ -105,7 +105,7 @@ def _figures_fault(said: dict) -> str:
 
 
 def _folds_fault(said: dict) -> str:
-    return _figures_fault(said["pooled"])
+    return _figures_fault(said["pooled"]) if "pooled" in said else ""
 
 
 def _curve_fault(said: dict) -> str:
@@ -136,7 +136,7 @@ DOCUMENTS = {
     ),
     "cross_validation.json": Document(
         {
-            "pooled": ANSWERED | {"answers": COUNT, "pictures": COUNT},
+            "pooled?": ANSWERED | {"answers": COUNT, "pictures": COUNT},
             "in_words": SENTENCES,
             "folds": [
                 dict.fromkeys(("fold", "train", "validation", "test"), COUNT)

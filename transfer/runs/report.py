@@ -122,7 +122,8 @@ def _refitted(run: SavedResult) -> bool:
 def _folds(folders: Sequence[Path], saved: dict[str, SavedResult]) -> dict | None:
     """What the folds of a run say, where the page is about that one network."""
     path = folders[0] / "cross_validation.json"
-    return read_document(path) if len(saved) == 1 and path.is_file() else None
+    said = read_document(path) if len(saved) == 1 and path.is_file() else {}
+    return said if "pooled" in said else None
 
 
 def _tested(saved: dict[str, SavedResult], best: str, model: keras.Model, folds: dict | None) -> dict:
