@@ -30,7 +30,6 @@ MOST_PATH = 1000  # letters
 UTF8, UNICODE_NAME = 0x800, 0x7075  # a flag and an extra field of the files in a zip
 # RuntimeError: what zipfile says of a password, and of a compression that it does not know.
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
-
 _PACKERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 
 
