@@ -13,13 +13,13 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
-        "quiet", "errors", "names", "settings", "progress", "stopping", "streams", "rooms", "writing", "cache",
-        "kept_rows", "reading",
+        "quiet", "errors", "names", "settings", "cells", "shapes", "memory", "progress", "stopping", "streams", "rooms",
+        "writing", "cache", "kept_rows", "reading",
     ],
     "data": [
-        "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "folder_files",
-        "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together", "places",
-        "splits", "folding", "folders", "written_splits", "pipeline",
+        "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
+        "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
+        "places", "splits", "folding", "folders", "written_splits", "pipeline",
     ],
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [
@@ -28,7 +28,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "pretrained": ["weight_packages", "architectures", "backbone_table"],
     "networks": [
-        "weight_files", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
+        "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
         "taps", "stages", "views", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
         "inner_images", "distillation", "quick_layers", "pretraining",
     ],
@@ -43,8 +43,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
-        "answer_tables", "run_folders", "records", "kept_results", "export_checks", "exports", "saved_runs",
-        "headlines", "shown_pictures", "report",
+        "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
+        "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
     ],

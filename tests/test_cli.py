@@ -318,6 +318,7 @@ def test_documents_name_run_folders_as_the_commands_do(document):
 def test_what_can_be_refused_without_tensorflow_is(trained, digits_folder, tmp_path):
     run, *_ = trained
     layers, empty, data = tmp_path / "layers.json", tmp_path / "empty", digits_folder
+    picture = data / "0" / "00.png"
     layers.write_text('[{"covn": 4}]')
     empty.mkdir()
     refusals = {
@@ -348,6 +349,9 @@ def test_what_can_be_refused_without_tensorflow_is(trained, digits_folder, tmp_p
         "a sum below 1": [("train", data, "--test", 0.6, "--validation", 0.4)],
         "expected sizes below that": [("compare", data, "--learning-curve", "--sizes", "5,1000")],
         "give fewer folds": [("train", data, "--folds", 1000)],
+        "expected one of savedmodel": [("export", run, "--format", "tflight")],
+        "expected one of 0, 1, 2": [("explain", run, picture, "--class", "seven")],
+        "did you mean logits": [("explain", run, picture, "--layer", "logit")],
     }  # fmt: skip
     program = """
 import json, sys

@@ -49,10 +49,12 @@ def test_what_folds_say_is_a_result(capsys):
     rows = [{"fold": fold, "accuracy": 0.5, "balanced_accuracy": 0.5, "log_loss": 1.0} for fold in (1, 2)]
     share = {"accuracy": 0.5, "accuracy_ci95": [0.2, 0.8]}
     pooled = {"answers": 8, "pictures": 8, **share, **{f"balanced_{name}": value for name, value in share.items()}}
-    show_evidence([transfer.CrossValidation(rows, pooled, [])])
-    said = capsys.readouterr().out
+    notes = ("no backbone was named", "fold 2")
+    show_evidence([transfer.CrossValidation(rows, pooled, [], notes)], notes[:1])
+    said, told = capsys.readouterr()
     assert "over 2 folds, accuracy 50.0%" in said
     assert "accuracy 50.0% (95% interval 20.0 to 80.0)" in said
+    assert told == "note: fold 2\n"  # the other was told of the network of the run
 
 
 def test_groups_stay_together_in_the_run(trained):
@@ -141,7 +143,7 @@ def test_shares_are_for_what_is_not_given(digits, given, shares, sentence, digit
     images, _ = digits
     parted = replace(images, given=tuple(given[i % len(given)] for i in range(len(images))))
     split = {}
-    monkeypatch.setattr(transfer, "load_images", lambda *_: parted)
+    monkeypatch.setattr(transfer, "load_images", lambda *_, **__: parted)
     monkeypatch.setattr(transfer, "compare", lambda images, made, *_, **__: split.update(made.parts()))
     done = call("compare", digits_folder, *shares, "--out", tmp_path / "run")
     if sentence:

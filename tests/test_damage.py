@@ -244,7 +244,7 @@ def test_files_of_another_run_are_found_and_named(run, digits_folder):
     again()
     for name, other in (("notes", None), ("per_class", []), ("classes", {})):
         change(run / "result.json", lambda said, name=name, other=other: said.update({name: other}))
-        assert re.search(f"result.json has no whole .*{name}", refused("report", run))
+        assert re.search(f"result.json has .* as {name}, where a.* is expected", refused("report", run))
 
 
 @pytest.mark.parametrize("name", ["config.json", "result.json"])

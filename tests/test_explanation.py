@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import transfer
 from transfer import cli
+from transfer.cli.doors import check_layer
 from transfer.data.pipeline import BATCH
 from transfer.errors import DataError, LayerError, ModelFileError, OutputError, PictureError, UnknownNameError
 from transfer.networks import backbones, explanation, features, heads, inner_images, scratch, taps
@@ -339,3 +340,16 @@ def test_bad_input(run, digits_folder, tmp_path, words, error, said):
     assert said in str(ended.exception)
     assert "\n" not in str(ended.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_names_of_layers_are_known_without_loading_them(tmp_path):
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="dense")], name="inner")
+    outer = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(name="flat"), keras.layers.Dense(8), inner])
+    outer.save(tmp_path / "model.keras")
+    for name in taps.layer_names(outer):
+        check_layer(tmp_path, name)
+    for name in ("inner", "dense_", "inner.flat"):
+        with pytest.raises(LayerError, match="layer: unknown name"):
+            check_layer(tmp_path, name)
+    (tmp_path / "model.keras").write_bytes(b"no archive")
+    check_layer(tmp_path, "which is for others to say")

@@ -5,9 +5,10 @@ import keras
 import numpy as np
 import pytest
 
+import transfer
 from transfer.data.folders import load_images
 from transfer.data.images import fit_picture, read_picture
-from transfer.errors import UnreadablePictures
+from transfer.errors import OutputError, TrainingError, UnreadablePictures
 from transfer.networks import features, heads, scratch
 
 
@@ -157,3 +158,28 @@ def test_features_of_a_damaged_cache_are_computed_anew(folder, own_cache, monkey
         with counted(monkeypatch) as seen:
             assert np.array_equal(features.extract_features(backbone, images, [0, 1]), whole)
         assert len(seen) == missing
+    file.write_bytes(b"no database " * 100)
+    with pytest.raises(OutputError, match=file.name):
+        features.extract_features(backbone, images, [0])
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_named_as_that(digits, odd):
+    images, split = digits
+
+    class Odd(keras.layers.Layer):
+        """What it gives for bright pictures is no number."""
+
+        def call(self, x):
+            means = keras.ops.mean(x, axis=(1, 2))
+            return keras.ops.where(means > 70, odd, means)
+
+    inputs = keras.Input((32, 32, 3))
+    network = keras.Model(inputs, Odd()(inputs), name="mine")
+    said = r"mine gives features that are no finite numbers for \d+ of 90 pictures, first 0/\d+\.png; look at its"
+    for _ in range(2):  # the second time, they are on disk
+        with pytest.raises(TrainingError, match=said):
+            features.extract_features(network, images)
+    for method in ("frozen", "finetune"):
+        with pytest.raises(TrainingError, match=r"mine gives features that are no finite numbers for \d+ of 90"):
+            transfer.train(images, split, network, method)

@@ -2,6 +2,7 @@ import csv
 import io
 import os
 import shutil
+import socket
 import tarfile
 import unicodedata
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 from odd_pictures import png, write_many_classes, write_odd_folder
 
 from transfer.checks.checking import quick_findings
+from transfer.data import downloads
 from transfer.data.folders import load_images, split
 from transfer.errors import DataError, OptionError
 
@@ -315,55 +317,78 @@ def test_addresses_that_are_no_archive_over_https_are_refused(address):
     assert "expected an https:// address" in complaint(address)
 
 
-def test_address_is_fetched_through_keras(classes, tmp_path, own_cache, monkeypatch, capsys, tensorflow):
-    import keras
+@pytest.fixture
+def server(monkeypatch):
+    """A function that lets every address answer with some bytes, or fail; it gives the addresses that were asked."""
+    asked = []
 
+    def serve(data=b"", length=None, url=None, error=None):
+        def answer(address, timeout):
+            assert 0 < timeout <= 60
+            asked.append(address)
+            if error:
+                raise error
+            response = io.BytesIO(data)
+            response.headers = {} if length is False else {"Content-Length": str(length or len(data))}
+            response.url = url or address
+            return response
+
+        monkeypatch.setattr(downloads, "urlopen", answer)
+        return asked
+
+    return serve
+
+
+def test_an_address_is_fetched_once(classes, tmp_path, own_cache, server, capsys):
     packed = archive(classes, tmp_path / "a.zip")
-
-    def get_file(name, origin, cache_dir, cache_subdir, force_download):
-        print("Downloading data")
-        return shutil.copy(packed, os.path.join(cache_dir, cache_subdir, name))
-
     address = "https://example.org/pictures.zip?raw=1"
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    asked = server(packed.read_bytes())
     assert load_images(address).names == load_images(classes).names
     said = capsys.readouterr()
     assert (said.out, "from the cache" in said.err) == ("", False)
-
-    monkeypatch.setattr(keras.utils, "get_file", None)  # what was fetched once is told of, and not fetched again
-    assert len(load_images(address)) == 6
+    assert len(load_images(address)) == 6  # what was fetched once is told of, and not fetched again
     said = capsys.readouterr()
     assert (said.out, said.err.count("from the cache, fetched 20")) == ("", 1)
+    assert asked == [address]
 
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
     (kept,) = own_cache.rglob("pictures.zip")
-    kept.write_bytes(packed.read_bytes()[:100])  # which is found, and fetched anew
+    kept.write_bytes(packed.read_bytes()[:100])
+    assert "cannot be unpacked" in complaint(address)
+    assert not kept.exists()  # so that the next command fetches it anew
+    server(packed.read_bytes(), length=False)
     assert len(load_images(address)) == 6
     assert kept.read_bytes() == packed.read_bytes()
 
-    def cut(*given, **options):
-        Path(get_file(*given, **options)).write_bytes(packed.read_bytes()[:100])
 
-    monkeypatch.setattr(keras.utils, "get_file", cut)
-    assert "cannot be unpacked" in complaint("https://example.org/cut.zip")
-    assert not list(own_cache.rglob("cut.zip"))  # so that the next command fetches it anew
-
-    def interrupted(name, origin, cache_dir, cache_subdir, force_download):
-        os.makedirs(cache_dir, exist_ok=True)
-        Path(cache_dir, cache_subdir, name).write_bytes(b"half of it")
-        (half,) = own_cache.rglob("other.zip")
-        assert ".partial-" in str(half)  # nobody takes a half file for a whole one
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(keras.utils, "get_file", interrupted)
+def test_a_fetch_that_ends_early_leaves_nothing(own_cache, server, monkeypatch):
+    address = "https://example.org/other.zip"
+    server(b"half of it", length=20)
+    assert "cannot be fetched (10 of 20 bytes came); check the address and the network" in complaint(address)
+    server(error=OSError("no route\nto host"))
+    assert "cannot be fetched (no route to host)" in complaint(address)
+    server(b"x", url="http://example.org/other.zip")
+    assert "leads to http://example.org/other.zip; expected an address that stays on https://" in complaint(address)
+    server(b"one byte after the other")
+    with monkeypatch.context() as patch:  # every pause is too long now
+        patch.setattr(downloads, "SILENCE", 1e-9)
+        patch.setattr(downloads, "LEAST_RATE", 1e15)
+        assert "cannot be fetched (24 bytes in 0 seconds)" in complaint(address)
+    server(error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        load_images("https://example.org/other.zip")
+        load_images(address)
+    for length in (2 * 10**9, False):  # told before, or counted
+        server(bytes(2_000_000), length)
+        with pytest.raises(DataError, match=r"other\.zip needs .* GB or more, and 0\.001 GB are allowed"):
+            load_images(address, max_size=0.001)
+    assert not [path for path in own_cache.rglob("*") if path.is_file()]
 
-    def failing(*args, **options):
-        raise Exception("URL fetch failure\non https://example.org")
 
-    monkeypatch.setattr(keras.utils, "get_file", failing)
-    assert "check the address and the network" in complaint("https://example.org/pictures.zip")
+def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(downloads, "SILENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call, and says nothing
+        assert "operation timed out); check the address" in complaint(
+            f"https://127.0.0.1:{silent.getsockname()[1]}/a.zip"
+        )
 
 
 def make(kind, root):

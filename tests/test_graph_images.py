@@ -1,4 +1,6 @@
 import contextlib
+import resource
+import struct
 
 import numpy as np
 import pytest
@@ -76,3 +78,11 @@ def test_graph_survives_damaged_metadata(seed, read, tensorflow):
             data[place] = rng.integers(256)
         with contextlib.suppress(tensorflow.errors.InvalidArgumentError):
             assert read(bytes(data)).shape[2] == 3
+
+
+def test_a_bitmap_whose_header_lies_takes_no_memory_before_it_is_refused(read, tensorflow):
+    header = struct.pack("<2sIIIIiiHHI", b"BM", 454, 0, 62, 40, 1 << 29, 49, 1, 1, 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(tensorflow.errors.InvalidArgumentError):
+        read(header.ljust(454, b"\0"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB

@@ -40,16 +40,18 @@ def test_json_that_was_cut_and_another_schema_version_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "missing"),
     [
-        ({"options": {}}, "backbone"),
-        ({"options": None, "classes": "a"}, "options, classes"),
-        ({"files": []}, "files"),
-        ({"files": {"a/1.png": {"part": "train"}}}, "class, digest"),
-        ({"files": {"a/1.png": 1}}, "class, digest, part"),
+        ({"options": {}}, r"no options\.backbone"),
+        ({"options": None, "classes": "a"}, "null as options, where an object is expected"),
+        ({"options": CONFIG["options"] | {"fit": "odd"}}, r'"odd" as options\.fit, where one of crop, pad, stretch is'),
+        ({"files": []}, r"\[\] as files"),
+        ({"files": {"a/1.png": {"part": "train"}}}, r"no files\.a/1\.png\.class"),
+        ({"files": {"a/1.png": 1}}, r"1 as files\.a/1\.png, where an object is expected"),
+        ({"unreadable": [["a"]]}, r'\["a"\] as unreadable\[0\], where a list of 2 is expected'),
     ],
 )
 def test_a_configuration_that_lacks_something_is_refused(tmp_path, changed, missing):
     write_json(tmp_path / "config.json", CONFIG | changed)
-    with pytest.raises(ModelFileError, match=rf"has no whole {missing}.*; expected the config\.json of a run folder"):
+    with pytest.raises(ModelFileError, match=rf"has {missing}.*; expected the config\.json of a run folder"):
         run_config(tmp_path)
 
 

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -93,8 +95,28 @@ def test_without_validation_pictures():
 def test_a_loss_that_is_no_number():
     broken = FEATURES.copy()
     broken[3] = np.nan
-    with pytest.raises(TrainingError, match="loss became nan in epoch 1 of head"):
+    with pytest.raises(TrainingError, match=r"loss became nan in epoch 1 of head, at a learning rate of 0\.03; give"):
         fit(features=broken)
+
+
+def test_weights_that_are_no_numbers_are_not_blamed_on_the_rate():
+    network = heads.join(scratch.dense_network(8, (4,)), heads.head(4, 3))
+    network.get_layer("logits").bias.assign([0, np.inf, 0])
+    with pytest.raises(TrainingError, match="with_head has weights that are no finite numbers; give those"):
+        training.fit_network(network, [], [], QUICK, heads.cross_entropy(), "scratch")
+
+
+def test_a_rate_that_is_far_too_high_is_named():
+    _, usual = fit()
+    assert training.diverged(usual, 3) == []
+    unlike = RNG.normal(size=FEATURES.shape).astype(np.float32)
+    _, history = fit(Schedule(epochs=3, steps=5, batch_size=16, learning_rate=1e6, patience=None), features=unlike)
+    (said,) = training.diverged(usual + history, 3)
+    assert re.fullmatch(
+        r"head ended with a loss of \S+e\+\d+, where equal probabilities of all classes give 1\.10: the learning rate "
+        "is far too high for it",
+        said,
+    )
 
 
 def stop_in_epoch(number, monkeypatch):

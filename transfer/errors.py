@@ -76,7 +76,7 @@ class TakenError(OutputError):
 
 
 class TrainingError(TransferError):
-    """Training broke down: the loss is no number."""
+    """Training broke down: the loss, or what a network makes of pictures, is no number."""
 
 
 class ExportError(TransferError):

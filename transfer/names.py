@@ -11,6 +11,7 @@ COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense netwo
 AUTO = "auto"  # a backbone, or a head, from the data
 FEATURES = ("last", "stages")
 HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
+EXPORTS = ("savedmodel",)  # the rows of `exports.FORMATS`
 FITS = ("crop", "pad", "stretch")
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
@@ -39,6 +40,16 @@ def check_layers(rows: Sequence[Mapping[str, object]]) -> None:
             raise LayerError(f'layer {position} is {row!r}; expected a row such as {{"conv": 32}}')
         if next(iter(row)) not in LAYERS:
             raise unknown_name(f"layer {position}", next(iter(row)), LAYERS, LayerError)
+
+
+def check_format(name: str) -> None:
+    """Refuse a format that nothing can be exported to.
+
+    Raises:
+        UnknownNameError: it is not known.
+    """
+    if name not in EXPORTS:
+        raise unknown_name("`format`", name, EXPORTS)
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

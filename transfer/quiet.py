@@ -8,6 +8,8 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def import_tensorflow() -> None:
@@ -22,14 +24,26 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _keep_memory()
-    sys.stderr.flush()
-    kept = os.dup(2)
+    with _caught():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for drivers, and says what it misses
+
+
+@contextmanager
+def _caught() -> Iterator[None]:
+    """Keep what is written to standard error, and show it only where the block fails."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed, and nobody sees anything
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for drivers, and says what it misses
+            yield
         except Exception:  # but not a signal
             said.seek(0)
             os.write(kept, said.read())

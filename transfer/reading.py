@@ -10,14 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer.cells import from_text
 from transfer.errors import ModelFileError
+from transfer.names import FITS
+from transfer.shapes import COUNT, SEVERAL, TEXT, Kind, Maybe, misfit
 from transfer.writing import SCHEMA_VERSION
 
-# What others rely on in `config.json`, in its `options`, and in what it says of each picture.
-_CONFIG = {"options": dict, "classes": list, "versions": dict, "root": str, "files": dict}
-_OPTIONS = {"backbone": str, "fit": str, "image_size": int, "method": str, "seed": int, "weights": object}
-_LATER = {"data": (str, type(None)), "division": str, "unreadable": list, "written": dict}  # an older run has none
-_FILE = dict.fromkeys(("class", "digest", "part"), str)
+_FIT = Kind(f"one of {', '.join(FITS)}", lambda value: value in FITS)
+# What others rely on in `config.json`; an older run has not all of it.
+_CONFIG = {
+    "options": {
+        "backbone": TEXT, "fit": _FIT, "image_size": SEVERAL, "method": TEXT, "seed": COUNT, "weights": Maybe(TEXT)
+    },
+    "classes": [TEXT], "versions": {str: TEXT}, "root": TEXT, "data?": Maybe(TEXT), "division?": TEXT,
+    "files": {str: {"class": TEXT, "digest": TEXT, "part": TEXT, "group?": TEXT}},
+    "unreadable?": [(TEXT, TEXT)], "written?": {str: TEXT},
+}  # fmt: skip
 
 
 def run_config(run: Path, *files: str) -> dict:
@@ -34,17 +42,14 @@ def run_config(run: Path, *files: str) -> dict:
     if not path.is_file():
         raise ModelFileError(f"{run} is no run folder; expected one that transfer train or compare wrote")
     config = read_json(path)
-    _require(config, _CONFIG, path)
-    _require(config["options"], _OPTIONS, path)
-    for file in config["files"].values():
-        _require(file, _FILE, path)
+    if wrong := misfit(config, _CONFIG):
+        raise ModelFileError(f"{path} {wrong}; expected the config.json of a run folder")
     classes = config["classes"]
-    if not all(isinstance(name, str) for name in classes) or not 0 < len(set(classes)) == len(classes):
+    if not 0 < len(set(classes)) == len(classes):
         raise ModelFileError(f"{path} has no list of different class names; expected the config.json of a run folder")
     odd = sorted({file["class"] for file in config["files"].values()} - set(classes))
     if odd:
         raise ModelFileError(f"{path} has pictures of a class {odd[0]!r} that its list of classes does not have")
-    _require(config, {name: kind for name, kind in _LATER.items() if name in config}, path)
     written = config.get("written", {})
     for name in files:
         if name in written and file_digest(path.parent / name) != written[name]:
@@ -112,16 +117,9 @@ def read_rows(path: Path) -> list[list[str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.reader(file))
+            rows = [list(map(from_text, row)) for row in csv.reader(file)]
     except (OSError, csv.Error) as error:
         raise ModelFileError(f"{path} cannot be read ({error}); expected a whole run folder") from error
     if len({len(row) for row in rows}) != 1:
         raise ModelFileError(f"{path} has rows of several lengths, or none; expected a whole run folder")
     return rows
-
-
-def _require(said: object, kinds: Mapping[str, type | tuple], path: Path) -> None:
-    said = said if isinstance(said, dict) else {}
-    odd = [name for name, kind in kinds.items() if not (name in said and isinstance(said[name], kind))]
-    if odd:
-        raise ModelFileError(f"{path} has no whole {', '.join(odd)}; expected the config.json of a run folder")

@@ -171,6 +171,11 @@ def curve_sizes(largest: int) -> list[int]:
     return [size for size in series if 5 <= size < largest]
 
 
+# GB that an archive of DATA may unpack to: half the memory of a common computer, where the cache may lie on a disk that
+# is one, and more than the sets that most people retrain on. A bomb of 10 MB asks for a thousand times as much.
+MAX_SIZE = 8.0
+
+
 def bootstrap_draws() -> int:
     """Draws for an interval: 2,000 hold its ends to about a tenth of their distance (Efron 1987)."""
     return 2000

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from transfer.cells import as_text
 from transfer.errors import OutputError
 from transfer.rooms import REPLACED, claim, final_place, reported
 from transfer.streams import is_stream, poured
@@ -95,6 +96,8 @@ def check_free(path: Path, overwrite: bool = False, known_by: Sequence[str] = ()
             the place cannot be written, or is one that cannot get another name.
     """
     target = final_place(path)
+    if target.is_symlink():
+        raise OutputError(f"{path} is a link that leads to itself; name another place")
     if Path.cwd().is_relative_to(target) or os.path.ismount(target):
         raise OutputError(
             f"{path} cannot be replaced: it is a mount point, or the current folder lies there; name a place below it"
@@ -220,11 +223,11 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict], encodi
 
 
 def write_rows(path: Path, rows: Iterable[Sequence], encoding: str = "utf-8") -> None:
-    """Write one CSV; a file name that is no UTF-8 keeps its bytes."""
+    """Write one CSV, see `cells`; a file name that is no UTF-8 keeps its bytes."""
     form = {"newline": "", "encoding": encoding, "errors": "surrogateescape"}
     with whole_file(path) as partial, partial.open("w", **form) as file:
         # Unquoted, a text would lose its leading spaces where tables of DATA are read.
-        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(map(as_text, row) for row in rows)
 
 
 def _try_place(path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from transfer.cells import RUN
 from transfer.checks.checking import Check
 from transfer.checks.cleaning import ACTIONS, COLUMNS, Action, propose_actions
 from transfer.checks.findings import Finding
@@ -56,6 +57,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
             class_names=check.images.class_names,
             actions=ACTIONS,
             columns=COLUMNS,
+            run=RUN,
             grouped=check.images.groups is not None,
         )
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer import settings
 from transfer.checks import quality
 from transfer.checks.crops import cropped_pairs, without_other_moments
 from transfer.checks.duplicates import Pair, keep_together, near_pairs
@@ -90,6 +91,7 @@ def check(
     labels: bool = False,
     seed: int = 0,
     cache: bool = True,
+    max_size: float = settings.MAX_SIZE,
 ) -> Check:
     """Look for what makes data misleading, and for what is good to know before training.
 
@@ -105,6 +107,7 @@ def check(
         labels: look for wrong labels, with features of the bundled backbone.
         seed: of the folds in which labels are judged.
         cache: use and keep measures and near duplicates.
+        max_size: see `load_images`.
 
     Returns:
         The `Check`.
@@ -112,7 +115,7 @@ def check(
     if near not in NEAR:
         raise unknown_name("near", near, NEAR)
     start = time.perf_counter()
-    images, inspections = _inspected(data, groups, cache)
+    images, inspections = _inspected(data, groups, cache, max_size)
     features = _features(images) if labels or near == "features" else None
     pairs = [] if near == "none" else near_pairs(inspections, cache)
     if near == "features":
@@ -138,7 +141,7 @@ def quick_findings(images: LabelledImages, fit: str = "crop") -> list[Finding]:
     return quality.find(Facts(images, sample={index: file for index, file in looked if not file.reason}, fit=fit))
 
 
-def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspection]]:
+def _inspected(data, groups, cache: bool, max_size: float) -> tuple[LabelledImages, list[Inspection]]:
     if isinstance(data, LabelledImages):
         return _readable(data, inspect_files(data.paths, cache))
     by_path: dict[Path, Inspection] = {}
@@ -147,7 +150,7 @@ def _inspected(data, groups, cache: bool) -> tuple[LabelledImages, list[Inspecti
         by_path.update(zip(paths, inspect_files(paths, cache)))
         return [(by_path[path].digest, by_path[path].reason) for path in paths]
 
-    images = load_images(data, groups, lenient=True, look=look)
+    images = load_images(data, groups, lenient=True, look=look, max_size=max_size)
     return images, [by_path[path] for path in images.paths]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.show import one_line, progress, show_line
+from transfer.cli.streams import escape_what_is_missing, open_closed, said_of
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
@@ -58,9 +58,8 @@ _UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ 
 
 def main() -> None:
     """Run the command line; errors that a user can mend end it with one sentence and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):  # what the encoding of a console does not have is written as an escape
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    open_closed()
+    escape_what_is_missing()
     with sigterm_as_ctrl_c(), own_temporary_folder():
         code = _run()
         if is_stopping():
@@ -74,6 +73,7 @@ def _run() -> int:
     """The exit code of the command that was typed."""
     try:
         ended = app(prog_name="transfer", standalone_mode=False)
+        sys.stdout.flush()
     except TransferError as error:
         return _refuse(with_options(str(error), app))
     except _UsageError as error:
@@ -82,6 +82,8 @@ def _run() -> int:
             return error.exit_code
         words = error.format_message().rstrip(".")
         return _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
+    except OSError as error:
+        return _refuse(said_of(error))
     except (typer.Abort, KeyboardInterrupt):
         if not is_stopping():
             progress.print("Aborted!")

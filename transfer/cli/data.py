@@ -21,7 +21,7 @@ from transfer.errors import DataError, OptionError
 from transfer.streams import beside_table
 from transfer.writing import check_apart, check_unwritten
 
-APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
+APPLIED = ("data", "apply", "groups", "max_size", "place", "as_json")  # what `clean --apply` takes
 
 
 @with_records
@@ -94,7 +94,7 @@ def clean(
         if place is None:
             raise OptionError(f"--apply {apply} without --out; name the folder for the cleaned copy")
         context.with_resource(place_for(place, data, "clean", False, ()))
-        images = transfer.load_images(data, looking.groups, lenient=True)
+        images = transfer.load_images(data, looking.groups, lenient=True, max_size=looking.max_size)
         told = transfer.write_clean_copy(images, transfer.read_actions(apply, images), place, data)
         said = ", ".join(f"{count} {name}" for name, count in told.items())
         written = shlex.quote(str(place / GROUPS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -34,10 +36,10 @@ def curve_sizes(text: str | None, images, split) -> list[int]:
     return checked_sizes(None if text is None else whole_numbers("--sizes", text), images, split)
 
 
-def show_evidence(also: list) -> None:
-    """Print a table, where there is one, and the sentences of each."""
+def show_evidence(also: list, already: Collection[str] = ()) -> None:
+    """Print a table, where there is one, and the sentences of each; notes that were told `already` are not."""
     for more in also:
-        show_notes(more.notes)
+        show_notes(more.notes, already)
         if isinstance(more, transfer.BackboneChoice):
             out.print(_backbones(more))
         elif isinstance(more, transfer.LearningCurve):

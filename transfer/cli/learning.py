@@ -12,7 +12,7 @@ import transfer
 from transfer import quiet
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
-from transfer.cli.doors import check_asked_backbone, check_candidates
+from transfer.cli.doors import check_asked_backbone, check_candidates, check_needed_memory
 from transfer.cli.evidence import chosen_backbone, curve_sizes, show_evidence
 from transfer.cli.loading import load
 from transfer.cli.next_steps import after_compare, after_train, show_steps
@@ -56,11 +56,12 @@ def train(
         refuse_other_options(context)
         where = data or trained_on(run_config(again))
         place = context.with_resource(place_for(output.out_folder, where, "again", output.overwrite))
-        return _finish(transfer.repeat_run(again, data, _train_once), place, output)
+        return _finish(transfer.repeat_run(again, data, _train_once, reading.max_size), place, output)
     if data is None:
         raise OptionError("DATA is missing; expected a folder of class folders, or --from a run to repeat")
     check_methods([method])
     refuse_idle_options(context, training, [method])
+    check_needed_memory(training)
     undivided = {"--split": reading.split_file, "--per-class": reading.per_class}
     for name, value in (undivided | {f"--{part}": share for part, share in reading.shares().items()}).items():
         if folds is not None and value is not None and (name, value) != ("--test", 0):
@@ -99,6 +100,7 @@ def compare(
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)
+    check_needed_memory(training)
     if backbones is None:
         check_asked_backbone(backbone, training, names)
     else:
@@ -113,7 +115,8 @@ def compare(
         training = replace(training, weights=weights)
         also.append(choice)
     comparison = transfer.compare(images, split, backbone, names, training)
-    show_notes(dict.fromkeys(note for result in comparison.values() for note in result.notes), already=split.notes)
+    noted = dict.fromkeys(note for result in comparison.values() for note in result.notes)
+    show_notes(noted, already=split.notes)
     if learning_curve:  # the points of all pictures are those of the comparison
         curved = [name for name in names if name in METHODS]
         also.append(transfer.learning_curve(images, split, backbone, curved, per_draw, draws, training))
@@ -121,7 +124,7 @@ def compare(
     figures = read_result(place)
     if output.as_json:
         return print_json(figures | read_evidence(place))
-    show_evidence(also)
+    show_evidence(also, already=[*noted, *split.notes])
     out.print(methods_table(figures["methods"]))
     show_caveats(figures)
     show_line("- the network of this run is the {method} one, because {because}".format(**figures["chosen"]))
@@ -146,6 +149,6 @@ def _finish(result, place: Path, output: option.Output, also=(), told=(), findin
         return print_json(figures | read_evidence(place))
     out.print(methods_table({result.method: figures}))
     show_caveats(figures)
-    show_evidence(also)
+    show_evidence(also, already=[*figures["notes"], *told])
     show_place(place)
     show_steps(after_train(result, place, also))

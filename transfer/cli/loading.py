@@ -19,7 +19,7 @@ def load(data: str, reading: Reading, training: TrainingOptions):
     shares, split_file, seed = reading.shares(), reading.split_file, training.seed
     if split_file is not None:
         _refuse_shares(shares, f"with --split {split_file}, which has its own parts; leave one of them away")
-    images = transfer.load_images(data, reading.groups)
+    images = transfer.load_images(data, reading.groups, max_size=reading.max_size)
     given = {"validation", "test"} & set(images.given)
     if len(given) == 2 or (given and "test" in shares):
         _refuse_shares(shares, f"of DATA that names its {' and '.join(sorted(given))} part; leave it away")

@@ -9,9 +9,11 @@ import typer
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.doors import check_layer
 from transfer.cli.places import place_for
 from transfer.cli.show import print_json, show_line
 from transfer.cli.typed import refuse_idle_options
+from transfer.errors import unknown_name
 from transfer.reading import run_config, trained_on
 from transfer.runs.prediction import list_files
 
@@ -34,8 +36,13 @@ def explain(
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
     refuse_idle_options(context)
+    config = run_config(run)
+    if class_name is not None and class_name not in config["classes"]:
+        raise unknown_name("`class_name`", class_name, config["classes"])
+    if layer is not None:
+        check_layer(run, layer)
     place = context.with_resource(
-        place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(run_config(run)))
+        place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(config))
     )
     list_files(pictures)  # what is missing is said before TensorFlow is loaded
     told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)

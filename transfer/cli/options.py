@@ -18,6 +18,13 @@ def below_one(value: float | None) -> float | None:
     return value
 
 
+def above_zero(value: float) -> float:
+    """A number above 0, or a refusal."""
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"{value} is no number above 0")
+    return value
+
+
 DATA_HELP = "folder of class folders, CSV (file,label), zip or tar, or https address"
 Data = Annotated[str, typer.Argument(help=DATA_HELP)]
 DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
@@ -42,6 +49,10 @@ GivenBelow = Annotated[
 ]
 SuggestedAbove = Annotated[
     float, typer.Option(callback=below_one, help="and the class that is suggested more than this")
+]
+MaxSize = Annotated[
+    float,
+    typer.Option(callback=above_zero, help="GB that an archive of DATA may unpack to", rich_help_panel="Data"),
 ]
 Folds = Annotated[
     int | None,
@@ -122,6 +133,7 @@ class Reading:
         typer.Option(help="share of the pictures for testing, 0 for none [default: 0.2]", rich_help_panel="Data"),
     ] = None
     per_class: PerClass = None
+    max_size: MaxSize = settings.MAX_SIZE
     strict: Strict = False
 
     def shares(self) -> dict[str, float]:
@@ -137,6 +149,7 @@ class Looking:
     groups: Groups = None
     near: NearDuplicates = "hash"
     labels: LookAtLabels = False
+    max_size: MaxSize = settings.MAX_SIZE
     seed: Seed = 0
 
 

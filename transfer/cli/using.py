@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
+from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.places import table_place
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
+from transfer.names import EXPORTS, check_format
 from transfer.reading import run_config, trained_on
 from transfer.rooms import claim
 from transfer.streams import beside_table
@@ -30,11 +32,12 @@ def evaluate(
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
     trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
+    max_size: option.MaxSize = settings.MAX_SIZE,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
     context.with_resource(table_place(csv, as_json))
-    figures = transfer.evaluate(model, data, groups, csv, trust)
+    figures = transfer.evaluate(model, data, groups, csv, trust, max_size)
     if csv:
         _show_written(csv, figures["images"])
     with beside_table(csv):
@@ -116,13 +119,15 @@ def predict(
 
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
-    format: Annotated[str, typer.Option(help="savedmodel")] = "savedmodel",
+    format: Annotated[str, typer.Option(help=", ".join(EXPORTS))] = EXPORTS[0],
     out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
     as_json: option.Json = False,
 ) -> None:
     """Write the network of a run for use elsewhere, checked against the original."""
+    check_format(format)
+    config = run_config(run)
     place = out_folder or Path("saved_models", _name_of(run.resolve()))
-    check_apart(place, trained_on(run_config(run)))
+    check_apart(place, trained_on(config))
     target = transfer.export(run, place, format)
     if as_json:
         return print_json({"folder": str(target), "format": format})

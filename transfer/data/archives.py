@@ -1,28 +1,35 @@
-"""Archives of pictures: fetched where they are addresses, unpacked once into the cache folder."""
+"""Archives of pictures, unpacked once into the cache folder: as much as is allowed, whatever they ask for."""
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import hashlib
 import lzma
+import os
 import struct
-import sys
 import tarfile
 import zipfile
 import zlib
-from contextlib import redirect_stdout
-from datetime import date
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Callable
+from numbers import Real
+from pathlib import Path, PureWindowsPath
+from typing import BinaryIO
 
-from transfer import quiet
-from transfer.cache import cache_folder, is_kept, made_folder
-from transfer.errors import DataError
+from transfer.cache import cache_folder, made_folder
+from transfer.errors import DataError, OptionError
+from transfer.settings import MAX_SIZE
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNPACKED = b"names 2"  # of how archives are unpacked: another one makes what lies in the cache void
+BLOCK = 4096  # bytes that the smallest file takes on a disk
+AT_ONCE = 16 << 20  # bytes of a header
+MOST_PATH = 1000  # letters
 UTF8, UNICODE_NAME = 0x800, 0x7075  # a flag and an extra field of the files in a zip
 # RuntimeError: what zipfile says of a password, and of a compression that it does not know.
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
+_PACKERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 
 
 def is_archive(path: Path) -> bool:
@@ -30,65 +37,119 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and path.name.lower().endswith(SUFFIXES)
 
 
-def fetch(address: str) -> Path:
-    """Download an archive once, through `keras.utils.get_file`; the next time, say on standard error where it lies."""
-    name = PurePosixPath(address.split("?")[0]).name
-    if not address.startswith("https://") or not name.lower().endswith(SUFFIXES):
-        raise DataError(f"{address}: expected an https:// address that ends in one of {', '.join(SUFFIXES)}")
-    folder = cache_folder("downloads", hashlib.blake2b(address.encode(), digest_size=8).hexdigest())
-    if is_kept(folder):
-        fetched = date.fromtimestamp((folder / name).stat().st_mtime)
-        print(f"{address}: from the cache, fetched {fetched}; delete {folder} to fetch it again", file=sys.stderr)
-    return made_folder(folder, lambda partial: _download(address, partial / name)) / name
-
-
-def _download(address: str, target: Path) -> None:
-    quiet.import_tensorflow()
-    import keras
-
-    try:
-        with redirect_stdout(sys.stderr):  # Keras prints its progress where results go
-            place = {"cache_dir": str(target.parent), "cache_subdir": ""}
-            keras.utils.get_file(target.name, address, **place, force_download=True)
-    except Exception as error:  # urllib, ssl and Keras each raise their own kinds
-        _refuse_full_disk(error)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{address} cannot be fetched ({reason}); check the address and the network") from error
-
-
-def unpack(archive: Path) -> Path:
+def unpack(archive: Path, max_size: float = MAX_SIZE) -> Path:
     """Unpack an archive into the cache folder, or find it there from an earlier time.
 
+    Args:
+        archive: its path.
+        max_size: GB that may come out of it, each file counted as a block of the disk at least; see `settings`.
+
     Raises:
-        DataError: damaged, or with a path that leads outside.
+        DataError: damaged, too large, or with a path that leads outside; nothing of it is kept then.
     """
+    most = allowed_bytes(max_size)
+    require_size(archive, archive.stat().st_size, most)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16, person=UNPACKED)).hexdigest()
-    return made_folder(cache_folder("archives") / digest, lambda partial: _unpack(archive, partial))
+    return made_folder(cache_folder("archives") / digest, lambda partial: _unpack(archive, partial, most))
 
 
-def _unpack(archive: Path, target: Path) -> None:
+def _unpack(archive: Path, target: Path, most: int) -> None:
     try:
         if archive.name.lower().endswith(".zip"):
-            _unzip(archive, target)
+            _unzip(archive, target, _counted(archive, most))
         else:
-            with tarfile.open(archive) as tar:
-                tar.extractall(target, filter="data")
+            _untar(archive, target, most)
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
     except (*_DAMAGE, OSError) as error:
-        _refuse_full_disk(error)
+        refuse_full_disk(error)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{archive} cannot be unpacked ({reason}); expected a whole zip or tar archive") from error
 
 
-def _refuse_full_disk(error: Exception) -> None:
+def refuse_full_disk(error: Exception) -> None:
     """Raise an error that speaks of where is written to, not of what is read."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
         raise error
 
 
-def _unzip(archive: Path, target: Path) -> None:
+def allowed_bytes(max_size: float) -> int:
+    """The bytes of so many GB.
+
+    Raises:
+        OptionError: no number above 0.
+    """
+    if not (isinstance(max_size, Real) and 0 < max_size < 1e9):
+        raise OptionError(f"`max_size={max_size!r}`; expected a number of GB above 0")
+    return int(max_size * 1e9)
+
+
+def require_size(what: object, size: int, most: int) -> None:
+    """Refuse what is larger than it may be.
+
+    Raises:
+        DataError: with what it would need.
+    """
+    if size > most:
+        raise DataError(
+            f"{what} needs {size / 1e9:,.4g} GB or more, and {most / 1e9:g} GB are allowed; give a higher `max_size` "
+            "if you know who made it"
+        )
+
+
+def _counted(archive: Path, most: int) -> Callable[[int], None]:
+    """A function that takes the bytes of the next file, and refuses the one that is too many."""
+    total = 0
+
+    def count(size: int) -> None:
+        nonlocal total
+        total += max(size, BLOCK)
+        require_size(archive, total, most)
+
+    return count
+
+
+def _untar(archive: Path, target: Path, most: int) -> None:
+    count = _counted(archive, most)
+
+    def safe(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        member = tarfile.data_filter(member, path)
+        place = os.path.join(path, member.name)
+        # Where paths become too long to be followed, Python before 3.11.13 can be led outside.
+        if len(os.path.realpath(os.path.dirname(place))) > MOST_PATH:
+            raise tarfile.OutsideDestinationError(member, place)
+        # A link to what is not there yet would become a copy, as often as there are such links.
+        if member.islnk() and not os.path.lexists(os.path.join(path, member.linkname)):
+            raise DataError(
+                f"{archive} is refused: {member.name!r} is a link to {member.linkname!r}, which is not there"
+            )
+        count(member.size)  # what a sparse file stands for, too
+        return member.replace(mtime=None, deep=False)  # there are times that no disk knows
+
+    with archive.open("rb") as packed:
+        begin = packed.read(8)
+    packer = next((packer for magic, packer in _PACKERS if begin.startswith(magic)), open)
+    with packer(archive, "rb") as file, tarfile.open(fileobj=_Bounded(file, archive, most), mode="r:") as tar:
+        tar.extractall(target, filter=safe)
+
+
+class _Bounded:
+    """A tar archive as `tarfile` reads it, counted: it takes names in headers whole, however long they are."""
+
+    def __init__(self, file: BinaryIO, archive: Path, most: int):
+        self._file, self._archive, self._most, self._read = file, archive, most, 0
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        self._read += size
+        if size > AT_ONCE:
+            raise DataError(f"{self._archive} has a header of {size:,} bytes: it is damaged, or made to do harm")
+        require_size(self._archive, self._read - AT_ONCE, self._most)
+        return self._file.read(size)
+
+
+def _unzip(archive: Path, target: Path, count: Callable[[int], None]) -> None:
     with zipfile.ZipFile(archive) as file:
         for entry in file.infolist():
             entry.filename = name = _name_of(entry)
@@ -98,6 +159,7 @@ def _unzip(archive: Path, target: Path) -> None:
                     f"{archive} is refused: {name!r} leads outside; pack it again with plain relative paths"
                 )
         for entry in file.infolist():
+            count(entry.file_size)  # zipfile takes no more out of it, whatever there is
             file.extract(entry, target)
 
 

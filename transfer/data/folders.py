@@ -18,6 +18,7 @@ from transfer.data.picture_files import digest_of, picture_size, read_whole
 from transfer.data.splits import Split, digest_in_order, split_by_content
 from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError
+from transfer.settings import MAX_SIZE
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def load_images(
     *,
     lenient: bool = False,
     look: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+    max_size: float = MAX_SIZE,
 ) -> LabelledImages:
     """List the labelled pictures of DATA, with a digest of each file's bytes.
 
@@ -123,6 +125,7 @@ def load_images(
             whose brackets hold the group, such as `"([^_]+)_"`.
         lenient: take a single class and classes of one picture too: to look at, not to learn from.
         look: files to the (digest, reason why it is no picture) of each, instead of reading them here.
+        max_size: GB that an archive may unpack to.
 
     Raises:
         DataError: nothing that can be learned from, and why.
@@ -130,7 +133,7 @@ def load_images(
     if not isinstance(data, (str, Path)):
         kind = type(data).__name__
         raise DataError(f"DATA is of type {kind}; expected the path of a folder, CSV or archive, or an address")
-    listing = list_pictures(data)
+    listing = list_pictures(data, max_size)
     images = _read(listing, data, look or _look_at_all, lenient)
     if groups is not None:
         unreadable = [name for name, _ in images.unreadable]

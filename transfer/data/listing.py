@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.data.archives import fetch, is_archive, unpack
+from transfer.data.archives import is_archive, unpack
+from transfer.data.downloads import fetch
 from transfer.data.folder_files import (
     count_by_ending,
     count_in_hidden_folders,
@@ -19,6 +20,7 @@ from transfer.data.folder_layouts import descend, find_layout, tables_in
 from transfer.data.no_classes import no_classes
 from transfer.data.tables import Entry, composed, read_table, some
 from transfer.errors import DataError
+from transfer.settings import MAX_SIZE
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,18 @@ class Listing:
     table: str = ""
 
 
-def list_pictures(data: str | Path) -> Listing:
+def list_pictures(data: str | Path, max_size: float = MAX_SIZE) -> Listing:
     """Find the files of DATA with their classes, groups and parts; see `folders.load_images`.
 
     Raises:
         DataError: no folder, table, archive or address of pictures.
     """
-    source = fetch(str(data)) if is_address(data) else Path(data)
+    source = fetch(str(data), max_size) if is_address(data) else Path(data)
     try:
         if not source.exists():
             raise DataError(f"{data} does not exist; expected a folder of class folders, a CSV or an archive")
         if is_archive(source):
-            source = _unpacked(source, data)
+            source = _unpacked(source, data, max_size)
         return _listing(source, data)
     except OSError as error:
         raise DataError(f"{data} cannot be read ({error.strerror}: {error.filename}); allow reading it") from error
@@ -67,9 +69,9 @@ def is_address(data: str | Path) -> bool:
     return str(data).startswith(("https://", "http://"))
 
 
-def _unpacked(archive: Path, data: str | Path) -> Path:
+def _unpacked(archive: Path, data: str | Path, max_size: float) -> Path:
     try:
-        return unpack(archive)
+        return unpack(archive, max_size)
     except DataError:
         if is_address(data):
             archive.unlink(missing_ok=True)  # so that the next command fetches it anew

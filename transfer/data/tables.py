@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from transfer.cells import as_text, from_text
 from transfer.data.part_names import part_named
 from transfer.errors import DataError
 
@@ -82,7 +83,7 @@ def read_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = _reader(file)
-            names = list(reader.fieldnames or ())
+            names = reader.fieldnames = list(map(from_text, reader.fieldnames or ()))
             if not set(columns) <= set(names):
                 found = ", ".join(names) or "nothing"
                 raise DataError(f"{table} has the columns {found}; expected at least {', '.join(columns)}")
@@ -91,6 +92,7 @@ def read_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
                 raise DataError(f"{table}, line 1: more than one column is called {twice}; keep one")
             for row in reader:
                 line = reader.line_num - sum(cell.count("\n") for cell in row.values() if isinstance(cell, str))
+                row = {name: from_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
                 _check_cells(row, f"{table}, line {line}")
                 yield line, row
                 line = reader.line_num + 1  # of the next one, which may not come to its end
@@ -164,6 +166,7 @@ def _reader(file: TextIO) -> csv.DictReader:
 def _spellings(written: str) -> Iterator[str]:
     """The names of a file that a table may mean, first the one that it has: on POSIX, a backslash is a letter."""
     yield written
+    yield as_text(written)  # in a table of somebody else, the quote may belong to the name
     yield posixpath.normpath(written)
     yield (plain := posixpath.normpath(written.replace("\\", "/")))
     yield composed(plain)

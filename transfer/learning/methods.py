@@ -27,6 +27,7 @@ from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import extract_features, forward
+from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
 
@@ -166,6 +167,7 @@ _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
 def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history: list[dict]) -> Trained:
     o, split = task.options, task.split
     schedule = task.schedule(schedule)
+    require_training(model, min(schedule.batch_size, len(split.train)))
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
         mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
+from math import prod
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import DataError, UnreadablePictures
 from transfer.learning.options import TrainingOptions
+from transfer.memory import require_weights
 from transfer.networks import heads
 
 
@@ -74,6 +77,8 @@ class Task:
         """A new head for the features of a network."""
         o = self.options
         width, classes = network.output_shape[-1], len(self.one_hot)
+        units = (width, *(o.hidden if o.head == "mlp" else ()), classes)
+        require_weights("the head", sum(map(prod, pairwise(units))), "give fewer units to `hidden`")
         return heads.head(width, classes, o.head, o.hidden, o.dropout, o.activation, l2)
 
 

@@ -60,6 +60,8 @@ def fit_network(
     """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is."""
     if is_stopping():
         return []
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise TrainingError(f"{model.name} has weights that are no finite numbers; give those of its training")
     quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -81,6 +83,21 @@ def stops(history: History) -> list[str]:
     """One sentence for each phase of a history that was stopped by hand."""
     return [
         f"{row['phase']} was stopped by hand after {row['epoch']} epochs" for row in history if "stopped_by_hand" in row
+    ]
+
+
+FAR = 10  # times the loss of equal probabilities: at common rates a loss ends below twice that
+
+
+def diverged(history: History, classes: int) -> list[str]:
+    """One sentence for each phase of a history that ended far from having learned anything, though in numbers."""
+    equal = float(np.log(classes))
+    last = {row["phase"]: row["loss"] for row in history}
+    return [
+        f"{phase} ended with a loss of {loss:.3g}, where equal probabilities of all classes give {equal:.2f}: the "
+        "learning rate is far too high for it"
+        for phase, loss in last.items()
+        if loss > FAR * equal
     ]
 
 
@@ -125,8 +142,8 @@ def _fit(
             stopped_by_hand(phase, watch.rows)
     if watch.broken:
         raise TrainingError(
-            f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}; "
-            "give a lower `learning_rate`, or look for damaged pictures"
+            f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}, at a learning rate of "
+            f"{schedule.learning_rate:g}; give a lower `learning_rate`, or look at the layers of a network of your own"
         )
     return [{"phase": phase, **row} for row in watch.rows]
 

@@ -14,8 +14,9 @@ import tensorflow as tf
 from transfer.cache import cache_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
-from transfer.errors import UnreadablePictures
+from transfer.errors import TrainingError, UnreadablePictures
 from transfer.kept_rows import KeptRows
+from transfer.networks.needed_memory import require_forward
 from transfer.progress import bar
 
 WRITTEN_TOGETHER = 512  # pictures; what a stop loses at most
@@ -46,9 +47,12 @@ def extract_features(
 
     Raises:
         UnreadablePictures: some could not be decoded; what the others gave is on disk.
+        OptionError: the pictures are too large for the memory.
+        TrainingError: features are NaN or infinite.
     """
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     size = backbone.input_shape[1]
+    require_forward(backbone, min(BATCH, len(indices)))
     pictures = pictures or Pictures(images, size, fit)
     digests = [images.digests[i] for i in indices]
     with closing(_Store(backbone, pictures, cache)) as store:
@@ -58,7 +62,13 @@ def extract_features(
         known |= _compute(backbone, pictures, missing, store)
     if not digests:
         return np.zeros((0, backbone.output_shape[-1]), np.float32)
-    return np.stack([known[digest] for digest in digests])
+    features = np.stack([known[digest] for digest in digests])
+    if len(odd := np.flatnonzero(~np.isfinite(features).all(axis=1))):
+        raise TrainingError(
+            f"{backbone.name} gives features that are no finite numbers for {len(odd)} of {len(indices)} pictures, "
+            f"first {images.names[indices[odd[0]]]}; look at its weights, and at what its layers make of that picture"
+        )
+    return features
 
 
 def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ from math import prod
 import keras
 from keras import layers as kl
 
-from transfer.errors import ImageSizeError, LayerError, require_whole, unknown_name
+from transfer.errors import ImageSizeError, LayerError, OptionError, require_whole, unknown_name
+from transfer.memory import require_weights
 from transfer.names import ACTIVATIONS, check_layers
 
 LayerRow = Mapping[str, object]
@@ -25,6 +26,7 @@ TOO_SMALL = "the pictures are too small for these layers; give a larger `image_s
 
 
 def _conv(x, filters, kernel=3, stride=1, padding="same", bias=True):
+    _require_weights(filters * x.shape[-1])
     return kl.Conv2D(filters, kernel, stride, padding, use_bias=bias)(x)
 
 
@@ -59,7 +61,15 @@ def _global_pool(x, kind="average"):
 
 
 def _dense(x, units):
+    _require_weights(units * prod(side or 1 for side in x.shape[1:]))
     return kl.Dense(units)(x if len(x.shape) == 2 else kl.Flatten()(x))
+
+
+def _require_weights(number):
+    try:
+        require_weights("this layer", number, "give fewer units, a smaller `image_size`, or layers that shrink more")
+    except OptionError as error:
+        raise LayerError(str(error)) from error
 
 
 # One row a kind of layer: what its first value means is the first argument after the tensor.

@@ -14,6 +14,7 @@ from transfer.reading import run_config
 from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.network_places import network_place
+from transfer.settings import MAX_SIZE
 from transfer.writing import check_apart, check_file, check_table, write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
@@ -28,6 +29,7 @@ def evaluate(
     groups: str | Path | None = None,
     table: str | Path | None = None,
     trust: bool = False,
+    max_size: float = MAX_SIZE,
 ) -> dict:
     """Measure a SavedModel or a run on labelled pictures.
 
@@ -41,6 +43,7 @@ def evaluate(
         table: CSV to write, one row a picture that counted: `file`, `label`, `predicted`, `probability`, and
             `answer_tables.further_columns`. Mistakes come first, and of these the one least likely to be right.
         trust: run the graph of a SavedModel that lies in no run, see `load_network`.
+        max_size: see `load_images`.
 
     Returns:
         The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
@@ -57,13 +60,13 @@ def evaluate(
         with claim(Path(table)):
             check_apart(Path(table), data)
             check_table(Path(table), COLUMNS)
-            return _evaluated(model, data, groups, Path(table), trust)
-    return _evaluated(model, data, groups, None, trust)
+            return _evaluated(model, data, groups, Path(table), trust, max_size)
+    return _evaluated(model, data, groups, None, trust, max_size)
 
 
-def _evaluated(model: str | Path, data: str | Path, groups, table: Path | None, trust: bool) -> dict:
+def _evaluated(model: str | Path, data: str | Path, groups, table: Path | None, trust: bool, max_size: float) -> dict:
     network_place(model, trust)
-    images = load_images(data, groups, lenient=True)
+    images = load_images(data, groups, lenient=True, max_size=max_size)
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
     from transfer.runs.saved_networks import answers, load_network
     from transfer.statistics.evaluation import evaluate_probabilities

@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from transfer.data.tables import some
-from transfer.errors import ExportError, OutputError, unknown_name
+from transfer.errors import ExportError, OutputError
+from transfer.names import check_format
 from transfer.progress import console
 from transfer.reading import run_config
 from transfer.rooms import claim_first
@@ -45,8 +46,7 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
         ExportError: the exported model does not answer like the original; nothing is left behind.
         OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
-    if format not in FORMATS:
-        raise unknown_name("`format`", format, FORMATS)
+    check_format(format)
     check_folder(Path(path))
     model, class_names, fit, samples = exportable(result)
     earlier = versions(Path(path))

@@ -31,6 +31,8 @@ def read_bmp(file: File, most: int):
     ]
     with tf.control_dependencies(checks):
         data = within(file.data, height, width, most)
+    with tf.control_dependencies([data]):  # or else a row of any width is made before the checks have failed
+        width = tf.identity(width)
     rows = tf.reshape(tf.io.decode_raw(data, tf.uint8)[start : start + height * stride], (height, stride))
     rows = tf.cond(signed_height < 0, lambda: rows, lambda: tf.reverse(rows, [0]))
     masks = compression == _BY_MASKS

@@ -16,9 +16,15 @@ from transfer.learning.options import options_of_run
 from transfer.learning.results import Result
 from transfer.reading import read_rows, run_config, trained_on
 from transfer.runs.records import versions
+from transfer.settings import MAX_SIZE
 
 
-def repeat_run(run: str | Path, data: str | Path | None = None, training: Callable[..., Result] = train) -> Result:
+def repeat_run(
+    run: str | Path,
+    data: str | Path | None = None,
+    training: Callable[..., Result] = train,
+    max_size: float = MAX_SIZE,
+) -> Result:
     """Train once more as a run folder says, on the same split.
 
     On the same machine with the same versions the figures are the same to the last digit. Versions and
@@ -28,6 +34,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None, training: Callab
         run: a run folder or its `config.json`; also one method of a comparison.
         data: where the pictures are by now; where they were by default.
         training: what trains, with the arguments of `train`.
+        max_size: see `load_images`.
 
     Raises:
         DataError: the pictures are gone, or their classes are others.
@@ -42,7 +49,7 @@ def repeat_run(run: str | Path, data: str | Path | None = None, training: Callab
             f"{path} tells of the network {options['backbone']!r}, which was given in Python and cannot be made again; "
             "expected a run with a backbone that has a name or a file, or a list of layers"
         )
-    images = _with_groups(load_images(data or trained_on(config)), config)
+    images = _with_groups(load_images(data or trained_on(config), max_size=max_size), config)
     if list(images.class_names) != config["classes"]:
         raise DataError(
             f"{images.root} has the classes {', '.join(images.class_names)}; expected those of {path}, "

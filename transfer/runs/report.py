@@ -19,6 +19,7 @@ from transfer.pages.curve_plots import draw_accuracy_against_cost, draw_learning
 from transfer.pages.plots import svg
 from transfer.pages.rendering import render
 from transfer.reading import confusion_counts, read_json, trained_on
+from transfer.runs.documents import read_document
 from transfer.runs.headlines import differing_options, headline
 from transfer.runs.saved_runs import SavedResult, read_runs, same_test_pictures, short_names
 from transfer.runs.shown_pictures import describe_pictures, explain_pictures, least_certain, worst_mistakes
@@ -121,7 +122,8 @@ def _refitted(run: SavedResult) -> bool:
 def _folds(folders: Sequence[Path], saved: dict[str, SavedResult]) -> dict | None:
     """What the folds of a run say, where the page is about that one network."""
     path = folders[0] / "cross_validation.json"
-    return read_json(path) if len(saved) == 1 and path.is_file() else None
+    said = read_document(path) if len(saved) == 1 and path.is_file() else {}
+    return said if "pooled" in said else None
 
 
 def _tested(saved: dict[str, SavedResult], best: str, model: keras.Model, folds: dict | None) -> dict:
@@ -171,7 +173,7 @@ def _class_counts(saved: SavedResult) -> dict[str, dict[str, int]]:
 def _findings(folders: Sequence[Path]) -> list[dict]:
     """What `check.json` of the runs tells, each once; an older run has none."""
     files = [path for folder in folders if (path := folder / "check.json").is_file()]
-    return list({row["message"]: row for path in files for row in read_json(path)["findings"]}.values())
+    return list({row["message"]: row for path in files for row in read_document(path)["findings"]}.values())
 
 
 def _more(folder: Path, name: str, folders: Sequence[Path]) -> list[dict]:
@@ -179,7 +181,7 @@ def _more(folder: Path, name: str, folders: Sequence[Path]) -> list[dict]:
     rows = []
     for file, (heading, plot, height) in MORE.items():
         if (path := folder / f"{file}.json").is_file():
-            said = read_json(path)
+            said = read_document(path)
             rows.append(
                 {
                     "heading": heading if len(folders) == 1 else f"{heading}: {name}",

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import keras
 
+from transfer.data.pipeline import BATCH
 from transfer.errors import ModelFileError
 from transfer.networks.model_files import load_model
+from transfer.networks.needed_memory import require_forward
 from transfer.reading import file_digest, read_json
 from transfer.writing import write_json
 
@@ -28,6 +30,7 @@ def load_network_of(run: Path, config: dict) -> keras.Model:
 
     Raises:
         ModelFileError: it cannot be loaded, takes pictures of another size, or answers for another number of classes.
+        OptionError: its pictures are too large for the memory.
     """
     path = run / "model.keras"
     model = load_model(path)
@@ -38,4 +41,5 @@ def load_network_of(run: Path, config: dict) -> keras.Model:
             f"{path} takes {takes} and gives {gives}, and config.json beside it tells of pictures of {size} px and "
             f"{classes} classes; one of the two is of another run"
         )
+    require_forward(model, BATCH)
     return model

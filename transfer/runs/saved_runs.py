@@ -13,16 +13,10 @@ import numpy as np
 
 from transfer.data.tables import some
 from transfer.errors import DataError, ModelFileError, first_line
-from transfer.reading import read_json, read_rows, run_config
+from transfer.reading import read_rows, run_config
 from transfer.runs.answer_tables import read_answers
+from transfer.runs.documents import read_document
 from transfer.statistics.differences import Answers
-from transfer.statistics.evaluation import FIGURES
-
-# What readers rely on in `result.json`.
-_FIGURES = dict.fromkeys(FIGURES, object) | {
-    "classes": list, "images": dict, "method": str, "per_class": dict, "confusion": (list, dict), "validation": dict,
-    "notes": list, "parameters": dict, "seconds": dict,
-}  # fmt: skip
 
 UNKNOWN_BEFORE = {"caveats": [], "cached": []}  # figures that older runs do not tell
 
@@ -97,10 +91,9 @@ def read_run(folder: Path) -> dict[str, SavedResult]:
         ModelFileError: no run, not whole, or of another schema version.
     """
     config = run_config(folder, "result.json", "check.json")
-    said = read_json(folder / "result.json")
+    said = read_document(folder / "result.json")
     if "methods" not in said:
         return {config["options"]["method"]: _saved(folder, UNKNOWN_BEFORE | said)}
-    _require_figures(folder / "result.json", said["methods"], {})
     of_all, networks = said.get("caveats", []), {}
     for name, figures in said["methods"].items():
         figures = UNKNOWN_BEFORE | figures
@@ -111,17 +104,9 @@ def read_run(folder: Path) -> dict[str, SavedResult]:
 
 def _saved(folder: Path, figures: dict) -> SavedResult:
     path, config = folder / "result.json", run_config(folder, "predictions.csv", "history.csv")
-    _require_figures(path, figures, _FIGURES)
     if figures["classes"] != config["classes"]:
         raise ModelFileError(f"{path} names other classes than config.json beside it; one of the two is of another run")
     return SavedResult(folder, figures, config)
-
-
-def _require_figures(path: Path, figures: object, kinds: Mapping[str, type | tuple]) -> None:
-    said = figures if isinstance(figures, dict) else {}
-    odd = [name for name, kind in kinds.items() if not (name in said and isinstance(said[name], kind))]
-    if odd or not said:
-        raise ModelFileError(f"{path} has no whole {', '.join(odd) or 'figures'}; expected a whole run folder")
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, SavedResult]:
