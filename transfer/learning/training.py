@@ -69,13 +69,23 @@ def _fit_rows(head, features, targets, weights, validation: Targets, schedule: S
 def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
 ) -> History:
-    """Train what is trainable of a whole network on augmented pictures."""
+    """Train what is trainable of a whole network on augmented pictures.
+
+    Raises:
+        DataError: too many of the pictures are gone; what both `Batches` have lost is told by them.
+        TrainingError: the loss is no number any more.
+    """
     quick = quick_copy(model)
     optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     quick.compile(optimizer, loss, **_measured(loss), jit_compile=False)
     known = stream(validation) if len(validation) else None
-    history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
+    try:
+        history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
+    except tf.errors.OpError:
+        if broken := batches.broken or validation.broken:
+            raise broken from None
+        raise
     model.set_weights(quick.get_weights())
     return history
 
