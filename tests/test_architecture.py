@@ -14,9 +14,9 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": ["quiet", "errors", "names", "settings", "cache", "writing", "reading", "progress"],
     "data": [
-        "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "folder_files",
-        "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together", "places",
-        "splits", "folding", "folders", "written_splits", "pipeline",
+        "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives",
+        "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
+        "places", "splits", "folding", "folders", "written_splits", "pipeline",
     ],
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from odd_pictures import bad, good, scene
+from odd_pictures import bad, good, scene, tiff
 from PIL import Image
 
-from transfer.data import images, picture_files, rgb
+from transfer.data import images, levels, picture_files, rgb
 from transfer.errors import PictureError, UnknownNameError
 
 
@@ -145,6 +145,51 @@ def test_what_is_no_number_is_black_and_changes_no_other_pixel():
     pixels = images.read_picture(file.getvalue())
     assert pixels[0, :3, 0].tolist() == [0, 255, 0]
     assert np.array_equal(pixels[1:, :, 0], (values[1:] * 255.0).astype(np.uint8))
+
+
+def tiff_bytes(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF")
+    return file.getvalue()
+
+
+def test_whole_numbers_of_32_bits_without_a_sign_do_not_wrap():
+    values = np.array([[0, 2**31 - 1, 2**31, 2**32 - 1]], np.uint32)
+    known = {"I": 2.0**-24}
+    assert images.read_picture(tiff(values[..., None]), levels=known)[0, :, 0].tolist() == [0, 127, 128, 255]
+    assert images.read_picture(tiff_bytes(values.view(np.int32)), levels=known)[0, :, 0].tolist() == [0, 127, 0, 0]
+
+
+def test_the_range_of_a_data_set_is_that_of_nearly_all_pixels_of_nearly_all_pictures():
+    values = np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50)
+    odd = values.copy()
+    odd[3, :2] = 1.001, np.nan
+    with picture_files.opened(tiff_bytes(odd)) as image:
+        assert levels.agreed([("F", levels.measured(image))]) == {"F": 255}
+    assert levels.agreed([("F", 1.0)] * 30 + [("F", 900.0)]) == {"F": 255}
+    assert levels.agreed([("F", 1.0), ("F", 900.0)]) == {"F": 1 / 4}
+    assert levels.agreed([("I;16", 4000.0), ("A", 0.9), ("A", 0.8), ("A", 0.0)]) == {"I;16": 1 / 16, "A": 0}
+    assert levels.agreed([]) == {}
+    assert np.array_equal(images.read_picture(tiff_bytes(values / 2), levels={"F": 255.0})[-1, -1], [127] * 3)
+
+
+def test_an_alpha_that_is_another_band_is_left_away():
+    rng = np.random.default_rng(0)
+    rgba = rng.integers(0, 256, (8, 8, 4), np.uint8)
+    data = tiff_bytes(rgba)
+    assert np.array_equal(images.read_picture(data), rgba[..., :3])
+    assert np.array_equal(images.read_picture(data, levels={"A": 1.0}), rgb.on_white(rgba))
+    rgba[..., 3] = 255 * (rgba[..., 3] > 99)
+    assert np.array_equal(images.read_picture(tiff_bytes(rgba)), rgb.on_white(rgba))
+
+
+def test_pictures_are_converted_in_bands_as_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    rgba, deep = rng.integers(0, 256, (9, 8, 4), np.uint8), rng.integers(0, 2**16, (9, 8), np.uint16)
+    whole = [images.read_picture(tiff_bytes(pixels), levels={"A": 1.0}) for pixels in (rgba, deep)]
+    monkeypatch.setattr(levels, "BAND", 24)
+    parts = [images.read_picture(tiff_bytes(pixels), levels={"A": 1.0}) for pixels in (rgba, deep)]
+    assert all(map(np.array_equal, whole, parts))
 
 
 def test_picture_size_is_width_and_height(tmp_path):

@@ -205,7 +205,7 @@ def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, 
 
 @pytest.fixture
 def vanishing(digits_folder, tmp_path, monkeypatch):
-    """(images, split, function that takes names): these files are deleted after the first epoch, and no pixel is kept."""
+    """(images, split, function): the files at the positions it takes vanish after an epoch, and no pixel is kept."""
     shutil.copytree(digits_folder, tmp_path, dirs_exist_ok=True)
     images, seen = transfer.load_images(tmp_path), training._Watch.on_epoch_end
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)

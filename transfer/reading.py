@@ -16,7 +16,8 @@ from transfer.writing import SCHEMA_VERSION
 # What others rely on in `config.json`, in its `options`, and in what it says of each picture.
 _CONFIG = {"options": dict, "classes": list, "versions": dict, "root": str, "files": dict}
 _OPTIONS = {"backbone": str, "fit": str, "image_size": int, "method": str, "seed": int, "weights": object}
-_LATER = {"data": (str, type(None)), "division": str, "unreadable": list, "written": dict}  # an older run has none
+# An older run has none of these.
+_LATER = {"data": (str, type(None)), "division": str, "unreadable": list, "written": dict, "levels": dict}
 _FILE = dict.fromkeys(("class", "digest", "part"), str)
 
 

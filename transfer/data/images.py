@@ -10,21 +10,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from transfer.data.levels import Levels
 from transfer.data.picture_files import opened
 from transfer.data.rgb import upright_rgb
 from transfer.errors import unknown_name
 from transfer.names import FITS
 
 
-def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.ndarray:
+def read_picture(source: Path | str | bytes, digest: str | None = None, levels: Levels | None = None) -> np.ndarray:
     """Decode a picture file.
 
-    Animations give their first frame, transparency is laid on white, 16 bits keep their upper 8; EXIF or else
-    XMP turns it upright.
+    Animations give their first frame, transparency is laid on white; EXIF or else XMP turns it upright.
 
     Args:
         source: a path, or the bytes of a file.
         digest: of its bytes when it was listed, see `digest_of`; with others it is another picture by now.
+        levels: of its data set, what values of more than 8 bits become; without, 16 bits keep their upper 8, and
+            those of 32 bits go by the range of the picture.
 
     Returns:
         `(H, W, 3)` uint8 RGB, 0..255.
@@ -33,13 +35,19 @@ def read_picture(source: Path | str | bytes, digest: str | None = None) -> np.nd
         PictureError: no picture, cut short, damaged, changed, or of more than 89 million pixels.
     """
     with opened(source, digest) as image:
-        return np.array(upright_rgb(image))
+        return np.array(upright_rgb(image, levels))
 
 
-def read_fitted(source: Path | str | bytes, size: int, fit: str = "crop", digest: str | None = None) -> np.ndarray:
+def read_fitted(
+    source: Path | str | bytes,
+    size: int,
+    fit: str = "crop",
+    digest: str | None = None,
+    levels: Levels | None = None,
+) -> np.ndarray:
     """What `fit_picture` makes of `read_picture`, `(S, S, 3)` uint8, without an array of all its pixels."""
     with opened(source, digest) as image:
-        return _fitted(upright_rgb(image), size, fit)
+        return _fitted(upright_rgb(image, levels), size, fit)
 
 
 def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:

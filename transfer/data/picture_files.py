@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from transfer.data.levels import kind_of
 from transfer.errors import PictureError, UnreachablePicture
 
 SUFFIXES = frozenset(
@@ -22,7 +23,8 @@ SUFFIXES = frozenset(
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # Brands of HEIF files whose pixels are HEVC, as phones write them; `mif1` and `msf1` may be AVIF as well.
 _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\x0a", b"8BPS")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
 MOST_PIXELS = 89_000_000
 AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
 
@@ -35,14 +37,18 @@ PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def check_picture(data: bytes) -> None:
+def check_picture(data: bytes) -> str:
     """Find out whether the bytes are a whole picture, for the common formats without decoding pixels.
+
+    Returns:
+        Its `levels.kind_of`.
 
     Raises:
         PictureError: empty, of no known format, too many pixels, or cut short.
     """
     with opened(data) as image:
         _check_whole(data, image)
+        return kind_of(image)
 
 
 @contextmanager
@@ -57,15 +63,14 @@ def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
         yield data, image
 
 
-def read_whole(path: Path) -> bytes:
-    """The bytes of a file that is a whole picture.
+def read_whole(path: Path) -> tuple[bytes, str]:
+    """The bytes of a file that is a whole picture, and its `levels.kind_of`.
 
     Raises:
         PictureError: it is none, see `check_picture`, or cannot be read.
     """
     data = _bytes_of(path)
-    check_picture(data)
-    return data
+    return data, check_picture(data)
 
 
 def digest_of(data: bytes) -> str:
@@ -108,6 +113,7 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
 
     It waits while pictures that other threads have open take all the room, and one inside another could wait for ever.
     """
+    data = b""
     try:
         data = source if isinstance(source, bytes) else _file_bytes(Path(source))
         if digest is not None and digest_of(data) != digest:
@@ -122,7 +128,7 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
     except Exception as error:  # decoders raise every kind on damaged bytes
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
-        raise kind(_reason(source, error)) from error
+        raise kind(_reason(data if data else source, error)) from error
 
 
 class _Room:
@@ -204,6 +210,8 @@ def _first_scan(data: bytes) -> int:
 def _reason(source: Path | str | bytes, error: BaseException) -> str:
     if isinstance(source, bytes) and not source:
         return "is empty"
+    if isinstance(error, UnidentifiedImageError) and isinstance(source, bytes) and source.startswith(_TIFF):
+        return "is a TIFF of a kind that is not read; expected 8 or 16 bits, or floats of 32 bits in one band"
     if isinstance(error, UnidentifiedImageError):
         return "is no picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,7 +110,8 @@ class Pictures:
         if self._known[index]:
             return self._kept[index]
         # What is kept of a picture, here and on disk, is kept by the content that it was listed with.
-        file = self.images.paths[index], self.size, self.fit, self.images.digests[index]
+        images = self.images
+        file = images.paths[index], self.size, self.fit, images.digests[index], images.levels
         try:
             picture = read_fitted(*file)
         except UnreachablePicture:
@@ -121,7 +121,7 @@ class Pictures:
             self._known[index] = True
         return picture
 
-    def _read_again(self, index: int, file: tuple[Path, int, str, str]) -> np.ndarray:
+    def _read_again(self, index: int, file: tuple) -> np.ndarray:
         """Read a file that was not there a moment ago; a disk that stays away is not waited for again and again."""
         if self._pauses:
             time.sleep(PAUSE)

@@ -7,42 +7,35 @@ by its profile where it has one.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from transfer.data.orientation import upright
+from transfer.data.levels import Levels, bands, kind_of, level_of, value_bands
+from transfer.data.orientation import TURNS, orientation
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image, levels: Levels | None = None) -> Image.Image:
     """An opened picture in mode `RGB`, with the pixels that `read_picture` returns; the same object if it is so."""
-    return _to_rgb(upright(image))
+    image.load()  # in a PNG, what says how it stands may lie behind the pixels
+    turn = TURNS.get(orientation(image))
+    rgb = _to_rgb(image, levels)
+    return rgb if turn is None else rgb.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image)
-        return _grey_to_rgb(np.where(grey == image.info.get("transparency", -1), 255, grey >> 8))
-    if image.mode in ("I", "F"):
-        values = np.asarray(image, np.float64)
-        highest = np.max(values, initial=0, where=np.isfinite(values))
-        values = np.nan_to_num(values, posinf=highest, neginf=0) * level_scale(image.mode, highest)
-        return _grey_to_rgb(np.clip(values, 0, 255))
+def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+    kind = kind_of(image)
+    if kind == "A" and level_of(image, levels) == 0:
+        return image.convert("RGB")
+    if kind and kind != "A":
+        level, hole = level_of(image, levels), image.info.get("transparency")
+        return _joined(image, (_grey(values, level, hole) for values in value_bands(image)))
     if image.mode == "CMYK" and image.info.get("icc_profile"):
         image = _cmyk_by_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
+        return _joined(image, (on_white(np.asarray(rows.convert("RGBA"))) for rows in bands(image)))
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def level_scale(mode: str, highest: float) -> float:
-    """What values of 32 bits become grey levels by; they have no agreed range: 8 bits, 16 bits, or floats up to 1.
-
-    Args:
-        mode: `F` for floats, `I` for whole numbers.
-        highest: of the values of the picture.
-    """
-    return 255.0 if mode == "F" and highest <= 1 else 1.0 if highest <= 255 else 1 / 256
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -51,8 +44,18 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _grey_to_rgb(grey: np.ndarray) -> Image.Image:
-    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+def _grey(values: np.ndarray, level: float, hole: object) -> np.ndarray:
+    levels = np.clip(np.nan_to_num(values * np.float64(level), posinf=255, neginf=0), 0, 255)
+    return np.where(values == hole, 255, levels).astype(np.uint8)
+
+
+def _joined(image: Image.Image, parts: Iterable[np.ndarray]) -> Image.Image:
+    """The whole picture of mode `RGB` from its parts `(rows, W)` or `(rows, W, 3)` uint8, from above."""
+    rgb, top = Image.new("RGB", image.size), 0
+    for part in parts:
+        rgb.paste(Image.fromarray(part), (0, top))
+        top += len(part)
+    return rgb
 
 
 def _cmyk_by_profile(image: Image.Image) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -34,14 +33,14 @@ def least_certain(tested: Tested, without: Sequence[int] = (), most: int = SHOWN
 
 def describe_pictures(saved: SavedResult, positions: Sequence[int]) -> list[dict]:
     """For each picture its file, names, probabilities and a thumbnail (`None` where the file is gone)."""
-    return [_named(saved, i) | {"picture": _thumbnail(saved.path(saved.tested.files[i]))} for i in positions]
+    return [_named(saved, i) | {"picture": _thumbnail(saved, i)} for i in positions]
 
 
 def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence[int]) -> tuple[str, list[dict]]:
     """(what was used, rows as above) for the first few that are still there; `picture` is overlaid with the map."""
     size, fit, pixels, kept = saved.figures["image_size"], saved.config["options"]["fit"], [], []
     for i in positions:
-        if len(kept) < EXPLAINED and (picture := _read(saved.path(saved.tested.files[i]))) is not None:
+        if len(kept) < EXPLAINED and (picture := _read(saved, i)) is not None:
             pixels.append(fit_picture(picture, size, fit))
             kept.append(i)
     if not kept:
@@ -67,16 +66,16 @@ def _named(saved: SavedResult, position: int) -> dict:
     }
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _read(saved: SavedResult, position: int) -> np.ndarray | None:
     """The picture, or `None` where it is gone or damaged by now."""
     try:
-        return read_picture(path)
+        return read_picture(saved.path(saved.tested.files[position]), levels=saved.config.get("levels"))
     except (PictureError, OSError):
         return None
 
 
-def _thumbnail(path: Path) -> str | None:
-    picture = _read(path)
+def _thumbnail(saved: SavedResult, position: int) -> str | None:
+    picture = _read(saved, position)
     return None if picture is None else _web(picture)
 
 
