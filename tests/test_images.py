@@ -10,7 +10,7 @@ from odd_pictures import bad, good, scene, tiff
 from PIL import Image
 
 from transfer.data import images, levels, picture_files, rgb
-from transfer.errors import PictureError, UnknownNameError
+from transfer.errors import OptionError, PictureError, UnknownNameError
 
 
 @pytest.mark.parametrize("name", good())
@@ -183,13 +183,30 @@ def test_an_alpha_that_is_another_band_is_left_away():
     assert np.array_equal(images.read_picture(tiff_bytes(rgba)), rgb.on_white(rgba))
 
 
-def test_pictures_are_converted_in_bands_as_at_once(monkeypatch):
-    rng = np.random.default_rng(0)
-    rgba, deep = rng.integers(0, 256, (9, 8, 4), np.uint8), rng.integers(0, 2**16, (9, 8), np.uint16)
-    whole = [images.read_picture(tiff_bytes(pixels), levels={"A": 1.0}) for pixels in (rgba, deep)]
-    monkeypatch.setattr(levels, "BAND", 24)
-    parts = [images.read_picture(tiff_bytes(pixels), levels={"A": 1.0}) for pixels in (rgba, deep)]
-    assert all(map(np.array_equal, whole, parts))
+@pytest.mark.parametrize("name", good())
+def test_parts_give_what_the_whole_gives(name, monkeypatch):
+    data = good()[name].data
+    whole = images.read_picture(data)
+    squares = [images.read_fitted(data, 16, fit) for fit in images.FITS]
+    monkeypatch.setattr(rgb, "BAND", 400)
+    assert np.array_equal(images.read_picture(data), whole)
+    monkeypatch.setattr(images, "WHOLE", 0)
+    for fit, square in zip(images.FITS, squares):
+        assert np.abs(images.read_fitted(data, 16, fit).astype(int) - square).max() <= 1
+
+
+def test_how_many_pixels_a_picture_may_have_is_the_users_to_say(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    file = io.BytesIO()
+    Image.fromarray(scene(60, 100)).save(file, "PNG")
+    picture_files.limit_pixels(0.005)
+    with pytest.raises(PictureError, match=r"more than 0.005 million pixels, which is what most_megapixels allows"):
+        images.read_picture(file.getvalue())
+    picture_files.limit_pixels(0.006)
+    assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
+    for nothing in (0, "89", float("nan")):
+        with pytest.raises(OptionError, match="`most_megapixels="):
+            picture_files.limit_pixels(nothing)
 
 
 def test_picture_size_is_width_and_height(tmp_path):

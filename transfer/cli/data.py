@@ -19,7 +19,7 @@ from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
 from transfer.writing import check_apart, check_unwritten
 
-APPLIED = ("data", "apply", "groups", "place", "as_json")  # what `clean --apply` takes
+APPLIED = ("data", "apply", "groups", "place", "as_json", "most_megapixels")  # what `clean --apply` takes
 
 
 @with_records
@@ -28,6 +28,7 @@ def check(
     *,
     data: option.Data,
     looking: option.Looking,
+    most_megapixels: option.MostMegapixels = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for check.html [default: no page]")] = None,
     strict: option.Strict = False,
     as_json: option.Json = False,
@@ -64,6 +65,7 @@ def clean(
     apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
     looking: option.Looking,
     moving: option.Moving,
+    most_megapixels: option.MostMegapixels = None,
     place: Annotated[
         Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")
     ] = None,

@@ -10,14 +10,17 @@ import typer
 import transfer
 from transfer.cli import options as option
 from transfer.cli.places import place_for
+from transfer.cli.records import with_records
 from transfer.cli.show import print_json, show_line
 from transfer.cli.typed import refuse_idle_options
 from transfer.reading import run_config, trained_on
 from transfer.runs.prediction import list_files
 
 
+@with_records
 def explain(
     context: typer.Context,
+    *,
     run: Annotated[Path, typer.Argument(help="folder of a run")],
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     class_name: Annotated[str | None, typer.Option("--class", help="to explain [default: the predicted one]")] = None,
@@ -28,18 +31,18 @@ def explain(
         Path | None,
         typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
     ] = None,
-    out_folder: option.Out = None,
-    overwrite: option.Overwrite = False,
-    as_json: option.Json = False,
+    most_megapixels: option.MostMegapixels = None,
+    output: option.Output,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
     refuse_idle_options(context)
+    seen = trained_on(run_config(run))
     place = context.with_resource(
-        place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(run_config(run)))
+        place_for(output.out_folder, str(run), "explain", output.overwrite, ("explain.html",), seen)
     )
     list_files(pictures)  # what is missing is said before TensorFlow is loaded
-    told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
-    if as_json:
+    told = transfer.explain(run, pictures, place, class_name, layer, examples, output.overwrite)
+    if output.as_json:
         return print_json(told)
     for row in told["pictures"]:
         agreement = "-" if row["agreement"] is None else f"{row['agreement']:.2f}"

@@ -12,24 +12,25 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
+from transfer.cli.records import with_records
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.reading import run_config, trained_on
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
-_TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
 
-
+@with_records
 def evaluate(
+    *,
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
+    asking: option.Asking,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
-    figures = transfer.evaluate(model, data, groups, csv, trust)
+    figures = transfer.evaluate(model, data, groups, csv, asking.trust)
     if csv:
         _show_written(csv, figures["images"])
     if as_json:
@@ -52,7 +53,9 @@ def evaluate(
     out.print(table)
 
 
+@with_records
 def predict(
+    *,
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     csv: Annotated[Path | None, typer.Option(help="write a table, and print how many there are of each class")] = None,
@@ -61,7 +64,7 @@ def predict(
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
-    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
+    asking: option.Asking,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
@@ -77,7 +80,7 @@ def predict(
         check_sorted_apart(sort_into, pictures)
         if Path(model, "config.json").is_file():
             check_apart(sort_into, trained_on(run_config(Path(model))))
-    rows = transfer.predict(model, pictures, least, trust)
+    rows = transfer.predict(model, pictures, least, asking.trust)
     failed = [row for row in rows if row.error]
     counts = Counter(row.label or NOT_SURE for row in rows if not row.error)
     told = {"predictions": [_without_nan(row._asdict()) for row in rows], "counts": counts}

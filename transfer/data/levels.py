@@ -42,7 +42,7 @@ def measured(image: Image.Image) -> float:
     if kind_of(image) == "A":
         return half_clear(image)
     step = max(1, image.width * image.height // BAND)
-    seen = [values.ravel()[::step] for values in value_bands(image)]
+    seen = [values.ravel()[::step] for values in _bands(image)]
     values = np.concatenate([part[np.isfinite(part)] for part in seen])
     return float(np.quantile(values, OF_PIXELS, method="lower")) if len(values) else 0.0
 
@@ -57,7 +57,7 @@ def no_number(image: Image.Image) -> float:
     """The share of the pixels that are NaN or infinite, 0..1."""
     if image.mode != "F":
         return 0.0
-    return sum(values.size - np.count_nonzero(np.isfinite(values)) for values in value_bands(image)) / (
+    return sum(values.size - np.count_nonzero(np.isfinite(values)) for values in _bands(image)) / (
         image.width * image.height
     )
 
@@ -98,16 +98,15 @@ def range_of(level: float) -> str:
     return "0 to 1" if level == 255 else f"0 to {256 / level - 1:.0f}"
 
 
-def value_bands(image: Image.Image) -> Iterator[np.ndarray]:
-    """Yield the values `(rows, W)` of a picture of one channel from above, some rows at a time."""
+def values_of(part: Image.Image, image: Image.Image) -> np.ndarray:
+    """The values `(H, W)` of a picture of one channel, or of a part of it, which no longer knows of signs."""
+    values = np.asarray(part)
     signs = image.mode != "I" or image.format != "TIFF" or image.tag_v2.get(SAMPLE_FORMAT, (1,))[0] == SIGNED
-    for rows in bands(image):
-        values = np.asarray(rows)
-        yield values if signs else values.view(np.uint32)  # Pillow takes all for signed
+    return values if signs else values.view(np.uint32)  # Pillow takes all for signed
 
 
-def bands(image: Image.Image) -> Iterator[Image.Image]:
-    """Yield a loaded picture from above, some rows at a time: as arrays of other types, a large one takes gigabytes."""
-    height = max(1, BAND // max(1, image.width))
-    for top in range(0, image.height, height):
-        yield image.crop((0, top, image.width, min(top + height, image.height)))
+def _bands(image: Image.Image) -> Iterator[np.ndarray]:
+    """Yield the values of a large picture some rows at a time."""
+    rows = max(1, BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield values_of(image.crop((0, top, image.width, min(top + rows, image.height))), image)

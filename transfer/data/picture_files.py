@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from transfer.data.levels import kind_of
-from transfer.errors import PictureError, UnreachablePicture
+from transfer.errors import OptionError, PictureError, UnreachablePicture
+from transfer.settings import MEGAPIXELS
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
@@ -25,16 +28,36 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
-MOST_PIXELS = 89_000_000
 AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
 
 
-# Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
+# Pillow only warns between one and two times its limit: refuse there already.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # A long comment is no reason to refuse a picture: Pillow's limit for one is that for all of them.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 # What Pillow says of odd metadata changes no pixel.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def limit_pixels(most_megapixels: float = MEGAPIXELS) -> None:
+    """Set how many million pixels a picture may have in this process; larger ones are refused by their header.
+
+    A file may claim any size. While one is read it takes 4 bytes a pixel, 8 to 12 where it is turned or converted.
+
+    Raises:
+        OptionError: no number above 0.
+    """
+    if not (isinstance(most_megapixels, Real) and 0 < most_megapixels < float("inf")):
+        raise OptionError(f"`most_megapixels={most_megapixels!r}`; expected a number above 0")
+    Image.MAX_IMAGE_PIXELS = int(most_megapixels * 1_000_000)
+
+
+limit_pixels()
+
+
+def most_pixels() -> int:
+    """How many pixels a picture may have, see `limit_pixels`."""
+    return Image.MAX_IMAGE_PIXELS or sys.maxsize  # `None` is Pillow's word for any number
 
 
 def check_picture(data: bytes) -> str:
@@ -119,7 +142,7 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
         if digest is not None and digest_of(data) != digest:
             raise PictureError("has changed since it was listed")
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > most_pixels():
                 raise Image.DecompressionBombError
             with _room.of(image.width * image.height):
                 yield image
@@ -215,7 +238,7 @@ def _reason(source: Path | str | bytes, error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "is no picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return "has more than 89 million pixels"
+        return f"has more than {most_pixels() / 1e6:g} million pixels, which is what most_megapixels allows"
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):

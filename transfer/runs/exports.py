@@ -87,7 +87,8 @@ def export_saved_model(found: Exportable, target: Path) -> list[Path]:
     - `predict_bytes`: `files` `(B,)` strings, each an encoded JPEG, PNG, WebP, GIF or BMP
 
     Both give `probabilities` `(B, C)`, `label` `(B,)` and `class_names` `(B, C)`. Bytes that are no
-    picture, or one of more than 89 million pixels, get NaN and an empty label; the others in the batch are answered.
+    picture, or one of more pixels than `limit_pixels` allows now, get NaN and an empty label; the others in the batch
+    are answered.
 
     An empty batch gives empty arrays.
 
