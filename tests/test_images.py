@@ -190,7 +190,10 @@ def test_parts_give_what_the_whole_gives(name, monkeypatch):
     squares = [images.read_fitted(data, 16, fit) for fit in images.FITS]
     monkeypatch.setattr(rgb, "BAND", 400)
     assert np.array_equal(images.read_picture(data), whole)
+    small = images.read_small(data, 30)
     monkeypatch.setattr(images, "WHOLE", 0)
+    if max(whole.shape) >= 30:  # what is smaller is never large enough to be read in parts
+        assert np.abs(np.subtract(images.read_small(data, 30).shape, small.shape)).max() <= 1
     for fit, square in zip(images.FITS, squares):
         assert np.abs(images.read_fitted(data, 16, fit).astype(int) - square).max() <= 1
 

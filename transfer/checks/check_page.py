@@ -10,9 +10,9 @@ from transfer.checks.checking import Check
 from transfer.checks.cleaning import ACTIONS, COLUMNS, Action, propose_actions
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
-from transfer.data.images import read_picture
+from transfer.data.images import read_small
 from transfer.errors import PictureError
-from transfer.pages.drawing import thumbnail
+from transfer.pages.drawing import data_address
 from transfer.pages.rendering import render
 from transfer.writing import whole_file
 
@@ -87,6 +87,6 @@ def _rows(check: Check, shown: Iterable[int]) -> list[Action]:
 
 def _thumbnail(images: LabelledImages, index: int, side: int) -> str:
     try:
-        return thumbnail(read_picture(images.paths[index], levels=images.levels), side, quality=70)
+        return data_address(read_small(images.paths[index], side, images.levels), quality=70)
     except PictureError:  # gone since it was looked at
         return ""

@@ -56,6 +56,19 @@ def read_fitted(
         return _fitted(_as_wide_as_needed(width, height, parts, size, fit), size, fit, width)
 
 
+def read_small(source: Path | str | bytes, side: int, levels: Levels | None = None) -> np.ndarray:
+    """A picture `(H, W, 3)` uint8 made no wider or higher than `side` pixels, to be shown; see `read_picture`."""
+    with opened(source) as image:
+        if image.width * image.height <= WHOLE:
+            small = upright_rgb(image, levels)
+            small.thumbnail((side, side))
+            return np.array(small)
+        (width, height), parts = upright_parts(image, levels)
+        high, wide = padded_size(height, width, side)
+        narrow = _as_wide_as_needed(width, height, parts, side, "pad")
+        return np.array(narrow.resize((wide, high), Image.Resampling.BILINEAR))
+
+
 def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
     """The part (left, top, right, bottom) of a picture that is scaled to the square."""
     if fit != "crop":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import stat
@@ -9,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Real
 from pathlib import Path
 
@@ -29,6 +30,7 @@ _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
 AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
+LARGE = 1 << 24  # pixels of a picture for which memory is looked after
 
 
 # Pillow only warns between one and two times its limit: refuse there already.
@@ -145,7 +147,10 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
             if image.width * image.height > most_pixels():
                 raise Image.DecompressionBombError
             with _room.of(image.width * image.height):
-                yield image
+                try:
+                    yield image
+                finally:
+                    image.close()  # its pixels, which would stay as long as anybody knows of it
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
@@ -164,15 +169,25 @@ class _Room:
     @contextmanager
     def of(self, pixels: int) -> Iterator[None]:
         taken = min(pixels, self._most)
+        if pixels > LARGE:
+            _give_back()
         with self._changed:
             self._changed.wait_for(lambda: taken <= self._free)
             self._free -= taken
         try:
             yield
         finally:
+            if pixels > LARGE:
+                _give_back()
             with self._changed:
                 self._free += taken
                 self._changed.notify_all()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps it, for each thread its own, which are gigabytes here."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library, or another system
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _room = _Room(AT_ONCE)

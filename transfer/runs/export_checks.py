@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from transfer.data.images import read_fitted
+from transfer.data.images import WHOLE, read_fitted
 from transfer.data.levels import UPPER_8, Levels, kind_of, range_of
-from transfer.data.picture_files import FORMATS
+from transfer.data.picture_files import FORMATS, picture_size
 from transfer.data.tables import some
 from transfer.errors import ExportError, PictureError
 from transfer.runs.graph_images import square_decoder
@@ -50,12 +51,15 @@ def check_answers(found: Exportable, written: Path) -> list[Path]:
             square, data = read_fitted(path, size, fit, levels=found.levels), path.read_bytes()
         except (PictureError, OSError):
             continue
+        squares.append(square)
+        if _pixels(path) > WHOLE:  # two decoders of a very large picture take too much memory side by side
+            files.append(_png(square))
+            continue
         pixels, readable = square_decoder(size, fit)(tf.constant(data))
         gap = np.abs(pixels.numpy().astype(int) - square).max() if readable else 255
         if gap > 1:
             unlike.append(path)
         files.append(_png(square) if gap else data)
-        squares.append(square)
     if not files:
         raise ExportError(NOTHING_TO_CHECK_WITH)
     batch = np.stack(squares).astype(np.float32)
@@ -94,6 +98,10 @@ def decoding_notes(files: Mapping[str, Path], known: Collection[Path] = (), leve
         f"predict_bytes of the SavedModel does not read {count} of {len(files)} pictures, or not with the pixels of "
         f"transfer predict ({said}); convert such files to PNG or JPEG for it"
     ]
+
+
+def _pixels(path: Path) -> int:
+    return math.prod(picture_size(path))
 
 
 def _png(square: np.ndarray) -> bytes:

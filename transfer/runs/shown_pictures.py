@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import read_fitted, read_small
 from transfer.errors import PictureError
 from transfer.networks.explanation import where_it_looked
-from transfer.pages.drawing import overlay, thumbnail
+from transfer.pages.drawing import data_address, overlay, thumbnail
 from transfer.runs.saved_runs import SavedResult, Tested
 
 SHOWN, EXPLAINED = 12, 6
@@ -40,8 +40,8 @@ def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence
     """(what was used, rows as above) for the first few that are still there; `picture` is overlaid with the map."""
     size, fit, pixels, kept = saved.figures["image_size"], saved.config["options"]["fit"], [], []
     for i in positions:
-        if len(kept) < EXPLAINED and (picture := _read(saved, i)) is not None:
-            pixels.append(fit_picture(picture, size, fit))
+        if len(kept) < EXPLAINED and (square := _read(read_fitted, saved, i, size, fit)) is not None:
+            pixels.append(square)
             kept.append(i)
     if not kept:
         return "", []
@@ -66,17 +66,17 @@ def _named(saved: SavedResult, position: int) -> dict:
     }
 
 
-def _read(saved: SavedResult, position: int) -> np.ndarray | None:
-    """The picture, or `None` where it is gone or damaged by now."""
+def _read(read: Callable, saved: SavedResult, position: int, *how) -> np.ndarray | None:
+    """What `read` makes of a picture, or `None` where it is gone or damaged by now."""
     try:
-        return read_picture(saved.path(saved.tested.files[position]), levels=saved.config.get("levels"))
+        return read(saved.path(saved.tested.files[position]), *how, levels=saved.config.get("levels"))
     except (PictureError, OSError):
         return None
 
 
 def _thumbnail(saved: SavedResult, position: int) -> str | None:
-    picture = _read(saved, position)
-    return None if picture is None else _web(picture)
+    picture = _read(read_small, saved, position, SIDE)
+    return None if picture is None else data_address(picture, QUALITY)
 
 
 def _web(picture: np.ndarray) -> str:
