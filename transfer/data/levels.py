@@ -42,7 +42,7 @@ def measured(image: Image.Image) -> float:
     if kind_of(image) == "A":
         return half_clear(image)
     step = max(1, image.width * image.height // BAND)
-    seen = [values.ravel()[::step] for values in _bands(image)]
+    seen = [values.ravel()[::step].copy() for values in _bands(image)]  # a view would keep all of them
     values = np.concatenate([part[np.isfinite(part)] for part in seen])
     return float(np.quantile(values, OF_PIXELS, method="lower")) if len(values) else 0.0
 

@@ -30,7 +30,7 @@ _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
 AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
-LARGE = 1 << 24  # pixels of a picture for which memory is looked after
+LARGE, LARGE_FILE = 1 << 24, 1 << 26  # pixels and bytes of a picture for which memory is looked after
 
 
 # Pillow only warns between one and two times its limit: refuse there already.
@@ -138,25 +138,27 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
 
     It waits while pictures that other threads have open take all the room, and one inside another could wait for ever.
     """
-    data = b""
+    begin = b""
     try:
-        data = source if isinstance(source, bytes) else _file_bytes(Path(source))
-        if digest is not None and digest_of(data) != digest:
-            raise PictureError("has changed since it was listed")
-        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
-            if image.width * image.height > most_pixels():
-                raise Image.DecompressionBombError
-            with _room.of(image.width * image.height):
-                try:
-                    yield image
-                finally:
-                    image.close()  # its pixels, which would stay as long as anybody knows of it
+        with _stream(source) as stream:
+            begin = stream.read(64)
+            stream.seek(0)
+            if digest is not None and _digest_of_stream(stream) != digest:
+                raise PictureError("has changed since it was listed")
+            with Image.open(stream, formats=_formats(begin)) as image:
+                if image.width * image.height > most_pixels():
+                    raise Image.DecompressionBombError
+                with _room.of(image.width * image.height):
+                    try:
+                        yield image
+                    finally:
+                        image.close()  # its pixels, which would stay as long as anybody knows of it
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
-        raise kind(_reason(data if data else source, error)) from error
+        raise kind(_reason(source, error, begin)) from error
 
 
 class _Room:
@@ -213,6 +215,24 @@ def _check_whole(data: bytes, image: Image.Image) -> None:
         raise PictureError("is cut short")
 
 
+def _stream(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
+    """The bytes of a file, at once: those of a very large one, which may wait for others, stay where they are."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    large = Path(source).stat().st_size > LARGE_FILE
+    return Path(source).open("rb") if large else io.BytesIO(_file_bytes(Path(source)))
+
+
+def _digest_of_stream(stream: io.BytesIO | io.BufferedReader) -> str:
+    digest = hashlib.file_digest(stream, _hash).hexdigest()
+    stream.seek(0)
+    return digest
+
+
+def _hash():
+    return hashlib.blake2b(digest_size=16)
+
+
 def _file_bytes(path: Path) -> bytes:
     if not stat.S_ISREG(path.stat().st_mode):
         raise PictureError("is no file")  # a folder, or a pipe that would be waited for
@@ -245,10 +265,10 @@ def _first_scan(data: bytes) -> int:
     return position
 
 
-def _reason(source: Path | str | bytes, error: BaseException) -> str:
+def _reason(source: Path | str | bytes, error: BaseException, begin: bytes = b"") -> str:
     if isinstance(source, bytes) and not source:
         return "is empty"
-    if isinstance(error, UnidentifiedImageError) and isinstance(source, bytes) and source.startswith(_TIFF):
+    if isinstance(error, UnidentifiedImageError) and begin.startswith(_TIFF):
         return "is a TIFF of a kind that is not read; expected 8 or 16 bits, or floats of 32 bits in one band"
     if isinstance(error, UnidentifiedImageError):
         return "is no picture of a known format"
