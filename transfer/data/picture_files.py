@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 def limit_pixels(most_megapixels: float = MEGAPIXELS) -> None:
     """Set how many million pixels a picture may have in this process; larger ones are refused by their header.
 
-    A file may claim any size. While one is read it takes 4 bytes a pixel, 8 to 12 where it is turned or converted.
+    A file may claim any size, and takes 4 to 8 bytes a pixel while it is read.
 
     Raises:
         OptionError: no number above 0.
