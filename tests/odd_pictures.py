@@ -89,6 +89,20 @@ def png(pixels, depth, colour, *chunks):
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in body)
 
 
+def tiff(pixels):
+    """The bytes of an uncompressed TIFF of `(H, W, B)` whole numbers without a sign, one band or three and more."""
+    height, width, bands = pixels.shape
+    depth, size = 8 * pixels.itemsize, pixels.nbytes
+    rows = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, bands, depth if bands == 1 else 8 + size), (259, 3, 1, 1),
+        (262, 3, 1, 1 if bands == 1 else 2), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, height), (279, 4, 1, size),
+        *[(338, 3, bands - 3, 0)] * (bands > 3),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows) + bytes(4)
+    data = pixels.tobytes() + struct.pack("<H", depth) * bands
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
+
+
 def grey_profile():
     """A CMYK colour profile in which cyan, magenta and yellow do nothing: without black all is middle grey."""
     identity = struct.pack(">9i", *(65536 if i % 4 == 0 else 0 for i in range(9)))

@@ -54,6 +54,13 @@ def test_what_was_written_is_read_again(classes, tmp_path):
     assert (again / "predictions.csv").read_bytes() == (tmp_path / "predictions.csv").read_bytes()
 
 
+def test_folds_have_no_column_a_class_either_where_there_are_many():
+    images, predictions = answers(201)
+    header, *rows = answer_tables.answer_table(predictions, images, "fold")
+    assert header[:6] == ["file", "fold", "label", "predicted", "probability", "probability_of_label"]
+    assert {len(row) for row in rows} == {len(header)} == {14}
+
+
 def test_a_table_that_does_not_belong_to_the_others_is_named(tmp_path):
     images, predictions = answers(201)
     answer_tables.write_answers(predictions, images, tmp_path)

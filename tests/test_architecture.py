@@ -17,7 +17,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "writing", "cache", "kept_rows", "reading",
     ],
     "data": [
-        "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
+        "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
         "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
         "places", "splits", "folding", "folders", "written_splits", "pipeline",
     ],

@@ -49,9 +49,12 @@ def test_the_unicode_field_counts_before_the_bytes_of_a_code_page(tmp_path):
     assert transfer.load_images(foreign_zip(tmp_path / "a.zip", names, field=True)).class_names == ("größe", "猫")
 
 
-def test_code_page_437_is_read_as_before(tmp_path):
+def test_code_page_437_is_read_as_before_and_told(tmp_path, capsys):
     names = {"größe": "größe".encode("cp437"), "dog": b"dog"}
     assert transfer.load_images(foreign_zip(tmp_path / "a.zip", names)).class_names == ("dog", "größe")
+    assert "a.zip: 2 names are in a code page that it does not tell" in capsys.readouterr().err
+    transfer.load_images(foreign_zip(tmp_path / "b.zip", {"dog": b"dog", "猫": "猫".encode()}))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_zip_of_zips_says_so(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from odd_pictures import jpeg, png, write_odd_folder
+from odd_pictures import jpeg, png, tiff, write_odd_folder
 from PIL import Image, ImageOps
 from scipy import ndimage
 from typer.testing import CliRunner
@@ -301,14 +301,38 @@ def test_values_of_more_than_8_bits_and_a_fourth_band_are_told(tmp_path):
     files = {f"{'ab'[i % 2]}/{i}.tif": Image.fromarray(values) for i, values in enumerate(unit)}
     files["b/deep.png"] = Image.fromarray(rng.integers(0, 4096, (16, 16), np.uint16))
     files["b/bands.tif"] = Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8))
-    check = transfer.check(write(tmp_path, files), near="none")
-    different, narrow = check["pixel values"]
-    assert different.message.endswith("1 by 1, 4 by 255")
-    assert [check.images.names[i] for (i,) in different.sets] == ["a/4.tif"]
-    assert narrow.message.startswith("1 picture of 16 bits with no value above 40")
+    write(tmp_path, files)
+    (tmp_path / "b" / "five.tif").write_bytes(tiff(rng.integers(0, 256, (16, 16, 5), np.uint8)))
+    check = transfer.check(tmp_path, near="none")
+    assert check.images.levels == {"F": 255, "I;16": 1 / 16, "A": 0}
+    assert transfer.load_images(tmp_path).levels == check.images.levels
+    assert [each.message for each in check["pixel range"]] == [
+        "the alpha of TIFFs is another band: it is left away",
+        "floats are taken as 0 to 1, the same in all pictures",
+        "values of 16 bits are taken as 0 to 4095, the same in all pictures",
+    ]
+    assert check["pixel values"] == ()
     assert files_of(check, "no numbers") == [{"b/3.tif"}]
     assert check["no numbers"][0].details == ("1.2% of its pixels",)
-    assert files_of(check, "fourth band") == [{"b/bands.tif"}]
+    (alpha, more) = check["further bands"]
+    assert [check.images.names[i] for (i,) in alpha.sets] == ["b/bands.tif"]
+    assert alpha.message.endswith("which is left away")
+    assert [check.images.names[i] for (i,) in more.sets] == ["b/five.tif"]
+    assert more.details == ("5 bands",)
+
+
+def test_pictures_that_the_range_of_all_does_not_fit_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    bright = {f"{'ab'[i % 2]}/{i}.tif": Image.fromarray(255 * rng.random((9, 9), np.float32)) for i in range(30)}
+    files = bright | {
+        "a/unit.tif": Image.fromarray(rng.random((9, 9), np.float32)),
+        "a/above.tif": Image.fromarray(4000 * rng.random((9, 9), np.float32)),
+    }
+    check = transfer.check(write(tmp_path, files), near="none")
+    assert check.images.levels == {"F": 1}
+    dark, white = check["pixel values"]
+    assert [check.images.names[i] for (i,) in dark.sets] == ["a/unit.tif"]
+    assert [check.images.names[i] for (i,) in white.sets] == ["a/above.tif"]
 
 
 def test_long_pictures_are_cut_and_told_before_training(tmp_path):
@@ -694,7 +718,10 @@ def test_the_command_shows_a_table_writes_the_page_and_gives_json(parted, tmp_pa
 
 def test_thumbnails_of_many_pictures_are_small_and_no_pictures_need_no_table(parted, clean, tmp_path, monkeypatch):
     check, sides = transfer.check(parted[0]), []
-    monkeypatch.setattr(check_page, "thumbnail", lambda picture, side, quality: sides.append(side) or "")
+    small = check_page.read_small
+    monkeypatch.setattr(
+        check_page, "read_small", lambda path, side, *how: sides.append(side) or small(path, side, *how)
+    )
     write_check_page(check, tmp_path)
     monkeypatch.setattr(check_page, "SIDES", ((1, 256), (float("inf"), 56)))
     write_check_page(check, tmp_path)

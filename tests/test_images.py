@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from odd_pictures import bad, good, scene
+from odd_pictures import bad, good, scene, tiff
 from PIL import Image
 
-from transfer.data import images, picture_files, rgb
-from transfer.errors import PictureError, UnknownNameError
+from transfer.data import images, levels, picture_files, rgb
+from transfer.errors import OptionError, PictureError, UnknownNameError
 
 
 @pytest.mark.parametrize("name", good())
@@ -145,6 +145,71 @@ def test_what_is_no_number_is_black_and_changes_no_other_pixel():
     pixels = images.read_picture(file.getvalue())
     assert pixels[0, :3, 0].tolist() == [0, 255, 0]
     assert np.array_equal(pixels[1:, :, 0], (values[1:] * 255.0).astype(np.uint8))
+
+
+def tiff_bytes(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF")
+    return file.getvalue()
+
+
+def test_whole_numbers_of_32_bits_without_a_sign_do_not_wrap():
+    values = np.array([[0, 2**31 - 1, 2**31, 2**32 - 1]], np.uint32)
+    known = {"I": 2.0**-24}
+    assert images.read_picture(tiff(values[..., None]), levels=known)[0, :, 0].tolist() == [0, 127, 128, 255]
+    assert images.read_picture(tiff_bytes(values.view(np.int32)), levels=known)[0, :, 0].tolist() == [0, 127, 0, 0]
+
+
+def test_the_range_of_a_data_set_is_that_of_nearly_all_pixels_of_nearly_all_pictures():
+    values = np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50)
+    odd = values.copy()
+    odd[3, :2] = 1.001, np.nan
+    with picture_files.opened(tiff_bytes(odd)) as image:
+        assert levels.agreed([("F", levels.measured(image))]) == {"F": 255}
+    assert levels.agreed([("F", 1.0)] * 30 + [("F", 900.0)]) == {"F": 255}
+    assert levels.agreed([("F", 1.0), ("F", 900.0)]) == {"F": 1 / 4}
+    assert levels.agreed([("I;16", 4000.0), ("A", 0.9), ("A", 0.8), ("A", 0.0)]) == {"I;16": 1 / 16, "A": 0}
+    assert levels.agreed([]) == {}
+    assert np.array_equal(images.read_picture(tiff_bytes(values / 2), levels={"F": 255.0})[-1, -1], [127] * 3)
+
+
+def test_an_alpha_that_is_another_band_is_left_away():
+    rng = np.random.default_rng(0)
+    rgba = rng.integers(0, 256, (8, 8, 4), np.uint8)
+    data = tiff_bytes(rgba)
+    assert np.array_equal(images.read_picture(data), rgba[..., :3])
+    assert np.array_equal(images.read_picture(data, levels={"A": 1.0}), rgb.on_white(rgba))
+    rgba[..., 3] = 255 * (rgba[..., 3] > 99)
+    assert np.array_equal(images.read_picture(tiff_bytes(rgba)), rgb.on_white(rgba))
+
+
+@pytest.mark.parametrize("name", good())
+def test_parts_give_what_the_whole_gives(name, monkeypatch):
+    data = good()[name].data
+    whole = images.read_picture(data)
+    squares = [images.read_fitted(data, 16, fit) for fit in images.FITS]
+    monkeypatch.setattr(rgb, "BAND", 400)
+    assert np.array_equal(images.read_picture(data), whole)
+    small = images.read_small(data, 30)
+    monkeypatch.setattr(images, "WHOLE", 0)
+    if max(whole.shape) >= 30:  # what is smaller is never large enough to be read in parts
+        assert np.abs(np.subtract(images.read_small(data, 30).shape, small.shape)).max() <= 1
+    for fit, square in zip(images.FITS, squares):
+        assert np.abs(images.read_fitted(data, 16, fit).astype(int) - square).max() <= 1
+
+
+def test_how_many_pixels_a_picture_may_have_is_the_users_to_say(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    file = io.BytesIO()
+    Image.fromarray(scene(60, 100)).save(file, "PNG")
+    picture_files.limit_pixels(0.005)
+    with pytest.raises(PictureError, match=r"more than 0.005 million pixels, which is what most_megapixels allows"):
+        images.read_picture(file.getvalue())
+    picture_files.limit_pixels(0.006)
+    assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
+    for nothing in (0, "89", float("nan")):
+        with pytest.raises(OptionError, match="`most_megapixels="):
+            picture_files.limit_pixels(nothing)
 
 
 def test_picture_size_is_width_and_height(tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -200,6 +201,47 @@ def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, 
     decoded.damaged = {images.paths[split.train[1]]}
     with pytest.raises(DataError, match=r"could not be decoded.* no other training picture of class '1'"):
         transfer.train(images, split, backbone)
+
+
+@pytest.fixture
+def vanishing(digits_folder, tmp_path, monkeypatch):
+    """(images, split, function): the files at the positions it takes vanish after an epoch, and no pixel is kept."""
+    shutil.copytree(digits_folder, tmp_path, dirs_exist_ok=True)
+    images, seen = transfer.load_images(tmp_path), training._Watch.on_epoch_end
+    monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
+    monkeypatch.setattr(pipeline, "PAUSE", 0)
+    monkeypatch.setattr(pipeline.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+
+    def delete(positions):
+        def ends(self, epoch, logs=None):
+            for position in positions:
+                images.paths[position].unlink(missing_ok=True)
+            seen(self, epoch, logs)
+
+        monkeypatch.setattr(training._Watch, "on_epoch_end", ends)
+
+    return images, transfer.split(images), delete
+
+
+def test_files_that_vanish_while_a_network_is_fitted_are_named_and_left_out(vanishing):
+    images, split, delete = vanishing
+    gone = [part[0] for part in split.parts().values()]
+    delete(gone)
+    network = transfer.convnet(32, SMALL)
+    result = transfer.train(images, split, network, "scratch", epochs=3, batch_size=1 + len(split.train) // 2)
+    assert len(result.history) == 3
+    assert all(np.isfinite(row["loss"]) and np.isfinite(row["val_loss"]) for row in result.history)
+    for position in gone:
+        assert any(f"{images.names[position]} does not exist" in note for note in result.notes)
+    assert set(result.predictions.indices) == {*split.validation[1:], *split.test[1:]}
+    assert gone[0] in result.split.train  # an epoch has seen it
+
+
+def test_a_disk_that_goes_away_while_a_network_is_fitted_ends_the_training(vanishing):
+    images, split, delete = vanishing
+    delete(range(0, len(images), 2))
+    with pytest.raises(DataError, match="10 of 90 pictures are gone since they were listed"):
+        transfer.train(images, split, transfer.convnet(32, SMALL), "scratch", epochs=3)
 
 
 def test_folds_decode_each_picture_once(digits, decoded):

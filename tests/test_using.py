@@ -19,7 +19,7 @@ from transfer.cli import tour
 quiet.import_tensorflow()
 
 from transfer.data import pipeline  # noqa: E402
-from transfer.errors import DataError, OptionError, OutputError, PictureError  # noqa: E402
+from transfer.errors import DataError, OptionError, OutputError, PictureError, TransferError  # noqa: E402
 from transfer.runs import exports, prediction, saving  # noqa: E402
 from transfer.runs.prediction import list_files  # noqa: E402
 
@@ -216,6 +216,35 @@ def test_every_command_prints_one_object_as_it_is_documented(compared, digits_fo
         assert (keys <= told.keys()) if command in FIGURES else (keys == told.keys()), command
         documented = set(re.findall("`([^`]+)`", rows[command]))
         assert keys <= documented or command in FIGURES, command
+
+
+def test_a_network_sees_values_in_the_range_that_it_was_trained_with(compared, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "write_report", lambda *given: None)
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        place = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Alone, most of them would be taken for another range.
+        Image.fromarray(rng.integers(0, 4096 >> number % 5, (32, 32), np.uint16)).save(place)
+    words = ("--layers", compared[0].parent / "layers.json", "--image-size", 32, "--epochs", 1, "--method", "scratch")
+    printed, _ = typed("train", tmp_path / "data", *words, "--out", tmp_path / "run", "--json")
+    (note,) = [note for note in json.loads(printed)["notes"] if "predict_bytes" in note]
+    assert "PNG of 16 bits, of which 0 to 4095 is the range" in note
+    rows = table(tmp_path / "run" / "predictions.csv")
+    files = [tmp_path / "data" / row["file"] for row in rows]
+    expected = [[float(row["a"]), float(row["b"])] for row in rows]
+    for model in (tmp_path / "run", shutil.copytree(tmp_path / "run" / "saved_model", tmp_path / "alone")):
+        answered = transfer.predict(model, files, trust=True)
+        np.testing.assert_allclose([[*row.probabilities.values()] for row in answered], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("command", ["check", "predict", "evaluate", "explain"])
+def test_commands_read_no_larger_pictures_than_they_are_allowed_to(command, run, digits_folder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    words = {"check": (digits_folder,), "evaluate": (run / "dense", digits_folder)}
+    given = words.get(command, (run / "dense", digits_folder / "0" / "00.png"))
+    with pytest.raises((TransferError, SystemExit), match=r"^2$|more than 0.001 million pixels"):
+        typed(command, *given, "--most-megapixels", "0.001")
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "LabelledImages": "data.folders",
     "load_images": "data.folders",
+    "limit_pixels": "data.picture_files",
     "split": "data.folders",
     "folds": "data.folders",
     "check": "checks.checking",

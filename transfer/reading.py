@@ -13,7 +13,7 @@ import numpy as np
 from transfer.cells import from_text
 from transfer.errors import ModelFileError
 from transfer.names import FITS
-from transfer.shapes import COUNT, SEVERAL, TEXT, Kind, Maybe, misfit
+from transfer.shapes import COUNT, NUMBER, SEVERAL, TEXT, Kind, Maybe, misfit
 from transfer.writing import SCHEMA_VERSION
 
 _FIT = Kind(f"one of {', '.join(FITS)}", lambda value: value in FITS)
@@ -24,7 +24,7 @@ _CONFIG = {
     },
     "classes": [TEXT], "versions": {str: TEXT}, "root": TEXT, "data?": Maybe(TEXT), "division?": TEXT,
     "files": {str: {"class": TEXT, "digest": TEXT, "part": TEXT, "group?": TEXT}},
-    "unreadable?": [(TEXT, TEXT)], "written?": {str: TEXT},
+    "unreadable?": [(TEXT, TEXT)], "written?": {str: TEXT}, "levels?": {str: NUMBER},
 }  # fmt: skip
 
 

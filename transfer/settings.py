@@ -148,6 +148,9 @@ def backbone(held: int) -> str:
     return "efficientnet_lite0" if held >= LEAST_FOR_IMAGENET else "bundled"
 
 
+# Million pixels that a picture may have, unless `limit_pixels` says otherwise; Pillow's own limit is 89.5.
+MEGAPIXELS = 89
+
 # Classes up to which tables have a column each and `result.json` every cell of the confusion matrix: with 3,000 they
 # would be 460 and 55 MB.
 MOST_COLUMNS = 200

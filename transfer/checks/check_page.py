@@ -10,9 +10,10 @@ from transfer.cells import RUN
 from transfer.checks.checking import Check
 from transfer.checks.cleaning import ACTIONS, COLUMNS, Action, propose_actions
 from transfer.checks.findings import Finding
-from transfer.data.images import read_picture
+from transfer.data.folders import LabelledImages
+from transfer.data.images import read_small
 from transfer.errors import PictureError
-from transfer.pages.drawing import thumbnail
+from transfer.pages.drawing import data_address
 from transfer.pages.rendering import render
 from transfer.writing import whole_file
 
@@ -41,7 +42,7 @@ def write_check_page(check: Check, folder: str | Path) -> Path:
     figures = sum(len(row["indices"]) for section in sections for row in section["rows"])
     side = next(side for most, side in SIDES if figures <= most)
     with ThreadPoolExecutor() as pool:
-        thumbnails = dict(zip(shown, pool.map(lambda i: _thumbnail(check.images.paths[i], side), shown)))
+        thumbnails = dict(zip(shown, pool.map(lambda i: _thumbnail(check.images, i, side), shown)))
     target, rows = Path(folder) / PAGE, _rows(check, shown)
     with whole_file(target) as partial:
         page = render(
@@ -86,8 +87,8 @@ def _rows(check: Check, shown: Iterable[int]) -> list[Action]:
     return [rows[name] for name in sorted(rows)]
 
 
-def _thumbnail(path: Path, side: int) -> str:
+def _thumbnail(images: LabelledImages, index: int, side: int) -> str:
     try:
-        return thumbnail(read_picture(path), side, quality=70)
+        return data_address(read_small(images.paths[index], side, images.levels), quality=70)
     except PictureError:  # gone since it was looked at
         return ""

@@ -15,7 +15,7 @@ from transfer.checks.crops import cropped_pairs, without_other_moments
 from transfer.checks.duplicates import Pair, keep_together, near_pairs
 from transfer.checks.findings import SEVERITIES, Facts, Finding
 from transfer.checks.inspection import Inspection, inspect_files
-from transfer.data.folders import LabelledImages, load_images
+from transfer.data.folders import LabelledImages, Looked, load_images
 from transfer.data.tables import some
 from transfer.errors import DataError, unknown_name
 
@@ -146,9 +146,10 @@ def _inspected(data, groups, cache: bool, max_size: float) -> tuple[LabelledImag
         return _readable(data, inspect_files(data.paths, cache))
     by_path: dict[Path, Inspection] = {}
 
-    def look(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    def look(paths: Sequence[Path]) -> list[Looked]:
         by_path.update(zip(paths, inspect_files(paths, cache)))
-        return [(by_path[path].digest, by_path[path].reason) for path in paths]
+        files = [by_path[path] for path in paths]
+        return [Looked(file.digest, file.reason, file.kind, file.measured) for file in files]
 
     images = load_images(data, groups, lenient=True, look=look, max_size=max_size)
     return images, [by_path[path] for path in images.paths]

@@ -10,22 +10,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from transfer.cache import cache_folder
 from transfer.checks.measures import Views, measure, views
+from transfer.data.levels import agreed, half_clear, kind_of, measured, no_number
 from transfer.data.picture_files import digest_of, opened_whole
 from transfer.data.rgb import upright_rgb
 from transfer.errors import PictureError
 from transfer.kept_rows import KeptRows
 from transfer.progress import bar
 
-VERSION = 5  # of the measures: another one makes earlier records void
+VERSION = 6  # of the measures: another one makes earlier records void
 AT_ONCE = 512  # files looked at before their records are written, which is also what a stop loses
 TOGETHER = 16  # files measured at once; a few large ones are shared out among the threads
 JUST_NOW = 50_000_000  # nanoseconds: a file this fresh may change again without getting a new time
 MOST_FRAMES = 1000  # pages of a TIFF that are counted
-CAMERA, ORIENTATION = 0x0110, 0x0112  # EXIF tags
+CAMERA, ORIENTATION, SAMPLES_PER_PIXEL = 0x0110, 0x0112, 277  # EXIF tags, and one of TIFF
 
 
 class Inspection(NamedTuple):
@@ -41,7 +40,8 @@ class Inspection(NamedTuple):
         frames: number of pictures in the file; of the pages of a TIFF, 1000 at most are counted.
         turned: whether EXIF asks for another orientation than the stored one.
         camera: model, as EXIF names it, or "".
-        highest: the largest value, of pictures of 16 and 32 bits.
+        kind, measured: of one of more than 8 bits, see `data.levels`.
+        bands: how many a TIFF holds, of which no more than the first three or four are read.
         no_number: share of the pixels that are NaN or infinite, 0..1.
         half_clear: share of the pixels whose alpha is neither all nor nothing, 0..1.
         brightness, contrast, colour, flat, sharpness, detail, descriptor, miniature: see
@@ -58,7 +58,9 @@ class Inspection(NamedTuple):
     frames: int = 0
     turned: bool = False
     camera: str = ""
-    highest: float = 0.0
+    kind: str = ""
+    measured: float = 0.0
+    bands: int = 0
     no_number: float = 0.0
     half_clear: float = 0.0
     brightness: float = 0.0
@@ -124,7 +126,9 @@ def look_at(path: Path) -> tuple[Inspection, Views | None]:
             # Many cameras put a preview or a depth map behind a JPEG.
             kind, frames = ("JPEG", 1) if image.format == "MPO" else (image.format, _frames(image))
             stored = dict(format=kind, mode=image.mode, frames=frames, **_values(image), **_exif(image))
-            picture = upright_rgb(image)
+            # Before the range of the data set is known, each by its own: what is in it shows at any range.
+            own = agreed([(stored["kind"], stored["measured"])] if "kind" in stored else [])
+            picture = upright_rgb(image, own)
             return Inspection(digest_of(data), "", len(data), *picture.size, **stored), views(picture)
     except PictureError as error:
         return Inspection("", str(error)), None
@@ -144,17 +148,14 @@ def _frames(image) -> int:
 
 
 def _values(image) -> dict:
+    kind, values = kind_of(image), {}
+    if image.format == "TIFF":
+        values["bands"] = int(image.tag_v2.get(SAMPLES_PER_PIXEL, 1))
     if image.mode in ("RGBA", "LA"):
-        alpha = image.getchannel("A").histogram()
-        return {"half_clear": sum(alpha[1:-1]) / sum(alpha)}
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return {}
-    values = np.asarray(image)
-    numbers = np.isfinite(values)
-    return {
-        "highest": float(np.max(values, initial=0, where=numbers)),
-        "no_number": 1 - float(np.count_nonzero(numbers)) / values.size,
-    }
+        values["half_clear"] = half_clear(image)
+    if kind:
+        values |= {"kind": kind, "measured": measured(image), "no_number": no_number(image)}
+    return values
 
 
 def _exif(image) -> dict:

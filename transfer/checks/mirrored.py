@@ -71,16 +71,20 @@ def mirrored_note(pictures: Pictures, indices: Sequence[int]) -> str:
     """A sentence on classes that are mirror images of each other, so that training must not flip; `""` for none.
 
     Args:
-        pictures: of which those at `indices` can be decoded.
+        pictures: decoded, or to be.
         indices: of the training pictures.
+
+    Raises:
+        UnreadablePictures: some are gone since.
     """
     images = pictures.images
     chosen = np.asarray(indices)[np.argsort(images.labels[indices], kind="stable")]
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(MOST, len(chosen))).astype(int)]
     small = (MINIATURE, MINIATURE)
     miniatures = [
-        np.asarray(Image.fromarray(pictures.pixels(i)).convert("L").resize(small, Image.Resampling.BILINEAR))
-        for i in chosen.tolist()
+        np.asarray(Image.fromarray(pixels).convert("L").resize(small, Image.Resampling.BILINEAR))
+        for batch in pictures.batches(chosen)
+        for pixels in batch
     ]
     units = kept_together(images.digests, images.groups)[chosen].tolist()
     found = find_mirrored(np.stack(miniatures), images.labels[chosen], units)

@@ -79,10 +79,10 @@ KINDS = (
         "warning",
         "pixels",
         value_checks.scales,
-        "store all as 8 bits, or as 16 bits up to 65535",
+        "give them the range of the others, or store all as 8 bits",
     ),
-    Kind("no numbers", "warning", "pixels", value_checks.no_numbers, "NaN becomes black, infinity the highest value"),
-    Kind("fourth band", "warning", "pixels", value_checks.fourth_band, "store three bands, or one picture a band"),
+    Kind("no numbers", "warning", "pixels", value_checks.no_numbers, "NaN becomes black, infinity white"),
+    Kind("further bands", "warning", "pixels", value_checks.further_bands, "store three bands, or one picture a band"),
     Kind("dark", "warning", "pixels", picture_checks.dark, "look at them"),
     Kind("overexposed", "warning", "pixels", picture_checks.overexposed, "look at them"),
     Kind("blurry", "warning", "pixels", picture_checks.blurry, "look at them"),
@@ -95,6 +95,7 @@ KINDS = (
     Kind("sizes", "note", "pixels", picture_checks.sizes),
     Kind("formats", "note", "pixels", picture_checks.formats),
     Kind("resolution", "note", "pixels", picture_checks.resolution),
+    Kind("pixel range", "note", "", value_checks.ranges),
     Kind("other files", "note", "", folder_checks.other_files),
 )
 

@@ -1,41 +1,47 @@
-"""What values of more than 8 bits, and a fourth channel, become on their way to RGB.
+"""What values of more than 8 bits, and further bands, become on their way to RGB.
 
-Each function takes `Facts` with inspections and yields `Found`s; `quality.KINDS` says what each weighs.
+Each function takes `Facts` and yields `Found`s; `quality.KINDS` says what each weighs.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
 from transfer.checks.findings import Facts, Found, number_of
-from transfer.data.rgb import level_scale
+from transfer.data.levels import HALF_CLEAR, factor, range_of
 
-NARROW = 2**12  # values of 16 bits below this are of 12 bits or fewer: the upper 8 of the 16 hold next to nothing
-HALF_CLEAR = 0.5  # share of the pixels from which on an alpha that is neither all nor nothing is none
+DARK = 16  # the range that all share, over that of a picture by itself: it is almost black then
+_WHAT = {"I;16": "values of 16 bits", "I": "whole numbers of 32 bits", "F": "floats"}
+
+
+def ranges(facts: Facts) -> Iterator[Found]:
+    """Which values become 0..255, where not all pictures are of 8 bits."""
+    for kind, level in facts.images.levels.items():
+        if kind == "A":
+            yield Found("the alpha of TIFFs is " + ("laid on white" if level else "another band: it is left away"))
+        else:
+            yield Found(f"{_WHAT[kind]} are taken as {range_of(level)}, the same in all pictures")
 
 
 def scales(facts: Facts) -> Iterator[Found]:
-    """Values of 32 bits that become grey levels by different factors, and those of 16 bits that use few of them."""
-    files = facts.inspections
-    wide = {i: level_scale(file.mode, file.highest) for i, file in enumerate(files) if file.mode in ("I", "F")}
-    factors = Counter(wide.values())
-    if len(factors) > 1:
-        listed = ", ".join(f"{count:,} by {factor:g}" for factor, count in sorted(factors.items()))
-        rare = min(factors, key=factors.get)
-        yield Found(
-            f"pictures of 32 bits become grey levels by different factors, as their highest values are: {listed}",
-            tuple((i,) for i, factor in wide.items() if factor == rare),
-        )
-    deep = {i: file.highest for i, file in enumerate(files) if file.mode.startswith("I;16")}
-    if deep and max(deep.values()) < NARROW:
-        yield Found(
-            f"{number_of(len(deep), 'picture')} of 16 bits with no value above {max(deep.values()):.0f}, "
-            "of which the upper 8 bits are almost black",
-            tuple((i,) for i in deep),
-        )
+    """Pictures of more than 8 bits that the range of all does not fit."""
+    levels = facts.images.levels
+    own = {
+        i: factor(file.kind, file.measured) / levels[file.kind]
+        for i, file in enumerate(facts.inspections)
+        if levels.get(file.kind) and file.kind != "A"
+    }
+    for said, chosen in (
+        ("almost black", [i for i, ratio in own.items() if ratio >= DARK]),
+        ("cut to white where they exceed it", [i for i, ratio in own.items() if ratio < 1]),
+    ):
+        if chosen:
+            yield Found(
+                f"{number_of(len(chosen), 'picture')} of another range than the one for all, by which they are {said}",
+                tuple((i,) for i in chosen),
+            )
 
 
 def no_numbers(facts: Facts) -> Iterator[Found]:
@@ -47,12 +53,21 @@ def no_numbers(facts: Facts) -> Iterator[Found]:
         yield Found(message, tuple((i,) for i in chosen), tuple(f"{share[i]:.1%} of its pixels" for i in chosen))
 
 
-def fourth_band(facts: Facts) -> Iterator[Found]:
-    """Pictures whose alpha is half clear almost everywhere: another band, such as near infrared, stored as alpha."""
+def further_bands(facts: Facts) -> Iterator[Found]:
+    """Pictures of more bands than are read, and those whose alpha looks like one, such as near infrared."""
     chosen = np.flatnonzero(facts.column("half_clear") > HALF_CLEAR).tolist()
+    white = [i for i in chosen if facts.inspections[i].kind != "A" or facts.images.levels.get("A")]
     if chosen:
+        end = f", {len(white):,} of which are laid on white" if white else ", which is left away"
         yield Found(
-            f"{number_of(len(chosen), 'picture')} half clear in most pixels, which are laid on white: "
-            "a fourth band may be stored as alpha",
+            f"{number_of(len(chosen), 'picture')} half clear in most pixels: a fourth band may be stored as alpha{end}",
             tuple((i,) for i in chosen),
+        )
+    more = [i for i, file in enumerate(facts.inspections) if file.bands > len(file.mode.partition(";")[0])]
+    if more:
+        bands = [facts.inspections[i].bands for i in more]
+        yield Found(
+            f"{number_of(len(more), 'picture')} of more bands than are read: the first are taken",
+            tuple((i,) for i in more),
+            tuple(f"{count} bands" for count in bands),
         )

@@ -6,7 +6,7 @@ import typer
 
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 
-ALLOWED = ("data", "again", "max_size", "out_folder", "overwrite", "as_json")
+ALLOWED = ("data", "again", "max_size", "out_folder", "overwrite", "as_json", "most_megapixels")
 
 
 def refuse_other_options(context: typer.Context) -> None:

@@ -21,7 +21,7 @@ from transfer.errors import DataError, OptionError
 from transfer.streams import beside_table
 from transfer.writing import check_apart, check_unwritten
 
-APPLIED = ("data", "apply", "groups", "max_size", "place", "as_json")  # what `clean --apply` takes
+APPLIED = ("data", "apply", "groups", "max_size", "place", "as_json", "most_megapixels")  # what `clean --apply` takes
 
 
 @with_records
@@ -30,6 +30,7 @@ def check(
     *,
     data: option.Data,
     looking: option.Looking,
+    most_megapixels: option.MostMegapixels = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for check.html [default: no page]")] = None,
     strict: option.Strict = False,
     as_json: option.Json = False,
@@ -66,6 +67,7 @@ def clean(
     apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
     looking: option.Looking,
     moving: option.Moving,
+    most_megapixels: option.MostMegapixels = None,
     place: Annotated[
         Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")
     ] = None,

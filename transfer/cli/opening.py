@@ -11,6 +11,7 @@ import transfer
 from transfer.cli import options as option
 from transfer.cli.doors import check_layer
 from transfer.cli.places import place_for
+from transfer.cli.records import with_records
 from transfer.cli.show import print_json, show_line
 from transfer.cli.typed import refuse_idle_options
 from transfer.errors import unknown_name
@@ -18,8 +19,10 @@ from transfer.reading import run_config, trained_on
 from transfer.runs.prediction import list_files
 
 
+@with_records
 def explain(
     context: typer.Context,
+    *,
     run: Annotated[Path, typer.Argument(help="folder of a run")],
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     class_name: Annotated[str | None, typer.Option("--class", help="to explain [default: the predicted one]")] = None,
@@ -30,9 +33,8 @@ def explain(
         Path | None,
         typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
     ] = None,
-    out_folder: option.Out = None,
-    overwrite: option.Overwrite = False,
-    as_json: option.Json = False,
+    most_megapixels: option.MostMegapixels = None,
+    output: option.Output,
 ) -> None:
     """Where a network looked, what its layers find, and which pictures excite its units."""
     refuse_idle_options(context)
@@ -42,11 +44,11 @@ def explain(
     if layer is not None:
         check_layer(run, layer)
     place = context.with_resource(
-        place_for(out_folder, str(run), "explain", overwrite, ("explain.html",), trained_on(config))
+        place_for(output.out_folder, str(run), "explain", output.overwrite, ("explain.html",), trained_on(config))
     )
     list_files(pictures)  # what is missing is said before TensorFlow is loaded
-    told = transfer.explain(run, pictures, place, class_name, layer, examples, overwrite)
-    if as_json:
+    told = transfer.explain(run, pictures, place, class_name, layer, examples, output.overwrite)
+    if output.as_json:
         return print_json(told)
     for row in told["pictures"]:
         agreement = "-" if row["agreement"] is None else f"{row['agreement']:.2f}"

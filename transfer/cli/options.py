@@ -25,6 +25,15 @@ def above_zero(value: float) -> float:
     return value
 
 
+def limit(most_megapixels: float | None) -> float | None:
+    """Let the command read pictures of so many million pixels."""
+    if most_megapixels is not None:
+        from transfer.data.picture_files import limit_pixels  # Pillow is not for `--help` to load
+
+        limit_pixels(most_megapixels)
+    return most_megapixels
+
+
 DATA_HELP = "folder of class folders, CSV (file,label), zip or tar, or https address"
 Data = Annotated[str, typer.Argument(help=DATA_HELP)]
 DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
@@ -37,6 +46,12 @@ Groups = Annotated[
     str | None,
     typer.Option(
         help="a group stays on one side of the split: CSV (file,group), auto, or a pattern", rich_help_panel="Data"
+    ),
+]
+MostMegapixels = Annotated[
+    float | None,
+    typer.Option(
+        callback=limit, help=f"of pictures that are read [default: {settings.MEGAPIXELS}]", rich_help_panel="Data"
     ),
 ]
 NearDuplicates = Annotated[str, typer.Option(help="near duplicates by hash, features (of the backbone too) or none")]
@@ -135,6 +150,7 @@ class Reading:
     per_class: PerClass = None
     max_size: MaxSize = settings.MAX_SIZE
     strict: Strict = False
+    most_megapixels: MostMegapixels = None
 
     def shares(self) -> dict[str, float]:
         """The shares of the parts that were typed."""
@@ -151,6 +167,16 @@ class Looking:
     labels: LookAtLabels = False
     max_size: MaxSize = settings.MAX_SIZE
     seed: Seed = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """Which networks are asked, and about which pictures."""
+
+    trust: Annotated[
+        bool, typer.Option("--trust", help="run the graph of a SavedModel that lies in no run; it is a program")
+    ] = False
+    most_megapixels: MostMegapixels = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import transfer
 from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.places import table_place
+from transfer.cli.records import with_records
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.names import EXPORTS, check_format
@@ -22,22 +23,22 @@ from transfer.rooms import claim
 from transfer.streams import beside_table
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
-_TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
 
-
+@with_records
 def evaluate(
     context: typer.Context,
+    *,
     model: option.Model,
     data: option.Data,
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
     max_size: option.MaxSize = settings.MAX_SIZE,
+    asking: option.Asking,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
     context.with_resource(table_place(csv, as_json))
-    figures = transfer.evaluate(model, data, groups, csv, trust, max_size)
+    figures = transfer.evaluate(model, data, groups, csv, asking.trust, max_size)
     if csv:
         _show_written(csv, figures["images"])
     with beside_table(csv):
@@ -63,8 +64,10 @@ def _show_evaluated(figures: dict) -> None:
     out.print(table)
 
 
+@with_records
 def predict(
     context: typer.Context,
+    *,
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
     csv: Annotated[Path | None, typer.Option(help="write a table, and print how many there are of each class")] = None,
@@ -73,7 +76,7 @@ def predict(
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
-    trust: Annotated[bool, typer.Option("--trust", help=_TRUST_HELP)] = False,
+    asking: option.Asking,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
@@ -91,7 +94,7 @@ def predict(
         check_sorted_apart(sort_into, pictures)
         if Path(model, "config.json").is_file():
             check_apart(sort_into, trained_on(run_config(Path(model))))
-    rows = transfer.predict(model, pictures, least, trust)
+    rows = transfer.predict(model, pictures, least, asking.trust)
     failed = [row for row in rows if row.error]
     counts = Counter(row.label or NOT_SURE for row in rows if not row.error)
     told = {"predictions": [_without_nan(row._asdict()) for row in rows], "counts": counts}

@@ -9,6 +9,7 @@ import hashlib
 import lzma
 import os
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -150,9 +151,13 @@ class _Bounded:
 
 
 def _unzip(archive: Path, target: Path, count: Callable[[int], None]) -> None:
+    guessed: list[str] = []
     with zipfile.ZipFile(archive) as file:
         for entry in file.infolist():
-            entry.filename = name = _name_of(entry)
+            known = _known_name(entry)
+            if known is None:
+                guessed.append(entry.filename)
+            entry.filename = name = known or entry.filename
             path = PureWindowsPath(name)  # knows both slashes and drives
             if path.root or path.drive or ".." in path.parts:
                 raise DataError(
@@ -161,12 +166,19 @@ def _unzip(archive: Path, target: Path, count: Callable[[int], None]) -> None:
         for entry in file.infolist():
             count(entry.file_size)  # zipfile takes no more out of it, whatever there is
             file.extract(entry, target)
+    if guessed:
+        print(
+            f"{archive}: {len(guessed)} names are in a code page that it does not tell, and are read as code page 437, "
+            f"such as {guessed[0]!r}; where that is wrong, pack it again with names in UTF-8",
+            file=sys.stderr,
+        )
 
 
-def _name_of(entry: zipfile.ZipInfo) -> str:
+def _known_name(entry: zipfile.ZipInfo) -> str | None:
     """The name of a file in a zip, whose bytes `zipfile` takes for code page 437 where no flag says UTF-8.
 
-    The Unicode field 0x7075 (APPNOTE.TXT 4.6.9) counts before the bytes that are UTF-8 without the flag.
+    `None` where that stands, as the standard has it, and yet may be wrong: many programs write the code page of their
+    system. The Unicode field 0x7075 (APPNOTE.TXT 4.6.9) counts before the bytes that are UTF-8 without the flag.
     """
     if entry.flag_bits & UTF8:
         return entry.filename
@@ -180,4 +192,4 @@ def _name_of(entry: zipfile.ZipInfo) -> str:
     try:
         return stored.decode("utf-8")
     except UnicodeDecodeError:
-        return entry.filename
+        return None

@@ -6,19 +6,36 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from transfer.data.levels import Levels, agreed, measured
 from transfer.data.listing import Listing, is_address, list_pictures
 from transfer.data.name_groups import resolve_groups
 from transfer.data.no_classes import said_by_folders, said_by_names
-from transfer.data.picture_files import digest_of, picture_size, read_whole
+from transfer.data.picture_files import digest_of, opened, picture_size, read_whole
 from transfer.data.splits import Split, digest_in_order, split_by_content
 from transfer.data.tables import composed, some
 from transfer.errors import DataError, OptionError, PictureError
 from transfer.settings import MAX_SIZE
+
+
+class Looked(NamedTuple):
+    """What a look at one file tells.
+
+    Attributes:
+        digest: of its bytes.
+        reason: why it is no picture, or `""`.
+        kind, measured: of one of more than 8 bits, see `data.levels`.
+    """
+
+    digest: str
+    reason: str = ""
+    kind: str = ""
+    measured: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class LabelledImages:
         empty: class folders without a single file named like a picture.
         outside: number of pictures that belong to no class: beside the class folders, or not in the table.
         table: name of the table in the folder that was read by it, or `""`.
+        levels: what values of more than 8 bits become, one rule for all pictures, see `data.levels`; empty where there
+            are none.
     """
 
     paths: tuple[Path, ...]
@@ -58,6 +77,7 @@ class LabelledImages:
     empty: tuple[str, ...] = ()
     outside: int = 0
     table: str = ""
+    levels: Levels = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -111,7 +131,7 @@ def load_images(
     groups: str | Path | None = None,
     *,
     lenient: bool = False,
-    look: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+    look: Callable[[Sequence[Path]], Sequence[Looked]] | None = None,
     max_size: float = MAX_SIZE,
 ) -> LabelledImages:
     """List the labelled pictures of DATA, with a digest of each file's bytes.
@@ -124,7 +144,7 @@ def load_images(
             those that the file names show, see `name_groups.propose_groups`; or a regular expression
             whose brackets hold the group, such as `"([^_]+)_"`.
         lenient: take a single class and classes of one picture too: to look at, not to learn from.
-        look: files to the (digest, reason why it is no picture) of each, instead of reading them here.
+        look: files to what a look at each tells, instead of reading them here.
         max_size: GB that an archive may unpack to.
 
     Raises:
@@ -196,8 +216,8 @@ def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, v
 def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> LabelledImages:
     entries = listing.entries
     looked = look([entry.path for entry in entries])
-    good = [(entry, digest) for entry, (digest, reason) in zip(entries, looked) if not reason]
-    unreadable = tuple((entry.name, reason) for entry, (_, reason) in zip(entries, looked) if reason)
+    good = [(entry, file.digest) for entry, file in zip(entries, looked) if not file.reason]
+    unreadable = tuple((entry.name, file.reason) for entry, file in zip(entries, looked) if file.reason)
     if not good:
         raise DataError(f"{data}: none of {len(entries)} files can be read, {some(f'{n} {r}' for n, r in unreadable)}")
     counts = Counter(entry.label for entry, _ in good)
@@ -229,6 +249,7 @@ def _read(listing: Listing, data: str | Path, look: Callable, lenient: bool) -> 
         empty=listing.empty,
         outside=listing.outside,
         table=listing.table,
+        levels=agreed((file.kind, file.measured) for file in looked if file.kind),
     )
 
 
@@ -239,13 +260,17 @@ def _size(path: Path) -> tuple[int, int] | None:
         return None  # it has gone since, which whoever reads it will say
 
 
-def _look_at_all(paths: Sequence[Path]) -> list[tuple[str, str]]:
+def _look_at_all(paths: Sequence[Path]) -> list[Looked]:
     with ThreadPoolExecutor() as pool:
         return list(pool.map(_look, paths))
 
 
-def _look(path: Path) -> tuple[str, str]:
+def _look(path: Path) -> Looked:
     try:
-        return digest_of(read_whole(path)), ""
+        data, kind = read_whole(path)
+        if not kind:
+            return Looked(digest_of(data))
+        with opened(data) as image:
+            return Looked(digest_of(data), "", kind, measured(image))
     except PictureError as error:
-        return "", str(error)
+        return Looked("", str(error))

@@ -26,10 +26,3 @@ def orientation(image: Image.Image) -> int:
     except (SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return 1
     return value if isinstance(value, int) and value in TURNS else 1
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """An opened picture, loaded and turned upright; the same object where there is nothing to turn."""
-    image.load()  # in a PNG, what says so may stand behind the pixels
-    turn = TURNS.get(orientation(image))
-    return image if turn is None else image.transpose(turn)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from numbers import Real
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from transfer.errors import PictureError, UnreachablePicture
+from transfer.data.levels import kind_of
+from transfer.errors import OptionError, PictureError, UnreachablePicture
+from transfer.settings import MEGAPIXELS
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
@@ -22,12 +27,13 @@ SUFFIXES = frozenset(
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # Brands of HEIF files whose pixels are HEVC, as phones write them; `mif1` and `msf1` may be AVIF as well.
 _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\x0a", b"8BPS")
-MOST_PIXELS = 89_000_000
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
 AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
+LARGE, LARGE_FILE = 1 << 24, 1 << 26  # pixels and bytes of a picture for which memory is looked after
 
 
-# Pillow only warns between one and two times its limit of 89 million pixels: refuse there already.
+# Pillow only warns between one and two times its limit: refuse there already.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # A long comment is no reason to refuse a picture: Pillow's limit for one is that for all of them.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
@@ -35,14 +41,39 @@ PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def check_picture(data: bytes) -> None:
+def limit_pixels(most_megapixels: float = MEGAPIXELS) -> None:
+    """Set how many million pixels a picture may have in this process; larger ones are refused by their header.
+
+    A file may claim any size, and takes 4 to 8 bytes a pixel while it is read.
+
+    Raises:
+        OptionError: no number above 0.
+    """
+    if not (isinstance(most_megapixels, Real) and 0 < most_megapixels < float("inf")):
+        raise OptionError(f"`most_megapixels={most_megapixels!r}`; expected a number above 0")
+    Image.MAX_IMAGE_PIXELS = int(most_megapixels * 1_000_000)
+
+
+limit_pixels()
+
+
+def most_pixels() -> int:
+    """How many pixels a picture may have, see `limit_pixels`."""
+    return Image.MAX_IMAGE_PIXELS or sys.maxsize  # `None` is Pillow's word for any number
+
+
+def check_picture(data: bytes) -> str:
     """Find out whether the bytes are a whole picture, for the common formats without decoding pixels.
+
+    Returns:
+        Its `levels.kind_of`.
 
     Raises:
         PictureError: empty, of no known format, too many pixels, or cut short.
     """
     with opened(data) as image:
         _check_whole(data, image)
+        return kind_of(image)
 
 
 @contextmanager
@@ -57,15 +88,14 @@ def opened_whole(path: Path) -> Iterator[tuple[bytes, Image.Image]]:
         yield data, image
 
 
-def read_whole(path: Path) -> bytes:
-    """The bytes of a file that is a whole picture.
+def read_whole(path: Path) -> tuple[bytes, str]:
+    """The bytes of a file that is a whole picture, and its `levels.kind_of`.
 
     Raises:
         PictureError: it is none, see `check_picture`, or cannot be read.
     """
     data = _bytes_of(path)
-    check_picture(data)
-    return data
+    return data, check_picture(data)
 
 
 def digest_of(data: bytes) -> str:
@@ -108,21 +138,27 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
 
     It waits while pictures that other threads have open take all the room, and one inside another could wait for ever.
     """
+    begin = b""
     try:
-        data = source if isinstance(source, bytes) else _file_bytes(Path(source))
-        if digest is not None and digest_of(data) != digest:
-            raise PictureError("has changed since it was listed")
-        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
-            with _room.of(image.width * image.height):
-                yield image
+        with _stream(source) as stream:
+            begin = stream.read(64)
+            stream.seek(0)
+            if digest is not None and _digest_of_stream(stream) != digest:
+                raise PictureError("has changed since it was listed")
+            with Image.open(stream, formats=_formats(begin)) as image:
+                if image.width * image.height > most_pixels():
+                    raise Image.DecompressionBombError
+                with _room.of(image.width * image.height):
+                    try:
+                        yield image
+                    finally:
+                        image.close()  # its pixels, which would stay as long as anybody knows of it
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
-        raise kind(_reason(source, error)) from error
+        raise kind(_reason(source, error, begin)) from error
 
 
 class _Room:
@@ -135,15 +171,25 @@ class _Room:
     @contextmanager
     def of(self, pixels: int) -> Iterator[None]:
         taken = min(pixels, self._most)
+        if pixels > LARGE:
+            _give_back()
         with self._changed:
             self._changed.wait_for(lambda: taken <= self._free)
             self._free -= taken
         try:
             yield
         finally:
+            if pixels > LARGE:
+                _give_back()
             with self._changed:
                 self._free += taken
                 self._changed.notify_all()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps it, for each thread its own, which are gigabytes here."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library, or another system
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _room = _Room(AT_ONCE)
@@ -167,6 +213,24 @@ def _check_whole(data: bytes, image: Image.Image) -> None:
         cut = data.find(b"\xff\xd9", _first_scan(data)) < 0
     if cut:
         raise PictureError("is cut short")
+
+
+def _stream(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
+    """The bytes of a file, at once: those of a very large one, which may wait for others, stay where they are."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    large = Path(source).stat().st_size > LARGE_FILE
+    return Path(source).open("rb") if large else io.BytesIO(_file_bytes(Path(source)))
+
+
+def _digest_of_stream(stream: io.BytesIO | io.BufferedReader) -> str:
+    digest = hashlib.file_digest(stream, _hash).hexdigest()
+    stream.seek(0)
+    return digest
+
+
+def _hash():
+    return hashlib.blake2b(digest_size=16)
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -201,13 +265,15 @@ def _first_scan(data: bytes) -> int:
     return position
 
 
-def _reason(source: Path | str | bytes, error: BaseException) -> str:
+def _reason(source: Path | str | bytes, error: BaseException, begin: bytes = b"") -> str:
     if isinstance(source, bytes) and not source:
         return "is empty"
+    if isinstance(error, UnidentifiedImageError) and begin.startswith(_TIFF):
+        return "is a TIFF of a kind that is not read; expected 8 or 16 bits, or floats of 32 bits in one band"
     if isinstance(error, UnidentifiedImageError):
         return "is no picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return "has more than 89 million pixels"
+        return f"has more than {most_pixels() / 1e6:g} million pixels, which is what most_megapixels allows"
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):

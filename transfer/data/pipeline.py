@@ -7,9 +7,9 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +56,8 @@ class Pictures:
         indices = np.asarray(indices)
         parts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
         failed: list[tuple[int, str]] = []
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
             ahead: deque = deque()
             for part in parts[:2]:
                 ahead.append([pool.submit(self.pixels, i) for i in part])
@@ -69,15 +70,22 @@ class Pictures:
                         batch[row] = future.result()
                     except PictureError as error:
                         failed.append((int(index), str(error)))
-                        if isinstance(error, UnreachablePicture):
-                            self._count_gone(int(index), pool)
                 yield batch
+        finally:
+            pool.shutdown(cancel_futures=True)
         if failed:
-            listed = "; ".join(f"{self.images.names[i]} {reason}" for i, reason in failed[:5])
-            raise UnreadablePictures(
-                f"{len(failed)} picture(s) could not be decoded: {listed}; leave them out with split.without()",
-                [index for index, _ in failed],
-            )
+            raise self.unreadable(dict(failed))
+
+    def unreadable(self, reasons: Mapping[int, str]) -> UnreadablePictures:
+        """The error that names pictures that cannot be read (to be raised).
+
+        Args:
+            reasons: why, by position.
+        """
+        listed = "; ".join(f"{self.images.names[i]} {reason}" for i, reason in islice(reasons.items(), 5))
+        return UnreadablePictures(
+            f"{len(reasons)} picture(s) could not be decoded: {listed}; leave them out with split.without()", reasons
+        )
 
     def array(self, indices: Sequence[int]) -> np.ndarray:
         """The pictures as one array `(N, S, S, 3)` uint8."""
@@ -93,21 +101,27 @@ class Pictures:
             pass
 
     def pixels(self, index: int) -> np.ndarray:
-        """One picture `(S, S, 3)` uint8, decoded if it was not kept."""
+        """One picture `(S, S, 3)` uint8, decoded if it was not kept.
+
+        Raises:
+            PictureError: it cannot be decoded, or is gone and not back a moment later.
+            DataError: more than a tenth of all files are gone.
+        """
         if self._known[index]:
             return self._kept[index]
         # What is kept of a picture, here and on disk, is kept by the content that it was listed with.
-        file = self.images.paths[index], self.size, self.fit, self.images.digests[index]
+        images = self.images
+        file = images.paths[index], self.size, self.fit, images.digests[index], images.levels
         try:
             picture = read_fitted(*file)
         except UnreachablePicture:
-            picture = self._read_again(file)
+            picture = self._read_again(index, file)
         if self._kept is not None:
             self._kept[index] = picture
             self._known[index] = True
         return picture
 
-    def _read_again(self, file: tuple[Path, int, str, str]) -> np.ndarray:
+    def _read_again(self, index: int, file: tuple) -> np.ndarray:
         """Read a file that was not there a moment ago; a disk that stays away is not waited for again and again."""
         if self._pauses:
             time.sleep(PAUSE)
@@ -115,14 +129,14 @@ class Pictures:
             picture = read_fitted(*file)
         except UnreachablePicture:
             self._pauses = max(0, self._pauses - 1)
+            self._count_gone(index)
             raise
         self._pauses = PAUSES
         return picture
 
-    def _count_gone(self, index: int, pool: ThreadPoolExecutor) -> None:
+    def _count_gone(self, index: int) -> None:
         self._gone.add(index)
         if len(self._gone) > max(1, GONE * len(self.images)):
-            pool.shutdown(wait=False, cancel_futures=True)
             raise DataError(
                 f"{len(self._gone)} of {len(self.images)} pictures are gone since they were listed, the last of them "
                 f"{self.images.names[index]}; look whether their disk is still there and start again: what was "

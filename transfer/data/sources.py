@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transfer.data.images import read_picture
+from transfer.data.images import fit_picture, read_fitted
+from transfer.data.levels import Levels
 from transfer.data.rgb import upright_rgb
 from transfer.errors import DataError, PictureError, first_line
 
@@ -49,17 +50,22 @@ def named_sources(pictures: Source | Iterable[Source], name: str = "pictures") -
         raise DataError(f"{name} is of type {type(pictures).__name__}; {EXPECTED}")
 
 
-def read_source(source: Source) -> np.ndarray:
-    """The pixels of one picture, `(H, W, 3)` uint8 RGB, 0..255, upright.
+def read_square(source: Source, size: int, fit: str, levels: Levels | None = None) -> np.ndarray:
+    """The pixels of one picture, upright and brought to the square, `(S, S, 3)` uint8 RGB, 0..255.
+
+    Args:
+        source: the picture.
+        size, fit: of the square, see `images.fit_picture`.
+        levels: of the data set that a network learned from, see `images.read_picture`.
 
     Raises:
         PictureError: it cannot be decoded, see `read_picture`.
     """
     if isinstance(source, np.ndarray):
-        return source if source.ndim == 3 else np.repeat(source[..., None], 3, axis=2)
+        return fit_picture(source if source.ndim == 3 else np.repeat(source[..., None], 3, axis=2), size, fit)
     if not isinstance(source, Image.Image):
-        return read_picture(source)
+        return read_fitted(source, size, fit, levels=levels)
     try:
-        return np.array(upright_rgb(source))
+        return fit_picture(np.asarray(upright_rgb(source, levels)), size, fit)
     except Exception as error:  # its file is read now, and decoders raise every kind on damaged bytes
         raise PictureError(f"is cut short or damaged ({first_line(error)})") from error

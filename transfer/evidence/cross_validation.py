@@ -22,6 +22,7 @@ from transfer.learning.results import Predictions
 from transfer.pages.plots import svg
 from transfer.pages.result_plots import confusion_side, draw_confusion
 from transfer.progress import bar
+from transfer.runs.answer_tables import answer_table
 from transfer.statistics.evaluation import evaluate_probabilities
 from transfer.statistics.intervals import units
 from transfer.writing import write_json, write_rows
@@ -37,8 +38,8 @@ class CrossValidation:
         rows: one dict a fold: `fold`, `train`, `validation`, `test` (numbers of pictures), `accuracy`,
             `balanced_accuracy` (0..1) and `log_loss` (nats).
         pooled: figures of all answers together, see `pooled_figures`.
-        answers: a header and one row an answer: `file`, `fold`, `label`, `predicted`, `probability`, and the
-            probability of each class.
+        answers: a header and one row an answer: `file`, `fold`, `label`, `predicted`, `probability`, and
+            `answer_tables.further_columns`.
         notes: what the user should know, one sentence each.
         unfinished: where the folds wait until `save_run` writes them.
     """
@@ -137,7 +138,7 @@ def cross_validate(
             advance()
     answers = Predictions(*map(np.concatenate, zip(*found)))
     pooled = pooled_figures(images, answers)
-    return CrossValidation(rows, pooled, answers.table(images, "fold"), tuple(notes), place)
+    return CrossValidation(rows, pooled, answer_table(answers, images, "fold"), tuple(notes), place)
 
 
 class _Fold(NamedTuple):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from transfer.data.augmentation import random_crop
 from transfer.data.pipeline import Pictures
+from transfer.errors import PictureError, TransferError
 
 WORKERS = 2
 AHEAD = 3  # batches that wait or are being made while one is learned from
@@ -27,11 +28,18 @@ class Batches:
         indices: which pictures.
         targets: `(N, C)` one-hot labels of those pictures.
         weights: `(N,)` what each of them counts in the loss.
+
+    Attributes:
+        lost: the pictures that could not be read any more when their turn came, and why. Another one of their batch
+            stands in their place, and counts nothing.
+        broken: what ended a stream of them, such as a disk that is gone, or `None`.
     """
 
     def __init__(self, pictures: Pictures, indices, targets, weights, batch_size: int = 64):
         self.pictures, self.indices, self.targets = pictures, indices, targets
         self.weights, self.batch_size = weights, batch_size
+        self.lost: dict[int, str] = {}
+        self.broken: TransferError | None = None
 
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
@@ -39,8 +47,22 @@ class Batches:
     def batch(self, number: int, epoch: int = 0) -> Batch:
         """Pixels `(B, S, S, 3)` float32 0..255, targets `(B, C)` and weights `(B,)`; the last one is smaller."""
         rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
-        pixels = np.stack([self.pictures.pixels(index) for index in self.indices[rows]])
-        return pixels.astype(np.float32), self.targets[rows], self.weights[rows]
+        pixels, weights = self._read(rows)
+        return np.stack(pixels).astype(np.float32), self.targets[rows], weights
+
+    def _read(self, rows: slice | np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        read, weights = [], self.weights[rows].copy()
+        for place, index in enumerate(self.indices[rows].tolist()):
+            try:
+                read.append(self.pictures.pixels(index))
+            except PictureError as error:
+                self.lost[index] = str(error)
+                read.append(None)
+                weights[place] = 0
+        other = next((pixels for pixels in read if pixels is not None), None)
+        if other is None:
+            other = np.zeros((self.pictures.size, self.pictures.size, 3), np.uint8)
+        return [other if pixels is None else pixels for pixels in read], weights
 
 
 class TrainingBatches(Batches):
@@ -61,9 +83,9 @@ class TrainingBatches(Batches):
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rng = np.random.default_rng((self.seed, epoch, number))
-        size, source = self.pictures.size, self.pictures
-        crops = [random_crop(source.pixels(self.indices[row]), size, rng, flip=self.flip) for row in rows]
-        return np.stack(crops).astype(np.float32), self.targets[rows], self.weights[rows]
+        read, weights = self._read(rows)
+        crops = [random_crop(pixels, self.pictures.size, rng, flip=self.flip) for pixels in read]
+        return np.stack(crops).astype(np.float32), self.targets[rows], weights
 
 
 def stream(batches: Batches, endless: bool = False) -> tf.data.Dataset:
@@ -84,6 +106,9 @@ def stream(batches: Batches, endless: bool = False) -> tf.data.Dataset:
                 ready = ahead.popleft().result()
                 ahead.extend(pool.submit(batches.batch, *next_one) for next_one in islice(wanted, 1))
                 yield ready
+        except TransferError as error:
+            batches.broken = error  # TensorFlow makes another one of it
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -178,8 +178,18 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
         validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)
         history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
+    if lost := batches.lost | validation.lost:
+        # They stay in their part: some epochs may have seen them.
+        task.notes.append(f"{task.pictures.unreadable(lost).note} from then on")
     with task.clock("evaluate"):
-        batches = {part: task.pictures.batches(getattr(split, part)) for part in ("validation", "test")}
-        nothing = np.zeros((0, len(task.one_hot)), np.float32)
-        logits = {part: np.concatenate([nothing, *forward(model, batches[part])]) for part in batches}
-    return model, logits, history
+        return model, _logits_of_parts(model, task), history
+
+
+def _logits_of_parts(model: keras.Model, task: Task) -> dict[str, np.ndarray]:
+    nothing = np.zeros((0, len(task.one_hot)), np.float32)
+    while True:
+        batches = {part: task.pictures.batches(getattr(task.split, part)) for part in ("validation", "test")}
+        try:
+            return {part: np.concatenate([nothing, *forward(model, batches[part])]) for part in batches}
+        except UnreadablePictures as error:  # where they are not kept; nothing is trained again for them
+            task.leave_out(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +13,6 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.learning.options import TrainingOptions
 from transfer.networks.heads import HEADS
-
-
-def answer_cells(names: Sequence[str], label: int, values: Sequence[float]) -> list:
-    """What tables say of one answer: true class, most probable one, its probability, and that of each class."""
-    best = int(np.argmax(values))
-    return [names[label], names[best], values[best], *values]
 
 
 def best_of(validation: Mapping[str, dict]) -> str:
@@ -68,14 +62,6 @@ class Predictions:
         """(indices, probabilities) of one part."""
         mine = self.parts == part
         return self.indices[mine], self.probabilities[mine]
-
-    def table(self, images: LabelledImages, part: str = "split") -> list[list]:
-        """A header and one row an answer, as in `predictions.csv`; `part` is what the column of parts is called."""
-        names = images.class_names
-        rows = [["file", part, "label", "predicted", "probability", *names]]
-        for index, place, values in zip(self.indices, self.parts.tolist(), self.probabilities.tolist()):
-            rows.append([images.names[index], place, *answer_cells(names, images.labels[index], values)])
-        return rows
 
 
 @dataclass

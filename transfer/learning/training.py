@@ -57,7 +57,12 @@ def fit_head(
 def fit_network(
     model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
 ) -> History:
-    """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is."""
+    """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is.
+
+    Raises:
+        DataError: too many of the pictures are gone; what both `Batches` have lost is told by them.
+        TrainingError: the loss is no number any more, or weights were none from the start.
+    """
     if is_stopping():
         return []
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
@@ -67,7 +72,12 @@ def fit_network(
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     quick.compile(optimizer, loss, **_measured(loss), jit_compile=False)
     known = stream(validation) if len(validation) else None
-    history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
+    try:
+        history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
+    except tf.errors.OpError:
+        if broken := batches.broken or validation.broken:
+            raise broken from None
+        raise
     model.set_weights(quick.get_weights())
     return history
 

@@ -39,7 +39,7 @@ def extract_features(
         indices: which of them; all by default.
         fit: how pictures are brought to the square.
         pictures: where pixels come from, if something else wants to keep them too.
-        cache: keep the features in the user's cache folder, by content, backbone, size and fit.
+        cache: keep the features in the user's cache folder, by content, backbone, size, fit and levels.
         on_known: is told how many contents were on disk already.
 
     Returns:
@@ -147,10 +147,11 @@ def _without_names(config, positions: dict[str, int] | None = None):
 
 
 class _Store:
-    """Features by picture digest in one file for each backbone, size and fit."""
+    """Features by picture digest in one file for each backbone, size, fit and levels."""
 
     def __init__(self, backbone: keras.Model, pictures: Pictures, persistent: bool):
-        name = f"{fingerprint(backbone)}-{pictures.size}-{pictures.fit}.sqlite"
+        levels = "".join(f"-{kind.replace(';', '')}{level:g}" for kind, level in pictures.images.levels.items())
+        name = f"{fingerprint(backbone)}-{pictures.size}-{pictures.fit}{levels}.sqlite"
         self._bytes = 4 * backbone.output_shape[-1]
         self._rows = KeptRows(cache_folder("features") / name if persistent else None, ("value",))
 

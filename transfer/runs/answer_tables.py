@@ -61,17 +61,22 @@ def labelled_cells(names: Sequence[str], label: int, values: np.ndarray) -> list
     return [names[label], names[best], float(values[best]), *further_cells(names, values, label)]
 
 
+def answer_table(predictions: Predictions, images: LabelledImages, part: str = "split") -> list[list]:
+    """A header and one row an answer, as in `predictions.csv`; `part` is what the column of parts is called."""
+    names, labels = images.class_names, images.labels
+    answers = zip(predictions.indices, predictions.parts.tolist(), predictions.probabilities)
+    rows = ([images.names[i], place, *labelled_cells(names, labels[i], values)] for i, place, values in answers)
+    return [["file", part, "label", "predicted", "probability", *further_columns(names)], *rows]
+
+
 def write_answers(predictions: Predictions, images: LabelledImages, folder: Path) -> None:
     """Write `predictions.csv`, and where that has no room for all probabilities `predictions.npz`.
 
     Row i of its `probabilities` `(N, C)` float16 is row i of the table, column c is class c of `result.json`. They
     are rounded down, so that the most probable class stays so: by less than 1/128 of themselves, or 5e-7.
     """
-    names, labels = images.class_names, images.labels
-    answers = zip(predictions.indices, predictions.parts.tolist(), predictions.probabilities)
-    rows = ([images.names[i], part, *labelled_cells(names, labels[i], values)] for i, part, values in answers)
-    write_rows(folder / TABLE, [[*_BEGIN, *further_columns(names)], *rows])
-    if len(names) > MOST_COLUMNS:
+    write_rows(folder / TABLE, answer_table(predictions, images))
+    if len(images.class_names) > MOST_COLUMNS:
         with whole_file(folder / ALL) as partial, partial.open("wb") as file:
             np.savez_compressed(file, probabilities=_rounded_down(predictions.probabilities))
 

@@ -182,7 +182,7 @@ def _examples(model: keras.Model, config: dict, folder: str | Path | None) -> tu
 
 def _pixels(path: Path, model: keras.Model, config: dict) -> np.ndarray:
     try:
-        return read_fitted(path, model.input_shape[1], config["options"]["fit"])
+        return read_fitted(path, model.input_shape[1], config["options"]["fit"], levels=config.get("levels"))
     except PictureError as error:
         raise PictureError(f"{path} {error}; expected a picture") from error
 

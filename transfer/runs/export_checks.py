@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import keras
@@ -12,12 +13,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from transfer.data.images import read_fitted
-from transfer.data.picture_files import FORMATS
+from transfer.data.images import WHOLE, read_fitted
+from transfer.data.levels import UPPER_8, Levels, kind_of, range_of
+from transfer.data.picture_files import FORMATS, picture_size
 from transfer.data.tables import some
 from transfer.errors import ExportError, PictureError
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.plain_paths import plain_path
+from transfer.runs.records import Exportable
 
 PIXEL_TOLERANCE, BYTES_TOLERANCE = 1e-5, 1e-3
 NOTHING_TO_CHECK_WITH = (
@@ -25,36 +28,38 @@ NOTHING_TO_CHECK_WITH = (
 )
 
 
-def check_answers(model: keras.Model, written: Path, size: int, fit: str, samples: Sequence[Path]) -> list[Path]:
+def check_answers(found: Exportable, written: Path) -> list[Path]:
     """Compare the answers of a written model with those of its network, from pixels and from bytes.
 
     Whether both decode a file alike is another question: one that the graph does not read to the very same square is
     judged as a PNG of its square.
 
     Args:
-        model: pictures `(B, S, S, 3)` 0..255 to logits.
+        found: what was exported.
         written: folder of the SavedModel.
-        size, fit: of its square.
-        samples: picture files.
 
     Returns:
-        Those of the samples that `predict_bytes` cannot read, or that differ by more than one grey level.
+        Those of its samples that `predict_bytes` cannot read, or that differ by more than one grey level.
 
     Raises:
         ExportError: the answers differ, or no sample can be read.
     """
     files, squares, unlike = [], [], []
-    for path in samples:
+    model, fit, size = found.model, found.fit, found.model.input_shape[1]
+    for path in found.samples:
         try:
-            square, data = read_fitted(path, size, fit), path.read_bytes()
+            square, data = read_fitted(path, size, fit, levels=found.levels), path.read_bytes()
         except (PictureError, OSError):
+            continue
+        squares.append(square)
+        if _pixels(path) > WHOLE:  # two decoders of a very large picture take too much memory side by side
+            files.append(_png(square))
             continue
         pixels, readable = square_decoder(size, fit)(tf.constant(data))
         gap = np.abs(pixels.numpy().astype(int) - square).max() if readable else 255
         if gap > 1:
             unlike.append(path)
         files.append(_png(square) if gap else data)
-        squares.append(square)
     if not files:
         raise ExportError(NOTHING_TO_CHECK_WITH)
     batch = np.stack(squares).astype(np.float32)
@@ -73,16 +78,17 @@ def check_answers(model: keras.Model, written: Path, size: int, fit: str, sample
     return unlike
 
 
-def decoding_notes(files: Mapping[str, Path], known: Collection[Path] = ()) -> list[str]:
+def decoding_notes(files: Mapping[str, Path], known: Collection[Path] = (), levels: Levels | None = None) -> list[str]:
     """A sentence on the files that `predict_bytes` reads in another way than `transfer predict`, if there are any.
 
     Args:
         files: by the name that the sentence calls them.
         known: those of which that is known, whatever their headers say.
+        levels: of their data set, see `data.levels`.
     """
     kinds = defaultdict(list)
     for name, path in files.items():
-        if kind := _kind_unlike(path) or ("another kind" if path in known else ""):
+        if kind := _kind_unlike(path, levels or {}) or ("another kind" if path in known else ""):
             kinds[kind].append(name)
     if not kinds:
         return []
@@ -94,25 +100,30 @@ def decoding_notes(files: Mapping[str, Path], known: Collection[Path] = ()) -> l
     ]
 
 
+def _pixels(path: Path) -> int:
+    return math.prod(picture_size(path))
+
+
 def _png(square: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(square).save(file, "PNG")
     return file.getvalue()
 
 
-def _kind_unlike(path: Path) -> str:
+def _kind_unlike(path: Path, levels: Levels) -> str:
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return kind_unlike(image)
+            return kind_unlike(image, levels)
     except Exception:  # decoders raise every kind on damaged bytes; such a file is read by neither
         return ""
 
 
-def kind_unlike(image: Image.Image) -> str:
+def kind_unlike(image: Image.Image, levels: Levels) -> str:
     """What makes the graph see other pixels in a sound file than `images.read_picture`, or "".
 
     Args:
         image: as Pillow opens it; nothing of it is decoded.
+        levels: of its data set.
     """
     info = image.info
     if image.format == "BMP":
@@ -122,6 +133,9 @@ def kind_unlike(image: Image.Image) -> str:
     if image.format == "GIF":
         return "GIF with a transparent colour" if "transparency" in info else ""
     if image.format == "PNG":
+        level = levels.get(kind_of(image), UPPER_8)
+        if level != UPPER_8:
+            return f"PNG of 16 bits, of which {range_of(level)} is the range here and the upper 8 bits count there"
         hole = info.get("transparency")
         if isinstance(hole, tuple) and max(hole) > 255:
             return "PNG of 16 bits with a transparent colour"

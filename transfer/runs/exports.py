@@ -21,7 +21,7 @@ from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH, check_answers, de
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.network_places import versions
 from transfer.runs.plain_paths import plain_path
-from transfer.runs.records import exportable
+from transfer.runs.records import Exportable, exportable
 from transfer.writing import check_folder, whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
@@ -48,16 +48,16 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     """
     check_format(format)
     check_folder(Path(path))
-    model, class_names, fit, samples = exportable(result)
+    found = exportable(result)
     earlier = versions(Path(path))
-    _check_upgrade(Path(path), earlier, class_names)
+    _check_upgrade(Path(path), earlier, found.class_names)
     newest = int(earlier[-1].name) if earlier else 0
     with claim_first(Path(path, str(number)) for number in count(newest + 1)) as target:
-        if not samples and format == "savedmodel":
+        if not found.samples and format == "savedmodel":
             _copy_checked(Path(result), target)
         else:
-            unlike = FORMATS[format](model, class_names, fit, samples, target)
-            tell(decoding_notes({path.name: path for path in samples}, unlike))
+            unlike = FORMATS[format](found, target)
+            tell(decoding_notes({path.name: path for path in found.samples}, unlike, found.levels))
     return target
 
 
@@ -84,16 +84,15 @@ def _classes_of(version: Path) -> list[str]:
         return []
 
 
-def export_saved_model(
-    model: keras.Model, class_names: Sequence[str], fit: str, samples: Sequence[Path], target: Path
-) -> list[Path]:
+def export_saved_model(found: Exportable, target: Path) -> list[Path]:
     """Write a SavedModel with two endpoints and compare its answers on real pictures.
 
     - `serving_default`: `pictures` `(B, S, S, 3)` float32 0..255
     - `predict_bytes`: `files` `(B,)` strings, each an encoded JPEG, PNG, WebP, GIF or BMP
 
     Both give `probabilities` `(B, C)`, `label` `(B,)` and `class_names` `(B, C)`. Bytes that are no
-    picture, or one of more than 89 million pixels, get NaN and an empty label; the others in the batch are answered.
+    picture, or one of more pixels than `limit_pixels` allows now, get NaN and an empty label; the others in the batch
+    are answered.
 
     An empty batch gives empty arrays.
 
@@ -104,6 +103,7 @@ def export_saved_model(
         ExportError: the answers differ by more than 1e-5 from pixels or 1e-3 from bytes.
         OutputError: it cannot be written.
     """
+    model, class_names, fit = found.model, found.class_names, found.fit
     size = model.input_shape[1]
     with whole_folder(target) as partial:
         archive = keras.export.ExportArchive()
@@ -130,8 +130,9 @@ def export_saved_model(
             raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
         sidecar = partial / SIDECAR
         sidecar.parent.mkdir()
-        sidecar.write_text(json.dumps({"class_names": list(class_names), "image_size": size, "fit": fit}))
-        return check_answers(model, partial, size, fit, samples)
+        about = {"class_names": list(class_names), "image_size": size, "fit": fit, "levels": found.levels}
+        sidecar.write_text(json.dumps(about))
+        return check_answers(found, partial)
 
 
 FORMATS: dict[str, Callable] = {"savedmodel": export_saved_model}

@@ -10,7 +10,7 @@ import functools
 
 import tensorflow as tf
 
-from transfer.data.picture_files import MOST_PIXELS
+from transfer.data.picture_files import most_pixels
 from transfer.learning.batches import without_autotune
 from transfer.runs.graph_bitmaps import read_bmp
 from transfer.runs.graph_files import File, within
@@ -24,8 +24,8 @@ def read_picture(data):
         data: scalar string tensor.
 
     Returns:
-        `(H, W, 3)` uint8. The graph fails on bytes that are no such picture, and on one of more than 89 million
-        pixels before it is decoded.
+        `(H, W, 3)` uint8. The graph fails on bytes that are no such picture, and before it is
+        decoded on one of more pixels than `limit_pixels` allows now.
     """
     file = File(data)
     branches = [(b"\xff\xd8\xff", _jpeg), (b"\x89PNG", _png), (b"RIFF", _webp), (b"BM", _bmp)]
@@ -35,13 +35,16 @@ def read_picture(data):
     return _upright(tf.ensure_shape(rgb, (None, None, 3)), file.orientation(exif, xmp))
 
 
-@functools.cache
 def square_decoder(size: int, fit: str):
     """The graph from the bytes of a file to its square and whether it could be read; else the square is black.
 
     One for all that use it: it is large, and an export looks through it several times.
     """
+    return _square_decoder(size, fit, most_pixels())
 
+
+@functools.cache
+def _square_decoder(size: int, fit: str, _: int):
     def square(data):
         return fit_picture(read_picture(data), size, fit), True
 
@@ -61,7 +64,7 @@ def square_decoder(size: int, fit: str):
 
 
 def _limited(file: File, height, width):
-    return within(file.data, height, width, MOST_PIXELS)
+    return within(file.data, height, width, most_pixels())
 
 
 def _jpeg(file: File):
@@ -124,7 +127,7 @@ def _webp(file: File):
 
 
 def _bmp(file: File):
-    pixels = read_bmp(file, MOST_PIXELS)
+    pixels = read_bmp(file, most_pixels())
     opaque = tf.reduce_all(pixels[..., 3] == 255)
     return tf.cond(opaque, lambda: _any(pixels[..., :3]), lambda: _any(pixels)), file.size, tf.constant("")
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from transfer.cache import cache_folder
 from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages, spread
+from transfer.data.levels import Levels
 from transfer.data.splits import Split
 from transfer.learning.results import Predictions, Result
 from transfer.reading import read_json, read_rows, run_config
@@ -80,6 +82,7 @@ def configuration(result: Result, command: str = "") -> dict:
         "data": images.data,
         "root": str(images.root),
         "data_digest": images.digest(),
+        "levels": images.levels,
         "files": {
             name: {"part": part_of.get(i, "left out"), "class": images.class_names[images.labels[i]], "digest": digest}
             | ({} if images.groups is None else {"group": images.groups[i]})
@@ -125,15 +128,28 @@ def sample_paths(result: Result) -> list[Path]:
     return spread([result.images.paths[i] for i in indices], SAMPLES)
 
 
-def exportable(result) -> tuple[keras.Model, Sequence[str], str, list[Path]]:
-    """(network, class names, fit, sample pictures) of a `Result`, a `Comparison` or a run folder."""
+class Exportable(NamedTuple):
+    """A network and what its exports have to know: see `exports.export_saved_model`."""
+
+    model: keras.Model
+    class_names: Sequence[str]
+    fit: str
+    samples: list[Path]
+    levels: Levels
+
+
+def exportable(result) -> Exportable:
+    """What can be exported of a `Result`, a `Comparison` or a run folder."""
     if isinstance(result, dict):
         result = result[result.best]
     if isinstance(result, Result):
-        return result.model, result.class_names, result.fit, sample_paths(result)
+        return Exportable(result.model, result.class_names, result.fit, sample_paths(result), result.images.levels)
     folder = Path(result)
     config = run_config(folder, "model.keras")
-    return load_network_of(folder, config), config["classes"], config["options"]["fit"], _samples_again(config)
+    model = load_network_of(folder, config)
+    return Exportable(
+        model, config["classes"], config["options"]["fit"], _samples_again(config), config.get("levels", {})
+    )
 
 
 def _samples_again(config: dict) -> list[Path]:

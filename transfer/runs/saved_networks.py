@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.images import fit_picture
+from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH
-from transfer.data.sources import Source, read_source
+from transfer.data.sources import Source, read_square
 from transfer.errors import ModelFileError, PictureError, first_line
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint
@@ -30,6 +30,7 @@ class SavedNetwork(NamedTuple):
     class_names: tuple[str, ...]
     image_size: int
     fit: str
+    levels: Levels
 
 
 def load_network(model: str | Path, trust: bool = False) -> SavedNetwork:
@@ -56,7 +57,7 @@ def _saved_model(place: Path) -> SavedNetwork:
             loaded = tf.saved_model.load(path)
         network = SavedNetwork(
             _Keep(loaded, loaded.signatures["serving_default"]),
-            tuple(about["class_names"]), about["image_size"], about["fit"],
+            tuple(about["class_names"]), about["image_size"], about["fit"], about.get("levels", {}),
         )  # fmt: skip
         black = tf.zeros((1, network.image_size, network.image_size, 3))
         named = loaded.signatures["serving_default"](pictures=black)["class_names"].numpy()[0].tolist()
@@ -73,7 +74,9 @@ def _keras_model(run: Path) -> SavedNetwork:
     config = run_config(run, "model.keras")
     model = load_network_of(run, config)
     classify = _Keep(model, endpoint(model, config["classes"]))
-    return SavedNetwork(classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"])
+    return SavedNetwork(
+        classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"], config.get("levels", {})
+    )
 
 
 class _Keep:
@@ -95,7 +98,7 @@ def answers(
 
     def read(picture: Source):
         try:
-            return fit_picture(read_source(picture), size, network.fit), ""
+            return read_square(picture, size, network.fit, network.levels), ""
         except PictureError as error:
             return np.zeros((size, size, 3), np.uint8), str(error)
 

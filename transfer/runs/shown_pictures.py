@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
-from transfer.data.images import fit_picture, read_picture
+from transfer.data.images import read_fitted, read_small
 from transfer.errors import PictureError
 from transfer.networks.explanation import where_it_looked
-from transfer.pages.drawing import overlay, thumbnail
+from transfer.pages.drawing import data_address, overlay, thumbnail
 from transfer.runs.saved_runs import SavedResult, Tested
 
 SHOWN, EXPLAINED = 12, 6
@@ -34,15 +33,15 @@ def least_certain(tested: Tested, without: Sequence[int] = (), most: int = SHOWN
 
 def describe_pictures(saved: SavedResult, positions: Sequence[int]) -> list[dict]:
     """For each picture its file, names, probabilities and a thumbnail (`None` where the file is gone)."""
-    return [_named(saved, i) | {"picture": _thumbnail(saved.path(saved.tested.files[i]))} for i in positions]
+    return [_named(saved, i) | {"picture": _thumbnail(saved, i)} for i in positions]
 
 
 def explain_pictures(saved: SavedResult, model: keras.Model, positions: Sequence[int]) -> tuple[str, list[dict]]:
     """(what was used, rows as above) for the first few that are still there; `picture` is overlaid with the map."""
     size, fit, pixels, kept = saved.figures["image_size"], saved.config["options"]["fit"], [], []
     for i in positions:
-        if len(kept) < EXPLAINED and (picture := _read(saved.path(saved.tested.files[i]))) is not None:
-            pixels.append(fit_picture(picture, size, fit))
+        if len(kept) < EXPLAINED and (square := _read(read_fitted, saved, i, size, fit)) is not None:
+            pixels.append(square)
             kept.append(i)
     if not kept:
         return "", []
@@ -67,17 +66,17 @@ def _named(saved: SavedResult, position: int) -> dict:
     }
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """The picture, or `None` where it is gone or damaged by now."""
+def _read(read: Callable, saved: SavedResult, position: int, *how) -> np.ndarray | None:
+    """What `read` makes of a picture, or `None` where it is gone or damaged by now."""
     try:
-        return read_picture(path)
+        return read(saved.path(saved.tested.files[position]), *how, levels=saved.config.get("levels"))
     except (PictureError, OSError):
         return None
 
 
-def _thumbnail(path: Path) -> str | None:
-    picture = _read(path)
-    return None if picture is None else _web(picture)
+def _thumbnail(saved: SavedResult, position: int) -> str | None:
+    picture = _read(read_small, saved, position, SIDE)
+    return None if picture is None else data_address(picture, QUALITY)
 
 
 def _web(picture: np.ndarray) -> str:
