@@ -23,11 +23,11 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe",
     ],
-    "pretrained": ["weight_packages", "architectures", "backbone_table"],
+    "pretrained": ["weight_packages", "architectures", "hub_package", "backbone_table"],
     "networks": [
         "weight_files", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
-        "inner_images", "distillation", "quick_layers", "pretraining",
+        "taps", "stages", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads", "features",
+        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",

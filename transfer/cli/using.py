@@ -14,6 +14,7 @@ import transfer
 from transfer.cli import options as option
 from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
+from transfer.pretrained.hub_package import keras_hub_is_installed
 from transfer.reading import run_config, trained_on
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
@@ -123,12 +124,14 @@ def backbones(as_json: option.Json = False) -> None:
     if as_json:
         return print_json({"backbones": [row._asdict() for row in rows]})
     told = "px: usual picture size, and the smallest; top-1: published accuracy on ImageNet at the usual size"
+    hub = "keras-hub is installed" if keras_hub_is_installed() else "needs pip install 'transfer[hub]'"
     table = Table("name", "parameters", "px", "from", "top-1", "weights", caption=told)
     for row in rows:
         top1 = "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.1%}"
         sizes = str(row.image_size), str(row.smallest)
         table.add_row(row.name, millions(row.parameters), *sizes, top1, row.weights)
     out.print(table)
+    show_line(f"hub:PRESET and hub:FOLDER are image backbones of KerasHub ({hub}); FILE.keras is a network of your own")
 
 
 def _show_written(table: Path, rows: int) -> None:
