@@ -45,6 +45,10 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
     ],
+    "exports": [
+        "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
+        "formats", "model_card", "exporting",
+    ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",
         "backbone_choice",

@@ -11,6 +11,9 @@ COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense netwo
 AUTO = "auto"  # a backbone from the data
 FEATURES = ("last", "stages")
 HEADS = ("linear", "mlp", "svm")  # the rows of `heads.HEADS`
+# The rows of `formats.FORMATS`, and before them what a run holds anyway.
+EXPORTS = ("savedmodel", "litert", "litert-f16", "litert-int8", "litert-uint8", "onnx", "openvino")
+ALL = "all"  # of them
 FITS = ("crop", "pad", "stretch")
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
@@ -39,6 +42,16 @@ def check_layers(rows: Sequence[Mapping[str, object]]) -> None:
             raise LayerError(f'layer {position} is {row!r}; expected a row such as {{"conv": 32}}')
         if next(iter(row)) not in LAYERS:
             raise unknown_name(f"layer {position}", next(iter(row)), LAYERS, LayerError)
+
+
+def check_format(name: str) -> None:
+    """Refuse a format that nothing can be exported to.
+
+    Raises:
+        UnknownNameError: it is not known.
+    """
+    if name not in (*EXPORTS, ALL):
+        raise unknown_name("`format`", name, (*EXPORTS, ALL))
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

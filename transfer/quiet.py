@@ -8,6 +8,8 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def import_tensorflow() -> None:
@@ -22,14 +24,21 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _keep_memory()
+    with told_only_on_failure():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for drivers, and says what it misses
+
+
+@contextmanager
+def told_only_on_failure() -> Iterator[None]:
+    """Hold back what C++ writes to standard error, past all settings of logging, unless the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for drivers, and says what it misses
+            yield
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())

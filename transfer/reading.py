@@ -17,6 +17,7 @@ from transfer.writing import SCHEMA_VERSION
 _CONFIG = {"options": dict, "classes": list, "versions": dict, "root": str, "files": dict}
 _OPTIONS = {"backbone": str, "fit": str, "image_size": int, "method": str, "seed": int, "weights": object}
 _LATER = {"data": (str, type(None)), "division": str, "unreadable": list, "written": dict}  # an older run has none
+JUDGED = "parity.json"  # beside exported files
 _FILE = dict.fromkeys(("class", "digest", "part"), str)
 
 
@@ -102,6 +103,16 @@ def read_json(path: Path) -> dict:
             "use the one that wrote it, or train again"
         )
     return said
+
+
+def read_judged(folder: Path) -> dict:
+    """How the files of an export compare with Keras: `formats`, figures by name, and `left_out`, with the reasons.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
+    said = read_json(folder / JUDGED)
+    return {name: said[name] for name in ("formats", "left_out")}
 
 
 def read_rows(path: Path) -> list[list[str]]:

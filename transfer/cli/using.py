@@ -12,10 +12,12 @@ from rich.table import Table
 
 import transfer
 from transfer.cli import options as option
-from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
+from transfer.cli.show import exports_table, millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
+from transfer.exports.runtimes import require_packages
+from transfer.names import ALL, EXPORTS, check_format
 from transfer.pretrained.hub_package import keras_hub_is_installed
-from transfer.reading import run_config, trained_on
+from transfer.reading import read_judged, run_config, trained_on
 from transfer.writing import RUN, check_apart, check_folder, check_table
 
 _TRUST_HELP = "run the graph of a SavedModel that lies in no run; it is a program"
@@ -105,16 +107,29 @@ def predict(
 
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
-    format: Annotated[str, typer.Option(help="savedmodel")] = "savedmodel",
-    out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
+    format: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}, or {ALL}")] = EXPORTS[0],
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN, or exports/...]")
+    ] = None,
     as_json: option.Json = False,
 ) -> None:
-    """Write the network of a run for use elsewhere, checked against the original."""
-    place = out_folder or Path("saved_models", _name_of(run.resolve()))
-    check_apart(place, trained_on(run_config(run)))
+    """Write the network of a run for use elsewhere, checked against the original on pictures of the run."""
+    check_format(format)
+    require_packages(format)
+    config = run_config(run)
+    is_saved_model = format == EXPORTS[0]
+    place = out_folder or Path("saved_models" if is_saved_model else "exports", _name_of(run.resolve()))
+    check_apart(place, trained_on(config))
     target = transfer.export(run, place, format)
+    told = {"folder": str(target), "format": format}
+    if is_saved_model:
+        return print_json(told) if as_json else show_line(str(target))
+    judged = read_judged(target)
     if as_json:
-        return print_json({"folder": str(target), "format": format})
+        return print_json(told | judged)
+    out.print(exports_table(judged["formats"]))
+    for why in judged["left_out"].values():
+        show_line(f"- {why}")
     show_line(str(target))
 
 

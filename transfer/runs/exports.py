@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from transfer.data.tables import some
-from transfer.errors import ExportError, OutputError, unknown_name
+from transfer.errors import ExportError, OutputError
 from transfer.progress import console
 from transfer.reading import run_config
 from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH, check_answers, decoding_notes
@@ -24,14 +24,13 @@ from transfer.writing import whole_folder
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
 
 
-def export(result, path: str | Path, format: str = "savedmodel") -> Path:
-    """Write a trained network for use without this toolkit.
+def export_version(result, path: Path) -> Path:
+    """Write a trained network as the next version of a SavedModel.
 
     Args:
         result: a `Result`, a `Comparison` (its best network), or the folder of a run.
         path: `NAME` of the layout of TensorFlow Serving; the model goes to `NAME/1`, or to the next
             number where there are versions already.
-        format: `savedmodel`.
 
     Returns:
         The folder of the new version.
@@ -43,16 +42,14 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
         ExportError: the exported model does not answer like the original; nothing is left behind.
         OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
-    if format not in FORMATS:
-        raise unknown_name("`format`", format, FORMATS)
     model, class_names, fit, samples = exportable(result)
-    earlier = versions(Path(path))
-    _check_upgrade(Path(path), earlier, class_names)
-    target = Path(path, str(int(earlier[-1].name) + 1 if earlier else 1))
-    if not samples and format == "savedmodel":
+    earlier = versions(path)
+    _check_upgrade(path, earlier, class_names)
+    target = path / str(int(earlier[-1].name) + 1 if earlier else 1)
+    if not samples:
         _copy_checked(Path(result), target)
     else:
-        unlike = FORMATS[format](model, class_names, fit, samples, target)
+        unlike = export_saved_model(model, class_names, fit, samples, target)
         tell(decoding_notes({path.name: path for path in samples}, unlike))
     return target
 
@@ -128,9 +125,6 @@ def export_saved_model(
         sidecar.parent.mkdir()
         sidecar.write_text(json.dumps({"class_names": list(class_names), "image_size": size, "fit": fit}))
         return check_answers(model, partial, size, fit, samples)
-
-
-FORMATS: dict[str, Callable] = {"savedmodel": export_saved_model}
 
 
 def _copy_checked(run: Path, target: Path) -> None:
