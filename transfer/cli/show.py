@@ -37,12 +37,13 @@ def methods_table(methods: dict[str, dict]) -> Table:
 def exports_table(formats: dict[str, dict]) -> Table:
     """How exported files compare with Keras, one row each."""
     first = next(iter(formats.values()))
-    keras = "" if first["accuracy"] is None else f", its accuracy on those {first['accuracy_keras']:.1%}"
+    accuracy = "" if first["accuracy"] is None else f", accuracy {first['accuracy_keras']:.1%}"
     told = (
-        f"compared with Keras on {first['pictures']} pictures, {first['test_pictures']} of the test part{keras}; "
-        f"Keras: {max(row['pictures_a_second_keras'] for row in formats.values()):,.0f} pictures a second"
+        "max and mean diff: of probabilities; same: pictures with the same first class; a second: pictures, decoded "
+        f"already. Keras on the same {first['pictures']} pictures: {first['pictures_a_second_keras']:,.0f} a second"
+        f"{accuracy} on {first['test_pictures']} of the test part"
     )
-    columns = ("largest", "mean difference", "same class", "accuracy", "MB", "pictures/s", "at once")
+    columns = ("max diff", "mean diff", "same", "accuracy", "MB", "a second", "at once")
     table = Table("format", *columns, caption=told)
     for name, row in formats.items():
         accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"

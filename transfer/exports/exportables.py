@@ -65,7 +65,7 @@ class Exportable(NamedTuple):
         return np.array(squares, np.uint8).reshape(-1, size, size, 3), np.array(labels, int)
 
 
-def exportable(result) -> Exportable:
+def network_to_export(result) -> Exportable:
     """The same of a `Result`, a `Comparison` (its best network) or the folder of a run.
 
     Raises:
@@ -143,7 +143,7 @@ def facts(source: Exportable) -> dict:
 def weights_licence(options: Mapping) -> str:
     """Under which terms the weights are that a training began with; its own come from the user's pictures."""
     name, weights = str(options["backbone"]), options["weights"]
-    if weights == "none":
+    if weights == "none" or "layers" in options or options["method"] == "scratch":
         return "none: trained from random weights"
     if weights == "bundled":
         return "Apache-2.0 (bundled with transfer)"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from transfer.errors import ExportError, MissingExtraError, TransferError, first_line
-from transfer.exports.exportables import Exportable, exportable, require_pictures
+from transfer.exports.exportables import Exportable, network_to_export, require_pictures
 from transfer.exports.formats import FORMATS
 from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
@@ -45,7 +45,7 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     wanted = list(FORMATS) if format == ALL else [format]
     for name in wanted:
         check_free(folder / name)
-    source = exportable(result)
+    source = network_to_export(result)
     require_pictures(source)
     known = reference(source)
     rows, left_out = {}, {}
@@ -88,5 +88,5 @@ def _write(source: Exportable, known: Reference, name: str, place: Path) -> dict
 
 def _reason(error: Exception) -> str:
     """What a converter says, in one sentence: the operation that it does not know, where it names one."""
-    operations = sorted(set(re.findall(r"\b(?:tf|tfl)\.\w+|(?<=op: )\w+", str(error))))
+    operations = sorted(set(re.findall(r"\btfl?\.[A-Z]\w+|(?<=No Op registered for )\w+", str(error))))
     return f"it does not know {', '.join(operations)}" if operations else first_line(error)

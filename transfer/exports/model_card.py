@@ -78,6 +78,22 @@ def example_code(row: Format, size: int, fit: str) -> str:
     return _EXAMPLE.format(imports=row.imports, fitted=_FITTED[fit].format(size=size), call=row.call)
 
 
+def run_example(example: str, picture: Path, folder: Path) -> str:
+    """What a program prints that is run in a folder, as its user would.
+
+    Raises:
+        ExportError: it ends with an error.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", example, str(picture.resolve())],
+        cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        last = (run.stderr.strip() or "nothing is said").splitlines()[-1]
+        raise ExportError(f"the program on the model card fails: {last}")
+    return run.stdout.strip()
+
+
 def write_card(source: Exportable, name: str, row: Format, judged: Mapping, folder: Path) -> None:
     """Write the page into the folder of a file, and run the program in it on a picture of the run.
 
@@ -93,12 +109,7 @@ def write_card(source: Exportable, name: str, row: Format, judged: Mapping, fold
     said = facts(source)
     example = example_code(row, source.image_size, source.fit)
     picture = next(path for part in PARTS for path, _ in source.files[part] if path.is_file())
-    run = subprocess.run(
-        [sys.executable, "-c", example, str(picture.resolve())],
-        cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    if run.returncode:
-        raise ExportError(f"the example of the model card of {name} fails: {run.stderr.strip().splitlines()[-1:]}")
+    printed = run_example(example, picture, folder)
     shape = {"size": source.image_size, "classes": len(source.class_names)}
     accuracies = {
         "accuracy_of_run": _share(said["accuracy"], said["accuracy_ci95"]),
@@ -108,7 +119,7 @@ def write_card(source: Exportable, name: str, row: Format, judged: Mapping, fold
     text = _CARD.format(
         **said | judged | accuracies, format=name, file=row.file,
         count=len(source.class_names), names=", ".join(source.class_names),
-        takes=row.takes.format(**shape), gives=row.gives.format(**shape), example=example, printed=run.stdout.strip(),
+        takes=row.takes.format(**shape), gives=row.gives.format(**shape), example=example, printed=printed,
     )  # fmt: skip
     (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")
 

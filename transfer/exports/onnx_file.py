@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def write_onnx(source: Exportable, file: Path) -> None:
 
     signature = [tf.TensorSpec((None, *source.model.input_shape[1:]), tf.uint8, name=INPUT)]
     network = answering_network(source.model)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
         network.export(str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
