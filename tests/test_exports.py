@@ -71,6 +71,10 @@ def quick(monkeypatch, source, known):
     monkeypatch.setattr(model_card, "run_example", lambda *args: "not run")
 
 
+def test_the_table_has_the_names_that_users_choose_by():
+    assert tuple(formats.FORMATS) == EXPORTS
+
+
 def test_the_pictures_of_a_comparison(source, known):
     """All of the test part, and others up to the number that there has to be; here there are fewer."""
     counts = {part: len(files) for part, files in source.files.items()}

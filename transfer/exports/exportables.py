@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -54,14 +56,18 @@ class Exportable(NamedTuple):
 
         Files that are gone, or cannot be read any more, are left out.
         """
-        squares, labels = [], []
-        for path, label in spread(list(self.files[part]), number):
+        size, chosen = self.image_size, spread(list(self.files[part]), number)
+
+        def read(path: Path) -> np.ndarray | None:
             try:
-                squares.append(read_fitted(path, self.image_size, self.fit))
+                return read_fitted(path, size, self.fit)
             except (PictureError, OSError):
-                continue
-            labels.append(label)
-        size = self.image_size
+                return None
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            squares = list(pool.map(read, [path for path, _ in chosen]))
+        labels = [label for (_, label), square in zip(chosen, squares) if square is not None]
+        squares = [square for square in squares if square is not None]
         return np.array(squares, np.uint8).reshape(-1, size, size, 3), np.array(labels, int)
 
 
@@ -121,9 +127,9 @@ def require_pictures(source: Exportable) -> None:
 
 
 def facts(source: Exportable) -> dict:
-    """What every file says of itself, as JSON holds it."""
+    """What every file says of itself, as JSON holds it; names that are no UTF-8 have escapes for their bytes."""
     options = source.options
-    return {
+    said = {
         "class_names": list(source.class_names),
         "image_size": source.image_size,
         "fit": source.fit,
@@ -138,12 +144,15 @@ def facts(source: Exportable) -> dict:
         "versions": dict(source.versions),
         "written_by": f"transfer {metadata.version('transfer')}",
     }
+    return keras.tree.map_structure(
+        lambda value: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value, said
+    )
 
 
 def weights_licence(options: Mapping) -> str:
     """Under which terms the weights are that a training began with; its own come from the user's pictures."""
     name, weights = str(options["backbone"]), options["weights"]
-    if weights == "none" or "layers" in options or options["method"] == "scratch":
+    if weights == "none":
         return "none: trained from random weights"
     if weights == "bundled":
         return "Apache-2.0 (bundled with transfer)"

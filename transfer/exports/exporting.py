@@ -12,6 +12,7 @@ from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
 from transfer.exports.runtimes import missing_packages, require_packages
 from transfer.names import ALL, check_format
+from transfer.progress import console
 from transfer.quiet import told_only_on_failure
 from transfer.reading import JUDGED
 from transfer.runs.exports import export_version
@@ -52,6 +53,8 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
     for name in wanted:
         try:
             rows[name] = _write(source, known, name, folder / name)
+            if format == ALL:  # minutes may pass
+                console.print(f"{name} is written", markup=False)
         except (ExportError, MissingExtraError) as error:
             if format != ALL:
                 raise

@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from transfer.data.tables import some
+
 BUFFER, IDENTIFIER = "TFLITE_METADATA", b"M001"
 LABELS, FACTS = "labels.txt", "transfer.json"
 _AXIS_LABELS, _RGB, _IMAGE_PROPERTIES = 2, 1, 2  # of the enums AssociatedFileType, ColorSpaceType, ContentProperties
@@ -26,8 +28,8 @@ def add_metadata(file: Path, said: Mapping) -> None:
     file.write_bytes(_with_buffer(file.read_bytes(), _metadata(said)))
     with zipfile.ZipFile(file, "a") as archive:
         names = "\n".join(name.replace("\n", " ") for name in said["class_names"])
-        archive.writestr(LABELS, names.encode("utf-8", "surrogateescape"))
-        archive.writestr(FACTS, json.dumps(said, ensure_ascii=True))
+        archive.writestr(LABELS, names)
+        archive.writestr(FACTS, json.dumps(said))
 
 
 def _with_buffer(model: bytes, metadata: bytes) -> bytes:
@@ -84,7 +86,7 @@ def _metadata(said: Mapping) -> bytes:
         {0: text("probability"), 1: text("of each class"), 6: tables(labels)}
     )
     graph = table({2: tables(pictures), 3: tables(probabilities)})  # SubGraphMetadata: inputs, outputs
-    about = f"{said['method']} {said['backbone']}, run {said['run']}; classes: {', '.join(said['class_names'])}"
+    about = f"{said['method']} {said['backbone']}, run {said['run']}; classes: {some(said['class_names'])}"
     facts = table({0: text(FACTS), 1: text("all that the run says of it")})
     root = table(  # ModelMetadata: name, description, version, subgraphs, author, license, associated files, parser
         {

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from transfer.data.tables import some
 from transfer.errors import ExportError
 from transfer.exports.exportables import PARTS, Exportable, facts
 from transfer.exports.formats import Format
@@ -33,7 +34,7 @@ for index in np.argsort(-probabilities)[:3]:
 _CARD = """\
 # {run}: {format}
 
-{file} names what is in a picture, as one of {count} classes: {names}. It is the network of the run `{run}`
+`{file}` names what is in a picture, as one of {count} classes: {names}. It is the network of the run `{run}`
 (method {method}, backbone {backbone}), written by {written_by}.
 
 | | |
@@ -118,7 +119,7 @@ def write_card(source: Exportable, name: str, row: Format, judged: Mapping, fold
     }
     text = _CARD.format(
         **said | judged | accuracies, format=name, file=row.file,
-        count=len(source.class_names), names=", ".join(source.class_names),
+        count=len(source.class_names), names=some(said["class_names"]),
         takes=row.takes.format(**shape), gives=row.gives.format(**shape), example=example, printed=printed,
     )  # fmt: skip
     (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -28,9 +28,10 @@ def write_openvino(source: Exportable, file: Path) -> None:
     model.inputs[0].tensor.set_names({INPUT})
     model.outputs[0].tensor.set_names({OUTPUT})
     said = facts(source)
+    labels = " ".join(name.replace(" ", "_") for name in said["class_names"])
     # What OpenVINO's Model API looks for, and the rest under a name of its own.
     model.set_rt_info("Classification", ["model_info", "model_type"])
-    model.set_rt_info(" ".join(name.replace(" ", "_") for name in source.class_names), ["model_info", "labels"])
+    model.set_rt_info(labels, ["model_info", "labels"])
     for key, value in said.items():
         model.set_rt_info(json.dumps(value), ["transfer", key])
     openvino.save_model(model, file, compress_to_fp16=False)
