@@ -26,11 +26,11 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe", "standardising", "penalties", "class_means",
     ],
-    "pretrained": ["weight_packages", "architectures", "backbone_table"],
+    "pretrained": ["weight_packages", "architectures", "hub_package", "backbone_table"],
     "networks": [
         "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "views", "model_file_sizes", "model_files", "backbones", "heads", "features", "explanation",
-        "inner_images", "distillation", "quick_layers", "pretraining",
+        "taps", "stages", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads", "features",
+        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",
@@ -47,6 +47,10 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
         "repetition",
+    ],
+    "exports": [
+        "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
+        "formats", "model_card", "exporting",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",

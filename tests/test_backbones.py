@@ -1,6 +1,7 @@
 import inspect
 import urllib.error
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -269,6 +270,9 @@ def test_list_backbones():
         assert name == "bundled" or 0.65 < row.imagenet_top1 < 0.88
     assert rows["bundled"].imagenet_top1 is None
     assert rows["efficientnet_lite0"].weights == "in a package"
+    for row in rows.values():
+        assert Path(row.file).is_file() if row.file else row.weights in ("to be downloaded", "package to install")
+    assert rows["bundled"].file
 
 
 # A user's own file.

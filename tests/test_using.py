@@ -315,7 +315,7 @@ def test_a_class_without_pictures_has_no_figures(run, tested, tmp_path):
 
 def test_a_method_is_exported_under_the_name_of_its_comparison_and_no_model_becomes_another(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(exports.FORMATS, "savedmodel", lambda *given: [])
+    monkeypatch.setattr(exports, "export_saved_model", lambda *given: [])
     assert typed("export", run / "dense") == ("saved_models/first-dense/1\n", "")
     place = tmp_path / "saved_models" / "first-dense"
     (place / "²").mkdir(parents=True)

@@ -59,7 +59,7 @@ _HOMES = {
     "LearningCurve": "evidence.learning_curves",
     "save_run": "runs.saving",
     "build_report": "runs.report",
-    "export": "runs.exports",
+    "export": "exports.exporting",
     "predict": "runs.prediction",
     "sort_into": "runs.sorting",
     "evaluate": "runs.evaluating",

@@ -11,7 +11,9 @@ COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense netwo
 AUTO = "auto"  # a backbone, or a head, from the data
 FEATURES = ("last", "stages")
 HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
-EXPORTS = ("savedmodel",)  # the rows of `exports.FORMATS`
+# The rows of `formats.FORMATS`, and before them what a run holds anyway.
+EXPORTS = ("savedmodel", "litert", "litert-f16", "litert-int8", "litert-uint8", "onnx", "openvino")
+ALL = "all"  # of them
 FITS = ("crop", "pad", "stretch")
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
@@ -48,8 +50,8 @@ def check_format(name: str) -> None:
     Raises:
         UnknownNameError: it is not known.
     """
-    if name not in EXPORTS:
-        raise unknown_name("`format`", name, EXPORTS)
+    if name not in (*EXPORTS, ALL):
+        raise unknown_name("`format`", name, (*EXPORTS, ALL))
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

@@ -24,15 +24,15 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _keep_memory()
-    with _caught():
+    with told_only_on_failure():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for drivers, and says what it misses
 
 
 @contextmanager
-def _caught() -> Iterator[None]:
-    """Keep what is written to standard error, and show it only where the block fails."""
+def told_only_on_failure() -> Iterator[None]:
+    """Hold back what C++ writes to standard error, past all settings of logging, unless the block fails."""
     try:
         kept = os.dup(2)
     except OSError:  # it is closed, and nobody sees anything

@@ -16,6 +16,7 @@ from transfer.names import FITS
 from transfer.shapes import COUNT, NUMBER, SEVERAL, TEXT, Kind, Maybe, misfit
 from transfer.writing import SCHEMA_VERSION
 
+JUDGED = "parity.json"  # beside exported files
 _FIT = Kind(f"one of {', '.join(FITS)}", lambda value: value in FITS)
 # What others rely on in `config.json`; an older run has not all of it.
 _CONFIG = {
@@ -107,6 +108,16 @@ def read_json(path: Path) -> dict:
             "use the one that wrote it, or train again"
         )
     return said
+
+
+def read_judged(folder: Path) -> dict:
+    """How the files of an export compare with Keras: `formats`, figures by name, and `left_out`, with the reasons.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
+    said = read_json(folder / JUDGED)
+    return {name: said[name] for name in ("formats", "left_out")}
 
 
 def read_rows(path: Path) -> list[list[str]]:

@@ -16,12 +16,12 @@ from transfer.errors import LayerError, unknown_name
 from transfer.learning.options import TrainingOptions
 from transfer.memory import FLOAT, require_memory, require_weights
 from transfer.names import AUTO
-from transfer.pretrained.backbone_table import SETS, check_backbone, check_unnamed, name_and_weights
+from transfer.pretrained.backbone_table import SETS, brings_weights, check_backbone, check_unnamed, name_and_weights
 
 
 def check_asked_backbone(backbone: str, training: TrainingOptions, methods: Sequence[str]) -> None:
     """Refuse a backbone that cannot be had, see `check_backbone`; from scratch it needs no weights."""
-    from_scratch = set(methods) == {"scratch"} and training.weights is None and not backbone.endswith(".keras")
+    from_scratch = set(methods) == {"scratch"} and training.weights is None and not brings_weights(backbone)
     weights = "none" if from_scratch else training.weights
     if backbone == AUTO:
         check_unnamed(weights)

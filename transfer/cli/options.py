@@ -40,7 +40,10 @@ DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA"
 Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
 Backbone = Annotated[
     str,
-    typer.Option(help="name from 'transfer backbones', a .keras file, or auto: by the data", rich_help_panel="Network"),
+    typer.Option(
+        help="name from 'transfer backbones', a .keras file, hub:PRESET or hub:FOLDER of KerasHub, or auto: by data",
+        rich_help_panel="Network",
+    ),
 ]
 Groups = Annotated[
     str | None,

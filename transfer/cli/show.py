@@ -34,6 +34,25 @@ def methods_table(methods: dict[str, dict]) -> Table:
     return table
 
 
+def exports_table(formats: dict[str, dict]) -> Table:
+    """How exported files compare with Keras, one row each."""
+    first = next(iter(formats.values()))
+    accuracy = "" if first["accuracy"] is None else f", accuracy {first['accuracy_keras']:.1%}"
+    told = (
+        "max and mean diff: of probabilities; same: pictures with the same first class; a second: pictures, decoded "
+        f"already. Keras on the same {first['pictures']} pictures: {first['pictures_a_second_keras']:,.0f} a second"
+        f"{accuracy} on {first['test_pictures']} of the test part"
+    )
+    columns = ("max diff", "mean diff", "same", "accuracy", "MB", "a second", "at once")
+    table = Table("format", *columns, caption=told)
+    for name, row in formats.items():
+        accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
+        gaps = f"{row['largest_difference']:.1e}", f"{row['mean_difference']:.1e}"
+        size, speed = f"{row['megabytes']:.2f}", f"{row['pictures_a_second']:,.0f}"
+        table.add_row(name, *gaps, f"{row['agreement']:.1%}", accuracy, size, speed, str(row["batch"]))
+    return table
+
+
 def millions(number: int) -> str:
     """A number of weights, short."""
     return f"{number / 1e6:.2f} M" if number >= 10_000 else str(number)

@@ -15,10 +15,12 @@ from transfer import settings
 from transfer.cli import options as option
 from transfer.cli.places import table_place
 from transfer.cli.records import with_records
-from transfer.cli.show import millions, one_line, out, print_json, progress, show_line, show_notes
+from transfer.cli.show import exports_table, millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
-from transfer.names import EXPORTS, check_format
-from transfer.reading import run_config, trained_on
+from transfer.exports.runtimes import require_packages
+from transfer.names import ALL, EXPORTS, check_format
+from transfer.pretrained.hub_package import keras_hub_is_installed
+from transfer.reading import read_judged, run_config, trained_on
 from transfer.rooms import claim
 from transfer.streams import beside_table
 from transfer.writing import RUN, check_apart, check_folder, check_table
@@ -122,18 +124,29 @@ def predict(
 
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
-    format: Annotated[str, typer.Option(help=", ".join(EXPORTS))] = EXPORTS[0],
-    out_folder: Annotated[Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN]")] = None,
+    format: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}, or {ALL}")] = EXPORTS[0],
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN, or exports/...]")
+    ] = None,
     as_json: option.Json = False,
 ) -> None:
-    """Write the network of a run for use elsewhere, checked against the original."""
+    """Write the network of a run for use elsewhere, checked against the original on pictures of the run."""
     check_format(format)
+    require_packages(format)
     config = run_config(run)
-    place = out_folder or Path("saved_models", _name_of(run.resolve()))
+    is_saved_model = format == EXPORTS[0]
+    place = out_folder or Path("saved_models" if is_saved_model else "exports", _name_of(run.resolve()))
     check_apart(place, trained_on(config))
     target = transfer.export(run, place, format)
+    told = {"folder": str(target), "format": format}
+    if is_saved_model:
+        return print_json(told) if as_json else show_line(str(target))
+    judged = read_judged(target)
     if as_json:
-        return print_json({"folder": str(target), "format": format})
+        return print_json(told | judged)
+    out.print(exports_table(judged["formats"]))
+    for why in judged["left_out"].values():
+        show_line(f"- {why}")
     show_line(str(target))
 
 
@@ -143,12 +156,14 @@ def backbones(as_json: option.Json = False) -> None:
     if as_json:
         return print_json({"backbones": [row._asdict() for row in rows]})
     told = "px: usual picture size, and the smallest; top-1: published accuracy on ImageNet at the usual size"
+    hub = "keras-hub is installed" if keras_hub_is_installed() else "needs pip install 'transfer[hub]'"
     table = Table("name", "parameters", "px", "from", "top-1", "weights", caption=told)
     for row in rows:
         top1 = "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.1%}"
         sizes = str(row.image_size), str(row.smallest)
         table.add_row(row.name, millions(row.parameters), *sizes, top1, row.weights)
     out.print(table)
+    show_line(f"hub:PRESET and hub:FOLDER are image backbones of KerasHub ({hub}); FILE.keras is a network of your own")
 
 
 def _show_written(table: Path, rows: int) -> None:

@@ -15,7 +15,14 @@ from transfer.learning.options import TrainingOptions
 from transfer.names import AUTO
 from transfer.networks import backbones, scratch
 from transfer.networks.features import fingerprint
-from transfer.pretrained.backbone_table import check_unnamed, default_features, default_size, default_weights
+from transfer.pretrained.backbone_table import (
+    brings_weights,
+    check_unnamed,
+    default_features,
+    default_size,
+    default_weights,
+)
+from transfer.pretrained.hub_package import HUB
 
 NAMED_WEIGHTS = ("bundled", "imagenet", "none", "as given")  # all others are files
 
@@ -64,13 +71,13 @@ def resolve_backbone(
     bounds = default_size(name)
     if image_size is None and bounds:
         image_size = settings.image_size(images.typical_side(), *bounds)
-    if method == "scratch" and bounds:  # a file has weights of its own to start from
+    if method == "scratch" and bounds:  # a file or preset has weights of its own to start from
         weights = weights or "none"
     features = options.features or default_features(name)
     network = backbones.load_backbone(name, image_size, weights, features)
     weights = weights or default_weights(name)
     return network, {
-        "backbone": name if bounds else _absolute(name),
+        "backbone": name if bounds else _absolute_name(name),
         "weights": weights if weights in NAMED_WEIGHTS else _absolute(weights),
         "features": features,
         "fingerprint": fingerprint(network),
@@ -96,7 +103,7 @@ def asked_for(options: dict) -> tuple[str, str | None, str] | None:
         `None` for a list of layers, and for a network given in Python, which cannot be had again.
     """
     name, weights = options["backbone"], options["weights"]
-    if "layers" in options or (weights == "as given" and not name.endswith(".keras")):
+    if "layers" in options or (weights == "as given" and not brings_weights(name)):
         return None
     # A run of a version that knew no other features has none written down.
     return name, None if weights == "as given" else weights, options.get("features", "last")
@@ -117,6 +124,14 @@ def _check_network(network: keras.Model, image_size: int | None, weights: str | 
         raise OptionError(f"weights {weights} beside a network; it has its own, leave them away")
     if image_size not in (None, takes[1]):
         raise OptionError(f"image_size of {image_size} beside a network for {takes[1]} pixels; leave it away")
+
+
+def _absolute_name(backbone: str) -> str:
+    """A `.keras` file, or `hub:` and a folder, that means the same from any folder; a preset by its name stays."""
+    if not backbone.startswith(HUB):
+        return _absolute(backbone)
+    preset = backbone.removeprefix(HUB)
+    return f"{HUB}{_absolute(preset)}" if Path(preset).is_dir() else backbone
 
 
 def _absolute(file: str) -> str:

@@ -1,4 +1,4 @@
-"""Pretrained feature networks: the bundled one, the rows of `architectures`, any `.keras` file."""
+"""Pretrained feature networks: the bundled one, rows of `architectures`, any `.keras` file or preset of KerasHub."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from transfer.errors import WeightsError, first_line, unknown_name
 from transfer.names import FEATURES
 from transfer.networks import scratch
 from transfer.networks.efficientnet_lite import efficientnet_lite, set_tensors
+from transfer.networks.hub_presets import load_hub_network
 from transfer.networks.model_files import load_feature_network
 from transfer.networks.preprocessing import PREPROCESSING
 from transfer.networks.stages import with_stages
 from transfer.networks.weight_files import load_half_precision, load_weights
 from transfer.pretrained.architectures import ARCHITECTURES, Architecture, imagenet_folder
-from transfer.pretrained.backbone_table import BUNDLED_SIZE, check_backbone, default_size
+from transfer.pretrained.backbone_table import BUNDLED_FILE, BUNDLED_SIZE, check_backbone, default_size
+from transfer.pretrained.hub_package import HUB
 from transfer.pretrained.weight_packages import read_package, read_tensors
 
 BUNDLED_LAYERS: list[dict] = [
@@ -40,7 +42,6 @@ BUNDLED_LAYERS: list[dict] = [
     {"residual": 256},
     {"tap": "max"},
 ]
-BUNDLED_FILE = "bundled.npz"
 BUNDLED_DIGEST = "35395ee55b5be221a073fb0af0cdb564192290b3f593550bd4e903a8118138b0"
 
 
@@ -51,10 +52,11 @@ def load_backbone(
 
     Args:
         name: `bundled`, a row of `transfer backbones`, or the path of a `.keras` classifier or
-            feature network (cut before its last fully-connected layer, if that ends it).
+            feature network (cut before its last fully-connected layer, if that ends it), or `hub:` and a
+            preset of KerasHub, see `hub_presets.load_hub_network`.
         image_size: side S of the pictures in pixels; the network's own by default.
         weights: `bundled`, `imagenet`, `none` (random), or the path of a weights file; the best that
-            the network has by default. A `.keras` file brings its own.
+            the network has by default. A `.keras` file or a preset brings its own.
         features: `last`, what the network gives, or `stages`, the averages of its maps at the end of each
             resolution beside it, see `stages.with_stages`.
 
@@ -65,8 +67,9 @@ def load_backbone(
         UnknownNameError: no such backbone, or no such features.
         ImageSizeError: S is below what the network takes.
         OptionError: `stages` of a network without convolutions.
-        WeightsError: weights are missing, damaged, of another architecture, or given beside a `.keras` file.
-        ModelFileError: the `.keras` file cannot be loaded safely.
+        WeightsError: weights are missing, damaged, of another architecture, or given beside what brings its own.
+        ModelFileError: the `.keras` file or the preset cannot be loaded (safely).
+        MissingExtraError: a preset, and KerasHub is not installed.
     """
     check_backbone(str(name), image_size, weights)
     if features not in FEATURES:
@@ -78,6 +81,8 @@ def load_backbone(
 def _load(name: str, image_size: int | None, weights: str | None) -> keras.Model:
     if name.endswith(".keras"):
         return load_feature_network(Path(name), image_size, BUNDLED_SIZE)
+    if name.startswith(HUB):
+        return load_hub_network(name, image_size)
     size = image_size or default_size(name)[0]
     if name == "bundled":
         return _bundled(size, weights)

@@ -19,6 +19,14 @@ def copy_network(network: keras.Model, **options) -> keras.Model:
     return copy
 
 
+def is_of_layers(layer: object) -> bool:
+    """Whether a layer is a model that can be made again layer by layer.
+
+    One of a class of its own, such as a transformer of KerasHub, is made again as a whole or not at all.
+    """
+    return isinstance(layer, (keras.Sequential, keras.Function)) and type(layer).__module__.startswith("keras.")
+
+
 def frozen(network: keras.Model) -> keras.Model:
     """The same network with nothing that training may change: a copy, unless it is so already.
 

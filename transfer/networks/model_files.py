@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import zipfile
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import keras
 from keras import layers as kl
 
-from transfer.errors import ImageSizeError, ModelFileError, first_line, require_whole
+from transfer.errors import ImageSizeError, MissingExtraError, ModelFileError, first_line, require_whole
 from transfer.networks.copies import copy_network
 from transfer.networks.model_file_sizes import check_sizes
+from transfer.pretrained.hub_package import require_keras_hub
 
 # What may stand behind the last fully-connected layer of a classifier.
 AFTER_CLASSIFIER = (kl.Activation, kl.Softmax, kl.ReLU, kl.Dropout, kl.Flatten, kl.Reshape, kl.Rescaling, kl.Identity)
@@ -22,13 +24,15 @@ def load_model(path: Path) -> keras.Model:
 
     Raises:
         ModelFileError: missing, no Keras file, one that would run code on loading, or would fill the memory.
+        MissingExtraError: it has layers of KerasHub, which is not installed.
     """
     if not path.is_file():
         raise ModelFileError(f"{path} does not exist; expected a .keras file")
     try:
+        _make_known(path)
         check_sizes(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except ModelFileError:
+    except (ModelFileError, MissingExtraError):
         raise
     except Exception as error:  # whatever the file makes Keras, zipfile or h5py raise
         reason = first_line(error)
@@ -37,6 +41,14 @@ def load_model(path: Path) -> keras.Model:
         elif "unsafe" in str(error).lower() or "lambda" in str(error).lower():
             reason = "it holds a Lambda layer, which would run code of the file's author"
         raise ModelFileError(f"{path} cannot be loaded safely as a Keras model: {reason}") from error
+
+
+def _make_known(path: Path) -> None:
+    """Let Keras know the layers of KerasHub where a file has some."""
+    with zipfile.ZipFile(path) as archive:
+        if b'"keras_hub' in archive.read("config.json"):
+            require_keras_hub(str(path))
+            importlib.import_module("keras_hub")
 
 
 def load_feature_network(path: Path, image_size: int | None, default_size: int) -> keras.Model:

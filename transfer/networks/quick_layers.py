@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from transfer.networks.copies import copy_network
+from transfer.networks.copies import copy_network, is_of_layers
 
 LARGEST = 16  # pixels a side: what was measured are small maps
 
@@ -16,7 +16,8 @@ def quick_copy(model: keras.Model) -> keras.Model:
     of 32 pictures of 64 and 96 px, float32). Only standard layers are to be saved and exported, so its
     weights go back into `model` afterwards.
     """
-    return copy_network(model, clone_function=quick, recursive=True)
+    nested = [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, keras.Model)]
+    return copy_network(model, clone_function=quick, recursive=all(is_of_layers(each) for each in nested))
 
 
 def quick(layer: keras.Layer) -> keras.Layer:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import keras
 
-from transfer.errors import LayerError, unknown_name
-from transfer.networks.copies import take_weights
+from transfer.errors import LayerError, first_line, unknown_name
+from transfer.networks.copies import is_of_layers, take_weights
 
 
 class Tap(NamedTuple):
@@ -89,7 +89,9 @@ class OpenNetwork(NamedTuple):
 
 def is_convolution(layer: keras.Layer) -> bool:
     """Whether a layer's weights are shared over the positions of a map."""
-    return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
+    return not isinstance(layer, keras.Model) and any(
+        len(weight.shape) == 4 for weight in getattr(layer, "weights", ())
+    )
 
 
 def open_network(
@@ -98,7 +100,7 @@ def open_network(
     """Lay a network out as one flat graph.
 
     Layers are shared with `model`, but for those inside nested models: names could clash, so these are
-    copies that hold the same weights.
+    copies that hold the same weights. A model inside that has a class of its own counts as one layer.
 
     Args:
         model: functional or sequential, pictures `(B, S, S, 3)` to logits `(B, C)`.
@@ -106,9 +108,9 @@ def open_network(
         before: what is done to pictures before the first layer.
 
     Raises:
-        LayerError: the network is of a class of its own, whose layers Keras does not know.
+        LayerError: the network is of a class of its own, whose layers Keras does not know, or cannot copy.
     """
-    if not _has_graph(model):
+    if not isinstance(model, (keras.Sequential, keras.Function)):
         raise LayerError(f"{model.name} is a {type(model).__name__}; expected a functional or sequential network")
     pictures = keras.Input(model.inputs[0].shape[1:], name="pictures")
     calls: list[Tap] = []
@@ -129,17 +131,17 @@ def _run(model: keras.Model, inputs, calls: list[Tap], twins: dict, prefix: str,
     last = inputs
 
     def copy(layer):
-        if not copies or _has_graph(layer) or not isinstance(layer, keras.Layer):
+        if not copies or is_of_layers(layer) or not isinstance(layer, keras.Layer):
             return layer
         key = prefix, id(layer)
         if key not in twins:  # Keras asks again where a layer is used again
-            twins[key] = layer, type(layer).from_config(layer.get_config() | {"name": prefix + layer.name})
+            twins[key] = layer, _twin(layer, prefix + layer.name)
         return twins[key][1]
 
     def call(layer, *args, **kwargs):
         nonlocal last
         given = [value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)]
-        if _has_graph(layer):
+        if is_of_layers(layer):
             last = _run(layer, given[0], calls, twins, f"{prefix}{layer.name}.", copies=True)
         else:
             last = layer(*args, **kwargs)
@@ -152,6 +154,11 @@ def _run(model: keras.Model, inputs, calls: list[Tap], twins: dict, prefix: str,
     return keras.tree.flatten(last)[graph.outputs[0]._keras_history.tensor_index]
 
 
-def _has_graph(layer: object) -> bool:
-    """Whether a layer is a model made of layers that Keras knows."""
-    return isinstance(layer, (keras.Sequential, keras.Function))
+def _twin(layer: keras.Layer, name: str) -> keras.Layer:
+    try:
+        return type(layer).from_config(layer.get_config() | {"name": name})
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise LayerError(
+            f"the layer {layer.name} is a {type(layer).__name__}, which cannot be made again from its configuration; "
+            f"expected layers of Keras ({first_line(error)})"
+        ) from error

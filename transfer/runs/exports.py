@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from transfer.data.tables import some
 from transfer.errors import ExportError, OutputError
-from transfer.names import check_format
 from transfer.progress import console
 from transfer.reading import run_config
 from transfer.rooms import claim_first
@@ -27,14 +26,13 @@ from transfer.writing import check_folder, whole_folder
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
 
 
-def export(result, path: str | Path, format: str = "savedmodel") -> Path:
-    """Write a trained network for use without this toolkit.
+def export_version(result, path: Path) -> Path:
+    """Write a trained network as the next version of a SavedModel.
 
     Args:
         result: a `Result`, a `Comparison` (its best network), or the folder of a run.
         path: `NAME` of the layout of TensorFlow Serving; the model goes to `NAME/1`, or to the next
             number where there are versions already, or another process writes one.
-        format: `savedmodel`.
 
     Returns:
         The folder of the new version.
@@ -46,17 +44,16 @@ def export(result, path: str | Path, format: str = "savedmodel") -> Path:
         ExportError: the exported model does not answer like the original; nothing is left behind.
         OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
-    check_format(format)
     check_folder(Path(path))
     found = exportable(result)
     earlier = versions(Path(path))
     _check_upgrade(Path(path), earlier, found.class_names)
     newest = int(earlier[-1].name) if earlier else 0
     with claim_first(Path(path, str(number)) for number in count(newest + 1)) as target:
-        if not found.samples and format == "savedmodel":
+        if not found.samples:
             _copy_checked(Path(result), target)
         else:
-            unlike = FORMATS[format](found, target)
+            unlike = export_saved_model(found, target)
             tell(decoding_notes({path.name: path for path in found.samples}, unlike, found.levels))
     return target
 
@@ -133,9 +130,6 @@ def export_saved_model(found: Exportable, target: Path) -> list[Path]:
         about = {"class_names": list(class_names), "image_size": size, "fit": fit, "levels": found.levels}
         sidecar.write_text(json.dumps(about))
         return check_answers(found, partial)
-
-
-FORMATS: dict[str, Callable] = {"savedmodel": export_saved_model}
 
 
 def _copy_checked(run: Path, target: Path) -> None:

@@ -1,0 +1,103 @@
+"""The table of formats: how each is written, opened again, and called from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.exports import litert, onnx_file, openvino_ir
+from transfer.exports.exportables import ExportSource
+from transfer.exports.parity import BATCH, Answer
+from transfer.runs.exports import export_saved_model
+from transfer.runs.plain_paths import plain_path
+
+EXACT, HALF = 1e-4, 1e-2  # of a probability, for weights in float32 and in float16
+
+
+class Format(NamedTuple):
+    """A row.
+
+    Attributes:
+        file: that is written, or the folder.
+        write: from a network to that file.
+        open: from that file to a function of its own runtime.
+        tolerance: by how much a probability may differ from Keras'; `None` where it computes with whole numbers.
+        batch: how many pictures its runtime gets at once.
+        imports, call: lines of Python that give `probabilities` and `names` of `pixels` `(1, S, S, 3)` uint8.
+        takes, gives: what goes in and comes out, in words.
+    """
+
+    file: str
+    write: Callable[[ExportSource, Path], None]
+    open: Callable[[Path], Answer]
+    tolerance: float | None
+    batch: int
+    imports: str
+    call: str
+    takes: str = "`pictures`, `(1, {size}, {size}, 3)` uint8"
+    gives: str = "`probabilities`, `(1, {classes})` float32"
+
+
+_LITERT = """\
+network = Interpreter("model.tflite")
+network.allocate_tensors()
+network.set_tensor(network.get_input_details()[0]["index"], pixels)
+network.invoke()
+probabilities = network.get_tensor(network.get_output_details()[0]["index"])[0]
+names = zipfile.ZipFile("model.tflite").read("labels.txt").decode().split("\\n")"""
+_UINT8 = """\
+scale, zero = network.get_output_details()[0]["quantization"]
+probabilities = (probabilities.astype(float) - zero) * scale"""
+_ONNX = """\
+network = onnxruntime.InferenceSession("model.onnx")
+probabilities = network.run(None, {"pictures": pixels})[0][0]
+names = json.loads(network.get_modelmeta().custom_metadata_map["class_names"])"""
+_OPENVINO = """\
+model = openvino.Core().read_model("model.xml")
+network = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+probabilities = network(pixels)[0][0]
+names = json.loads(model.get_rt_info(["transfer", "class_names"]).value)"""
+_SAVED_MODEL = """\
+network = tf.saved_model.load("1")
+answers = network.signatures["serving_default"](pictures=tf.cast(pixels, tf.float32))
+probabilities = answers["probabilities"].numpy()[0]
+names = [name.decode() for name in answers["class_names"].numpy()[0]]"""
+
+
+def _write_saved_model(source: ExportSource, folder: Path) -> None:
+    samples = [path for part in ("test", "train") for path, _ in source.files[part] if path.is_file()]
+    export_saved_model(source.model, source.class_names, source.fit, samples[:16], folder)
+
+
+def _open_saved_model(folder: Path) -> Answer:
+    with plain_path(folder) as place:
+        loaded = tf.saved_model.load(place)
+    signature = loaded.signatures["serving_default"]
+
+    def answer(pictures: np.ndarray) -> np.ndarray:
+        # `loaded` is named here, so that it lives as long as its signature.
+        return (signature(pictures=tf.cast(pictures, tf.float32)), loaded)[0]["probabilities"].numpy()
+
+    return answer
+
+
+_INTERPRETER = "import zipfile\nfrom ai_edge_litert.interpreter import Interpreter"
+_ANY = "`pictures`, `(B, {size}, {size}, 3)` uint8", "`probabilities`, `(B, {classes})` float32"
+_FLOATS = "`pictures`, `(B, {size}, {size}, 3)` float32; or `files`, bytes", "`probabilities`, `(B, {classes})` float32"
+FORMATS: dict[str, Format] = {
+    "savedmodel": Format("1", _write_saved_model, _open_saved_model, EXACT, BATCH,
+                         "import tensorflow as tf", _SAVED_MODEL, *_FLOATS),
+    "litert": Format("model.tflite", litert.write_float32, litert.open_litert, EXACT, 1, _INTERPRETER, _LITERT),
+    "litert-f16": Format("model.tflite", litert.write_float16, litert.open_litert, HALF, 1, _INTERPRETER, _LITERT),
+    "litert-int8": Format("model.tflite", litert.write_int8, litert.open_litert, None, 1, _INTERPRETER, _LITERT),
+    "litert-uint8": Format("model.tflite", litert.write_uint8, litert.open_litert, None, 1, _INTERPRETER,
+                           f"{_LITERT}\n{_UINT8}", gives="`probabilities`, `(1, {classes})` uint8 with a scale"),
+    "onnx": Format("model.onnx", onnx_file.write_onnx, onnx_file.open_onnx, EXACT, BATCH,
+                   "import json\nimport onnxruntime", _ONNX, *_ANY),
+    "openvino": Format("model.xml", openvino_ir.write_openvino, openvino_ir.open_openvino, EXACT, BATCH,
+                       "import json\nimport openvino", _OPENVINO, *_ANY),
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""LiteRT (once TensorFlow Lite), in four kinds of numbers; run by its own interpreter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.exports.answering import INPUT, answering_network
+from transfer.exports.exportables import ExportSource, facts
+from transfer.exports.litert_metadata import add_metadata
+from transfer.exports.parity import Answer
+
+CALIBRATED_ON = 200  # training pictures
+_BUILTINS = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # all that a phone has without TensorFlow
+_SMALLER = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+
+
+def write_float32(source: ExportSource, file: Path) -> None:
+    """Float32 inside, pictures as uint8."""
+    _write(source, file, "uint8", target_spec=_BUILTINS)
+
+
+def write_float16(source: ExportSource, file: Path) -> None:
+    """Weights in float16: half the size; processors compute with them in float32."""
+    _write(source, file, "uint8", target_spec=_BUILTINS | {"supported_types": [tf.float16]}, **_SMALLER)
+
+
+def write_int8(source: ExportSource, file: Path) -> None:
+    """Whole numbers inside, ranges from training pictures, weights by channel; probabilities in float32."""
+    calibrate = _calibration(source, np.uint8)
+    _write(source, file, "uint8", target_spec=_BUILTINS, representative_dataset=calibrate, **_SMALLER)
+
+
+def write_uint8(source: ExportSource, file: Path) -> None:
+    """Whole numbers everywhere, for hardware that knows no others: probabilities are uint8 with a scale as well."""
+    whole = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
+    ends = {"inference_input_type": tf.uint8, "inference_output_type": tf.uint8}
+    calibrate = _calibration(source, np.float32)
+    _write(source, file, "float32", target_spec=whole, representative_dataset=calibrate, **ends, **_SMALLER)
+
+
+def _write(source: ExportSource, file: Path, dtype: str, **options) -> None:
+    # One picture at a time: with a batch of any size XNNPACK, which is fast, is not used.
+    signature = [tf.TensorSpec((1, *source.model.input_shape[1:]), getattr(tf, dtype), name=INPUT)]
+    network = answering_network(source.model, dtype)
+    network.export(str(file), format="litert", verbose=False, input_signature=signature, **options)
+    add_metadata(file, facts(source))
+
+
+def _calibration(source: ExportSource, dtype: type) -> Callable:
+    pictures, _ = source.pictures("train", CALIBRATED_ON)
+
+    def examples():
+        for picture in pictures:
+            yield [picture[None].astype(dtype)]
+
+    return examples
+
+
+def open_litert(file: Path) -> Answer:
+    """The answers of a LiteRT file on all cores, one picture after the other."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(file), num_threads=os.cpu_count())
+    interpreter.allocate_tensors()
+    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero = gives["quantization"]
+
+    def answer(pictures: np.ndarray) -> np.ndarray:
+        rows = []
+        for picture in pictures:
+            interpreter.set_tensor(takes["index"], picture[None].astype(takes["dtype"]))
+            interpreter.invoke()
+            row = interpreter.get_tensor(gives["index"])[0].astype(np.float32)
+            rows.append((row - zero) * scale if scale else row)
+        return np.stack(rows)
+
+    return answer

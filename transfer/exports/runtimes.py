@@ -1,0 +1,44 @@
+"""Which packages each format needs to be written and judged, known without loading any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import util
+from typing import NamedTuple
+
+from transfer.errors import MissingExtraError
+from transfer.names import ALL, EXPORTS
+
+
+class Runtime(NamedTuple):
+    """The extra of this package that brings them, and what they are imported as."""
+
+    extra: str
+    modules: Sequence[str]
+
+
+_LITERT = Runtime("litert", ("ai_edge_litert", "flatbuffers"))
+RUNTIMES: dict[str, Runtime] = {
+    **{name: _LITERT for name in EXPORTS if name.startswith("litert")},
+    "onnx": Runtime("onnx", ("tf2onnx", "onnx", "onnxruntime")),
+    "openvino": Runtime("openvino", ("openvino",)),
+}
+
+
+def missing_packages(format: str) -> str:
+    """What to install for a format, in words, or `""`."""
+    runtime = RUNTIMES.get(format, Runtime("", ()))
+    gone = [name for name in runtime.modules if util.find_spec(name) is None]
+    if not gone:
+        return ""
+    return f"`format={format}` needs {', '.join(gone)}; pip install 'transfer[{runtime.extra}]'"
+
+
+def require_packages(format: str) -> None:
+    """Refuse a format whose packages are not installed; of all formats those that are there are enough.
+
+    Raises:
+        MissingExtraError: what to install.
+    """
+    if format != ALL and (missing := missing_packages(format)):
+        raise MissingExtraError(missing)
