@@ -63,7 +63,7 @@ class ExportSource(NamedTuple):
 
         def read(path: Path) -> np.ndarray | None:
             try:
-                return read_fitted(path, size, self.fit, self.levels)
+                return read_fitted(path, size, self.fit, levels=self.levels)
             except (PictureError, OSError):
                 return None
 
