@@ -136,7 +136,7 @@ def test_what_waits_in_a_damaged_cache_is_trained_again(digits, result, own_cach
 
 
 def test_an_export_beside_another_gets_its_own_number(result, tmp_path, monkeypatch):
-    monkeypatch.setitem(exports.FORMATS, "savedmodel", lambda *given: given[-1].mkdir() or [])
+    monkeypatch.setattr(exports, "export_saved_model", lambda found, target: target.mkdir() or [])
     with claim(tmp_path / "digits" / "1"):  # as another process would
         target = transfer.export(result, tmp_path / "digits")
     assert target == tmp_path / "digits" / "2"
