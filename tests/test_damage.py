@@ -193,6 +193,15 @@ def as_of_old(run):
     change(run / "config.json", lambda said: said.pop("written"))
 
 
+def test_a_run_of_an_older_version_tells_less_and_has_its_page(run):
+    as_of_old(run)
+    for name in ("unreadable", "division", "data"):
+        change(run / "config.json", lambda said, name=name: said.pop(name))
+    for name in ("cached", "caveats"):
+        change(run / "result.json", lambda said, name=name: said.pop(name))
+    assert transfer.build_report([run], run / "report.html").is_file()
+
+
 def change(path, how):
     said = json.loads(path.read_text())
     how(said)
