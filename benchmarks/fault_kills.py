@@ -142,7 +142,7 @@ def _prepared(place: Path, run) -> list[Command]:
     dice = np.random.default_rng(0)
     for label in range(3):
         for i in range(12):
-            path = place / "data" / "abc"[label] / f"{label}-{i}.png"
+            path = place / "data" / "abc"[label] / f"{label}_{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = dice.integers(0, 80, (32, 32, 3)) + 80 * label
             Image.fromarray(pixels.astype(np.uint8)).save(path)
@@ -209,7 +209,7 @@ def _more(place: Path) -> list[Command]:
         Command(("check", "data", "--out", "checked"), ends("checked/check.html", "</html>")),
         Command(("report", "run", "--out", "page.html", "--overwrite"), ends("page.html", "</html>")),
         Command(
-            ("explain", "run", "data/a/0-0.png", "--out", "explained", "--overwrite"),
+            ("explain", "run", "data/a/0_0.png", "--out", "explained", "--overwrite"),
             ends("explained/explain.html", "</html>"),
         ),
         Command(("evaluate", "run", "data", "--csv", "evaluated.csv"), ends("evaluated.csv", "")),
