@@ -10,7 +10,7 @@ from scipy.linalg import eigh
 from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
-CHOOSING_STEPS = 40  # more of them change no choice on the sets of docs/heads.md
+from transfer.settings import HEAD_STEPS
 
 
 class Axes(NamedTuple):
@@ -78,7 +78,8 @@ def held_out_losses(
 ) -> np.ndarray:
     """What penalised logistic regression costs on pictures that it has not seen, by the strength of its penalty.
 
-    All folds and all strengths take their steps together, as one product of matrices.
+    All folds and all strengths take their steps together, as one product of matrices; as many as a head takes, since where
+    the penalty is weak that is part of what holds it back.
 
     Args:
         axes, targets: see `fit_steps`.
@@ -92,7 +93,7 @@ def held_out_losses(
     for fold, positions in enumerate(tested):
         weights[fold, positions] = 0
     steps = _steps(axes, targets, weights, strengths)
-    kernel, bias = next(state for number, state in enumerate(steps, 1) if number == CHOOSING_STEPS)
+    kernel, bias = next(state for number, state in enumerate(steps, 1) if number == HEAD_STEPS)
     losses, number = np.zeros(len(strengths)), 0.0
     for fold, positions in enumerate(tested):
         logits = np.tensordot(axes.rows[positions], kernel[:, fold], 1) + bias[fold]
