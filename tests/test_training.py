@@ -159,9 +159,8 @@ class Held:
 def batches(seed=0, **options):
     pixels = RNG_PICTURES.copy()
     return TrainingBatches(
-        Held(pixels), np.arange(24), TARGETS[:24], np.arange(24, dtype=np.float32), 10, seed,
-        **{"smallest": 0.35, "flip": True} | options,
-    )  # fmt: skip
+        Held(pixels), np.arange(24), TARGETS[:24], np.arange(24, dtype=np.float32), 10, seed, **options
+    )
 
 
 RNG_PICTURES = np.random.default_rng(1).integers(0, 60, (24, 12, 12, 3)).astype(np.uint8)

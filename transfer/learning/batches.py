@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 
@@ -18,6 +18,7 @@ WORKERS = 2
 AHEAD = 3  # batches that wait or are being made while one is learned from
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+Change = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 class Batches:
@@ -71,21 +72,20 @@ class TrainingBatches(Batches):
     Args:
         pictures, indices, targets, weights: see `Batches`.
         seed: of the order and of the changes.
-        smallest: share of a picture's area that is seen at least, 0..1.
-        flip: whether mirror images mean the same.
+        change: what is done to each picture: pixels, side of the square and a source of chance to `(S, S, 3)` uint8.
     """
 
-    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, smallest: float, flip: bool):
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, change: Change = random_crop):
         super().__init__(pictures, indices, targets, weights, batch_size)
-        self.seed, self.smallest, self.flip = seed, smallest, flip
+        self.seed, self.change = seed, change
 
     def batch(self, number: int, epoch: int = 0) -> Batch:
-        """The same of pictures in the order of an epoch, each cut and mirrored at random."""
+        """The same of pictures in the order of an epoch, each changed at random."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rng = np.random.default_rng((self.seed, epoch, number))
         read, weights = self._read(rows)
-        crops = [random_crop(pixels, self.pictures.size, rng, self.smallest, self.flip) for pixels in read]
+        crops = [self.change(pixels, self.pictures.size, rng) for pixels in read]
         return np.stack(crops).astype(np.float32), self.targets[rows], weights
 
 

@@ -54,5 +54,5 @@ def new_head(
     return head, by_gradients
 
 
-def _weights(task: Task, rows: HeadRows, number: int) -> np.ndarray:
-    return task.targets(rows.indices[:number])[1]
+def _weights(task: Task, rows: HeadRows, number: int) -> tuple[np.ndarray, np.ndarray]:
+    return task.targets(rows.indices[:number])[1], task.targets(rows.indices[number:])[1]

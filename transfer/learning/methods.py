@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 
 from transfer import settings
 from transfer.checks.mirrored import mirrored_note
+from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
@@ -148,10 +150,10 @@ def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phas
         task.pictures.load(np.concatenate(list(split.parts().values())))
         mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
         task.notes += [f"{mirrored}: no random flips"] if mirrored else []
+        change = partial(random_crop, smallest=schedule.smallest_crop, flip=o.flip and not mirrored)
         batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed,
-            schedule.smallest_crop, o.flip and not mirrored,
-        )  # fmt: skip
+            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, change
+        )
         validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)
         history = training.fit_network(model, batches, validation, schedule, loss, phase)

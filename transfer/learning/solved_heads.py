@@ -15,16 +15,18 @@ from transfer.progress import bar
 from transfer.statistics.class_means import Kernel
 from transfer.statistics.penalties import fit_steps
 
+Weights = tuple[np.ndarray, np.ndarray]
+
 
 def fit_linear(
-    head: keras.Model, rows: HeadRows, weights: np.ndarray, strength: float, steps: int, smoothing: float = 0.0
+    head: keras.Model, rows: HeadRows, weights: Weights, strength: float, steps: int, smoothing: float = 0.0
 ) -> History:
     """Bring a linear head to the optimum of its loss by steps that look at all pictures.
 
     Args:
         head: from `heads.head`.
         rows: the features.
-        weights: `(M,)` what each of the first M pictures counts; the others are measured only.
+        weights: what each of the first pictures counts, and each of the others, which are measured only.
         strength: inverse strength C of the penalty.
         steps: how many.
         smoothing: share of each target spread over all classes, 0..1.
@@ -32,14 +34,13 @@ def fit_linear(
     Returns:
         One row a step, which is an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `training.stops`.
     """
-    counted = np.zeros(len(rows.targets), np.float32)
-    counted[: len(weights)] = weights
+    counted, measured = _counted(weights)
     targets = (1 - smoothing) * rows.targets + smoothing / rows.targets.shape[1]
     history: History = []
     with bar("head", steps) as advance:
         try:
             for kernel, bias in islice(fit_steps(rows.axes, targets, counted, strength), steps):
-                history.append(_row(len(history) + 1, rows.axes.rows @ kernel + bias, targets, rows, counted))
+                history.append(_row(len(history) + 1, rows.axes.rows @ kernel + bias, targets, counted, measured))
                 reached = kernel, bias
                 advance(1, note=in_words(history[-1]))
         except KeyboardInterrupt:
@@ -52,7 +53,7 @@ def fit_linear(
 
 
 def set_means(
-    head: keras.Model, means: Callable[..., Kernel], rows: HeadRows, weights: np.ndarray, scale: float
+    head: keras.Model, means: Callable[..., Kernel], rows: HeadRows, weights: Weights, scale: float
 ) -> History:
     """Give a head the means of the classes.
 
@@ -66,21 +67,26 @@ def set_means(
         One row, as after an epoch.
     """
     head.get_layer("standardise").set_weights(rows.scale)
-    last, known = head.get_layer("logits"), len(weights)
+    last, known = head.get_layer("logits"), len(weights[0])
     before = keras.Model(head.input, last.input)(rows.features, training=False)
     features = keras.ops.convert_to_numpy(before)
-    kernel, bias = means(features[:known], rows.targets[:known], weights)
+    kernel, bias = means(features[:known], rows.targets[:known], weights[0])
     last.set_weights([scale * kernel, scale * bias])
-    counted = np.zeros(len(features), np.float32)
-    counted[:known] = weights
-    return [_row(1, scale * (features @ kernel + bias), rows.targets, rows, counted)]
+    return [_row(1, scale * (features @ kernel + bias), rows.targets, *_counted(weights))]
 
 
-def _row(epoch: int, logits: np.ndarray, targets: np.ndarray, rows: HeadRows, counted: np.ndarray) -> dict:
+def _counted(weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """What each picture counts in the fit, and in the measure of the others, both `(N,)`."""
+    first, others = weights
+    nothing = np.zeros_like
+    return np.concatenate([first, nothing(others)]), np.concatenate([nothing(first), others])
+
+
+def _row(epoch: int, logits: np.ndarray, targets: np.ndarray, counted: np.ndarray, measured: np.ndarray) -> dict:
     losses = -(targets * log_softmax(logits, axis=-1)).sum(axis=-1)
-    right = logits.argmax(axis=-1) == rows.targets.argmax(axis=-1)
-    row, validation = {"phase": "head", "epoch": epoch}, counted == 0
-    for part, weights in {"": counted, "val_": rows.weights * validation}.items():
+    right = logits.argmax(axis=-1) == targets.argmax(axis=-1)
+    row = {"phase": "head", "epoch": epoch}
+    for part, weights in {"": counted, "val_": measured}.items():
         if weights.any():
             row[f"{part}loss"] = float(np.average(losses, weights=weights))
             row[f"{part}accuracy"] = float(np.average(right, weights=weights))

@@ -78,8 +78,8 @@ def held_out_losses(
 ) -> np.ndarray:
     """What penalised logistic regression costs on pictures that it has not seen, by the strength of its penalty.
 
-    All folds and all strengths take their steps together, as one product of matrices; as many as a head takes, since where
-    the penalty is weak that is part of what holds it back.
+    All folds and all strengths take their steps together, as one product of matrices; as many as a head takes, since
+    where the penalty is weak that is part of what holds it back.
 
     Args:
         axes, targets: see `fit_steps`.
