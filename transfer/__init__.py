@@ -61,6 +61,7 @@ _HOMES = {
     "build_report": "runs.report",
     "export": "exports.exporting",
     "predict": "runs.prediction",
+    "iter_predictions": "runs.prediction",
     "sort_into": "runs.sorting",
     "evaluate": "runs.evaluating",
     "TransferError": "errors",

@@ -183,6 +183,21 @@ class Asking:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Growing:
+    """A table that is written while answers come."""
+
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="write a table (Parquet, if it ends in .parquet), and print the count of each class"
+        ),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the table of the same command that was broken off")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Moving:
     """When another class is proposed for a picture."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,8 +103,17 @@ def answers(
         except PictureError as error:
             return np.zeros((size, size, 3), np.uint8), str(error)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(pictures), BATCH):
-            batch = pictures[start : start + BATCH]
-            pixels, errors = zip(*pool.map(read, batch))
-            yield batch, network.classify(np.stack(pixels)), list(errors)
+    starts = range(0, len(pictures), BATCH)
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        # Two batches are read while the network is at work.
+        reading = deque(
+            [pool.submit(read, picture) for picture in pictures[start : start + BATCH]] for start in starts[:2]
+        )
+        for start in starts:
+            pixels, errors = zip(*(future.result() for future in reading.popleft()))
+            ahead = start + 2 * BATCH
+            reading.append([pool.submit(read, picture) for picture in pictures[ahead : ahead + BATCH]])
+            yield pictures[start : start + BATCH], network.classify(np.stack(pixels)), list(errors)
+    finally:
+        pool.shutdown(cancel_futures=True)
