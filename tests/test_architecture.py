@@ -46,7 +46,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
         "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction_tables", "prediction", "sorting", "evaluating", "explain_sections",
-        "explain_page", "repetition",
+        "explain_page", "picture_features", "similar_pictures", "similar_page", "repetition",
     ],
     "exports": [
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
