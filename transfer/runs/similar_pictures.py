@@ -21,6 +21,8 @@ from transfer.settings import MAX_SIZE
 if TYPE_CHECKING:
     import keras
 
+DIGITS = 6  # of a cosine; float32 has little more
+
 
 class Neighbour(NamedTuple):
     """A picture near another one: its path, its class, and the cosine of their features, -1..1."""
@@ -79,10 +81,12 @@ def find_similar(
     names, rows = iter(asked.items()), []
     with bar("similar", len(asked)) as advance:
         for features, errors in _seen(found, list(asked.values())):
-            for cosines, error in zip(_of_length_1(features) @ known.T, errors):
+            # The same features differ in the last digits by their place in a product, and are to keep their order.
+            cosines = (_of_length_1(features) @ known.T).astype(np.float64).round(DIGITS)
+            for values, error in zip(cosines, errors):
                 name, picture = next(names)
                 itself = places.get(os.path.abspath(picture)) if isinstance(picture, (str, Path)) else None
-                rows.append(SimilarPictures(name, () if error else _nearest(found, cosines, itself, count), error))
+                rows.append(SimilarPictures(name, () if error else _nearest(found, values, itself, count), error))
             advance(len(errors))
     return rows
 
