@@ -187,7 +187,7 @@ def _prepared(place: Path, run) -> list[Command]:
         Command(needed[0], whole("run")),
         Command(needed[1], whole("comparison")),
         Command(needed[2], exported, lambda place: _remove(place / "models")),
-        Command((*needed[3], "--sort-into", "sorted"), answered, lambda place: _remove(place / "sorted")),
+        Command((*needed[3], "--resume", "--sort-into", "sorted"), answered, lambda place: _remove(place / "sorted")),
         Command((*needed[4], "--overwrite"), cleaned),
         Command(needed[5], copied, lambda place: _remove(place / "copy")),
     ]

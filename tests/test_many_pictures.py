@@ -255,3 +255,18 @@ def test_similar_shows_a_table_and_a_page(run, tmp_path):
     (row,) = json.loads(said)["pictures"]
     assert row["nearest"][0]["file"].endswith("0/00.png")  # the same picture under another name
     assert all(near["file"][-6:] in page for near in row["nearest"])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_command_that_is_stopped_says_how_it_is_gone_on_with(run, tmp_path, monkeypatch):
+    shown, table = [], tmp_path / "a.csv"
+
+    def stopped(rows, folder):
+        shown.extend(next(rows) for _ in range(40))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transfer, "sort_into", stopped)
+    words = ("predict", run, "*.png", "--csv", table, "--sort-into", tmp_path / "sorted")
+    ended = CliRunner().invoke(cli.app, [str(word) for word in words], standalone_mode=False)
+    assert f"{table}.unfinished has the answers so far; --resume goes on from there" in ended.stderr
+    assert names(tmp_path) == ["a.csv.unfinished"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from transfer.pretrained.hub_package import keras_hub_is_installed
 from transfer.reading import read_judged, run_config, trained_on
 from transfer.rooms import claim
 from transfer.streams import beside_table
+from transfer.unfinished import unfinished_place
 from transfer.writing import RUN, check_apart, check_folder
 
 NAMED = 20  # files that cannot be read of which each gets a line, where a table has them all
@@ -115,8 +117,14 @@ def predict(
                 show_line(f"{row.file}  {_answer(row, top)}")
             yield row
 
-    rows = told(transfer.iter_predictions(model, pictures, least, asking.trust, **vars(growing)))
-    done = transfer.sort_into(rows, sort_into) if sort_into else deque(rows, maxlen=0)
+    try:
+        with closing(transfer.iter_predictions(model, pictures, least, asking.trust, **vars(growing))) as answered:
+            rows = told(answered)
+            done = transfer.sort_into(rows, sort_into) if sort_into else deque(rows, maxlen=0)
+    except BaseException:
+        if counts and table and (kept := unfinished_place(table)).exists():
+            progress.print(f"{kept} has the answers so far; --resume goes on from there", markup=False)
+        raise
     if table:
         _show_written(table, failed + counts.total())
         if failed > NAMED:
