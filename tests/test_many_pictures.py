@@ -199,7 +199,7 @@ def test_a_parquet_table_has_the_same_answers(run, tmp_path):
 
 def test_features_are_written_with_the_names_and_classes_of_their_pictures(run, digits_folder, tmp_path):
     said, _ = typed("features", digits_folder, "--backbone", "bundled", "--image-size", 32, "--out", tmp_path / "a.npz")
-    assert re.fullmatch(r"90 pictures, \d+ features each, of bundled \(bundled\) at 32 px: .*a\.npz\n", said)
+    assert re.fullmatch(r"90 pictures, \d+ features each, of bundled at 32 px, weights bundled: .*a\.npz\n", said)
     images = transfer.load_images(digits_folder)
     with np.load(tmp_path / "a.npz") as found:
         assert found["files"].tolist() == list(images.names)

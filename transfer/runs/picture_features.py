@@ -89,14 +89,14 @@ def features_of(
 
     if is_run:
         images = replace(images, levels=config.get("levels", {}))
-        fit, about = config["options"]["fit"], f"the network of {source}"
-        network = _before_last_layer(Path(source), config)
+        network, fit = _before_last_layer(Path(source), config), config["options"]["fit"]
+        about = f"the network of {source} at {network.input_shape[1]} px"
     else:
         from transfer.learning.backbone_argument import resolve_backbone
 
         everything = Split(np.arange(len(images)), np.array([], int), np.array([], int))
         network, named = resolve_backbone(backbone, "frozen", images, everything, options)
-        fit, about = options.fit, f"{named['backbone']} ({named['weights']})"
+        fit, about = options.fit, f"{named['backbone']} at {network.input_shape[1]} px, weights {named['weights']}"
     notes = [f"{name} {reason}; it is left out" for name, reason in images.unreadable]
     kept = np.arange(len(images))
     try:
@@ -109,8 +109,7 @@ def features_of(
         values = extract_features(network, images, kept, fit)
     return PictureFeatures(
         tuple(images.names[i] for i in kept), tuple(images.paths[i] for i in kept), images.labels[kept],
-        images.class_names, values, network, fit, images.levels,
-        f"{about} at {network.input_shape[1]} px", tuple(notes),
+        images.class_names, values, network, fit, images.levels, about, tuple(notes),
     )  # fmt: skip
 
 

@@ -39,7 +39,15 @@ def write_similar_page(rows: Sequence[SimilarPictures], found: PictureFeatures, 
     about = f"{len(found.files):,} pictures of {len(found.class_names)} classes, seen by {found.about}"
     target = Path(folder) / PAGE
     with whole_file(target) as partial:
-        page = render(PAGE, title="Similar pictures", about=about, rows=rows, names=names, thumbnails=thumbnails)
+        page = render(
+            PAGE,
+            title="Similar pictures",
+            about=about,
+            rows=rows,
+            titles={row.file: Path(row.file).name for row in rows},
+            names=names,
+            thumbnails=thumbnails,
+        )
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
     return target
 
