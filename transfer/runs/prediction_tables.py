@@ -22,7 +22,7 @@ from transfer.cells import as_text, from_text
 from transfer.data.pipeline import BATCH
 from transfer.errors import OutputError
 from transfer.parquet_files import NUMBER, TEXT, check_parquet, is_parquet, write_parquet
-from transfer.rooms import reported
+from transfer.rooms import claim, reported
 from transfer.runs.answer_tables import further_cells, further_columns
 from transfer.settings import MOST_COLUMNS
 from transfer.streams import is_stream
@@ -93,7 +93,7 @@ def check_growing(table: Path, resume: bool) -> None:
     if resume or is_stream(table):
         return
     rows = unfinished_place(table) / ROWS
-    with reported(rows):
+    with reported(rows), claim(table, tidy=False):  # a process that lives has broken off nothing
         kept = _whole_rows(rows)[0] if rows.is_file() else 0
     if kept:
         raise OutputError(
