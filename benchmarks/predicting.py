@@ -2,8 +2,8 @@
 
 python benchmarks/predicting.py --pictures 1000,100000
 
-Small pictures of noise are generated. Each number of them is answered in a process of its own, into a CSV; in the end
-the network alone gets as many batches of pixels, which is as fast as it could be.
+Small pictures of noise are generated. Each number of them is answered in a process of its own, into a CSV; before and
+after that the network alone gets batches of pixels, which is as fast as it could be.
 """
 
 import json
@@ -19,6 +19,7 @@ import typer
 from PIL import Image
 
 FOLDER = 1000  # pictures in one
+BATCHES = 100
 TRAINING = 40  # pictures of each of two classes
 
 
@@ -54,20 +55,24 @@ def _answer(run: str, archive: str, number: str) -> None:
 
     folders = sorted(Path(archive).iterdir())[: -(-int(number) // FOLDER)]
     next(transfer.iter_predictions(run, next(folders[0].iterdir())))  # what is loaded once is no matter of the number
+    network = load_network(run)
+    before = _alone(network)
     with tempfile.TemporaryDirectory() as place:
         started = time.perf_counter()
         count = sum(1 for _ in transfer.iter_predictions(run, folders, table=Path(place, "answers.csv")))
         answered = count / (time.perf_counter() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    network = load_network(run)
+    print(json.dumps({"peak": peak, "answered": answered, "alone": (before + _alone(network)) / 2}))
+
+
+def _alone(network) -> float:
+    """Pictures a second of the network, which are pixels already."""
     pixels = np.zeros((32, network.image_size, network.image_size, 3), np.uint8)
     network.classify(pixels)
-    batches = min(1000, -(-count // 32))
     started = time.perf_counter()
-    for _ in range(batches):
+    for _ in range(BATCHES):
         network.classify(pixels)
-    alone = 32 * batches / (time.perf_counter() - started)
-    print(json.dumps({"peak": peak, "answered": answered, "alone": alone}))
+    return 32 * BATCHES / (time.perf_counter() - started)
 
 
 def _trained(place: Path, side: int, backbone: str, image_size: int) -> Path:
