@@ -32,7 +32,7 @@ from transfer.reading import run_config
 from transfer.stopping import EXIT_CODE
 
 SERIES = 10  # kills of one command before it may end
-TURNS = (0, 2, 3, 4, 5, 1, 3, 4, 2, 5)  # of the commands: the quick ones twice as often
+TURNS = (0, 3, 4, 5, 2, 3, 4, 5, 1, 3)  # of the commands: the quick ones more often
 SERVERS = 2
 ENDED_BY_SIGTERM = (EXIT_CODE, -signal.SIGTERM)  # the latter before and behind what the command does
 LAYERS = '[{"flatten": true}]'
@@ -46,11 +46,13 @@ class Command:
     Attributes:
         words: as they are typed.
         flaw: what is wrong with what it has written by now, or "".
+        seconds: that it takes.
         begin: makes room for the command once more.
     """
 
     words: tuple[str, ...]
     flaw: Callable[[Path], str]
+    seconds: float = 0.0
     begin: Callable[[Path], None] = lambda place: None
 
     @property
@@ -85,10 +87,6 @@ def _kills(place: Path, number: int, seed: int) -> list[Tried]:
     tried, hit, dice = [], 0, random.Random(seed)
     with _server(place) as run:
         commands = _prepared(place, run)
-        seconds = {}
-        for command in commands:
-            command.begin(place)
-            seconds[command.name] = run(command.words)["seconds"]
         turns = cycle([commands[i] for i in TURNS])
         while hit < number:
             command = next(turns)
@@ -99,7 +97,7 @@ def _kills(place: Path, number: int, seed: int) -> list[Tried]:
                 if "copy" in command.words:  # which is never replaced
                     command.begin(place)
                 ending = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
-                ended = run(command.words, dice.uniform(0, seconds[command.name]), ending)
+                ended = run(command.words, dice.uniform(0, command.seconds), ending)
                 happened = command.flaw(place)
                 if ended["code"] == 0 and not happened:  # it was quicker
                     command.begin(place)
@@ -144,7 +142,7 @@ def _prepared(place: Path, run) -> list[Command]:
     dice = np.random.default_rng(0)
     for label in range(3):
         for i in range(12):
-            path = place / "data" / "abc"[label] / f"{label}-{i}.png"
+            path = place / "data" / "abc"[label] / f"{label}_{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = dice.integers(0, 80, (32, 32, 3)) + 80 * label
             Image.fromarray(pixels.astype(np.uint8)).save(path)
@@ -156,8 +154,10 @@ def _prepared(place: Path, run) -> list[Command]:
         ("export", "run", "--out", "models"), ("predict", "run", "data", "--csv", "answers.csv"),
         ("clean", "data", "--out", "clean.csv"), ("clean", "data", "--apply", "clean.csv", "--out", "copy"),
     ]  # fmt: skip
+    seconds = []
     for words in needed:
         ended = run(words)
+        seconds.append(ended["seconds"])
         if ended["code"]:
             raise RuntimeError(f"{words}: {ended['said']}")
     known = {name: _names(place / name) for name in ("run", "comparison", "models/1", "copy")}
@@ -184,12 +184,17 @@ def _prepared(place: Path, run) -> list[Command]:
         return f"{odd[0]} is not whole" if odd else ""
 
     return [
-        Command(needed[0], whole("run")),
-        Command(needed[1], whole("comparison")),
-        Command(needed[2], exported, lambda place: _remove(place / "models")),
-        Command((*needed[3], "--resume", "--sort-into", "sorted"), answered, lambda place: _remove(place / "sorted")),
-        Command((*needed[4], "--overwrite"), cleaned),
-        Command(needed[5], copied, lambda place: _remove(place / "copy")),
+        Command(needed[0], whole("run"), seconds[0]),
+        Command(needed[1], whole("comparison"), seconds[1]),
+        Command(needed[2], exported, seconds[2], lambda place: _remove(place / "models")),
+        Command(
+            (*needed[3], "--resume", "--sort-into", "sorted"),
+            answered,
+            seconds[3],
+            lambda place: _remove(place / "sorted"),
+        ),
+        Command((*needed[4], "--overwrite"), cleaned, seconds[4]),
+        Command(needed[5], copied, seconds[5], lambda place: _remove(place / "copy")),
     ]
 
 
@@ -205,11 +210,11 @@ def _more(place: Path) -> list[Command]:
 
     words = ("train", "data", "--method", "scratch", *TRAINING)
     return [
-        Command(words, whole, lambda place: _remove(place / "runs")),
+        Command(words, whole, begin=lambda place: _remove(place / "runs")),
         Command(("check", "data", "--out", "checked"), ends("checked/check.html", "</html>")),
         Command(("report", "run", "--out", "page.html", "--overwrite"), ends("page.html", "</html>")),
         Command(
-            ("explain", "run", "data/a/0-0.png", "--out", "explained", "--overwrite"),
+            ("explain", "run", "data/a/0_0.png", "--out", "explained", "--overwrite"),
             ends("explained/explain.html", "</html>"),
         ),
         Command(("evaluate", "run", "data", "--csv", "evaluated.csv"), ends("evaluated.csv", "")),

@@ -3,6 +3,7 @@
 import io
 import json
 import resource
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ def prepared_models(folder: Path) -> list[Tried]:
     quiet.import_tensorflow()
     from transfer.networks.backbones import load_backbone
 
+    warnings.simplefilter("ignore")  # Keras and zipfile say what they think of each
     parts = _whole(folder / "whole.keras")
     load_backbone(str(folder / "whole.keras"))  # and loads all that is needed for it
     victim, tried = folder / "victim", []

@@ -82,7 +82,7 @@ def test_folds_and_answers_to_other_pictures(data, tmp_path):
     folds = replace(given, parts=np.array([1, 2] * (len(images) // 2)))
     rows = [{"fold": fold} | dict.fromkeys(FIGURES, 0.5) for fold in (1, 2)]
     pooled = pooled_figures(images, folds)
-    CrossValidation(rows, pooled, folds.table(images, "fold"), (), tmp_path).write(tmp_path)
+    CrossValidation(rows, pooled, answer_tables.answer_table(folds, images, "fold"), (), tmp_path).write(tmp_path)
     write_rows(
         tmp_path / "answers.csv",
         evaluating._answers(images.names, images.labels, given.probabilities, images.class_names),

@@ -136,7 +136,7 @@ def test_what_waits_in_a_damaged_cache_is_trained_again(digits, result, own_cach
 
 
 def test_an_export_beside_another_gets_its_own_number(result, tmp_path, monkeypatch):
-    monkeypatch.setitem(exports.FORMATS, "savedmodel", lambda *given: given[-1].mkdir() or [])
+    monkeypatch.setattr(exports, "export_saved_model", lambda found, target: target.mkdir() or [])
     with claim(tmp_path / "digits" / "1"):  # as another process would
         target = transfer.export(result, tmp_path / "digits")
     assert target == tmp_path / "digits" / "2"
@@ -191,6 +191,15 @@ def test_a_run_with_files_that_were_cut(run, digits_folder):
 def as_of_old(run):
     """The run without the digests of its files, as it was written before there were any."""
     change(run / "config.json", lambda said: said.pop("written"))
+
+
+def test_a_run_of_an_older_version_tells_less_and_has_its_page(run):
+    as_of_old(run)
+    for name in ("unreadable", "division", "data"):
+        change(run / "config.json", lambda said, name=name: said.pop(name))
+    for name in ("cached", "caveats"):
+        change(run / "result.json", lambda said, name=name: said.pop(name))
+    assert transfer.build_report([run], run / "report.html").is_file()
 
 
 def change(path, how):

@@ -146,11 +146,32 @@ def test_a_file_that_answers_otherwise_is_deleted(quick, monkeypatch, tmp_path, 
     def open_other(file):
         return lambda pictures: change(np.stack([answers[picture.tobytes()] for picture in pictures]))
 
-    other = row._replace(write=lambda source, file: file.write_bytes(b"model"), open=open_other)
+    other = row._replace(writers={"float32": lambda source, file: file.write_bytes(b"model")}, open=open_other)
     monkeypatch.setitem(formats.FORMATS, "onnx", other)
-    with pytest.raises(ExportError, match="onnx was deleted: its probabilities differ"):
+    with pytest.raises(ExportError, match="onnx was deleted: in float32 its probabilities differ"):
         transfer.export(None, tmp_path, "onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_loses_too_much_in_whole_numbers_keeps_them_for_its_weights(quick, monkeypatch, tmp_path, known):
+    def write(numbers):
+        return lambda source, file: file.write_text(numbers)
+
+    def open_file(file):
+        rows = {"whole": known.probabilities[:, ::-1], "weights": known.probabilities}[file.read_text()]
+        answers = {picture.tobytes(): row for picture, row in zip(known.pictures, rows)}
+        return lambda pictures: np.stack([answers[picture.tobytes()] for picture in pictures])
+
+    monkeypatch.setattr(exporting, "missing_packages", lambda name: "")
+    monkeypatch.setattr(exporting, "require_packages", lambda name: None)
+    row = formats.FORMATS["litert-int8"]
+    writers = {numbers: write(numbers) for numbers in ("whole", "weights")}
+    monkeypatch.setitem(formats.FORMATS, "litert-int8", row._replace(writers=writers, open=open_file))
+    folder = transfer.export(None, tmp_path, "litert-int8")
+    judged = read_judged(folder)["formats"]["litert-int8"]
+    assert judged["numbers"] == "weights"
+    assert list(judged["instead_of"]) == ["whole"]
+    assert (folder / "model.tflite").read_text() == "weights"
 
 
 def test_whole_numbers_may_lose_a_little():
@@ -172,12 +193,12 @@ def test_all_formats_are_those_that_can_be_had(quick, monkeypatch, tmp_path):
 
     monkeypatch.setattr(exporting, "missing_packages", missing)
     kept = formats.FORMATS["savedmodel"]._replace(
-        write=lambda source, file: file.write_bytes(b""),
+        writers={"float32": lambda source, file: file.write_bytes(b"")},
         open=lambda file: lambda pictures: np.eye(3)[[0] * len(pictures)],
     )
     monkeypatch.setattr(exporting, "objection", lambda judged, tolerance: "")
     monkeypatch.setattr(exporting, "FORMATS", {
-        "savedmodel": kept, "onnx": kept._replace(write=broken), "openvino": kept,
+        "savedmodel": kept, "onnx": kept._replace(writers={"float32": broken}), "openvino": kept,
     })  # fmt: skip
     folder = transfer.export(None, tmp_path / "all", "all")
     said = json.loads((folder / "parity.json").read_text())
@@ -217,12 +238,12 @@ def test_a_disk_that_is_full_in_the_middle(quick, monkeypatch, tmp_path):
 
     monkeypatch.setattr(exporting, "missing_packages", lambda name: "")
     monkeypatch.setattr(exporting, "require_packages", lambda name: None)
-    monkeypatch.setitem(formats.FORMATS, "onnx", formats.FORMATS["onnx"]._replace(write=full))
+    monkeypatch.setitem(formats.FORMATS, "onnx", formats.FORMATS["onnx"]._replace(writers={"float32": full}))
     monkeypatch.setattr(exporting, "FORMATS", {"onnx": formats.FORMATS["onnx"]})
     for name in ("onnx", "all"):
         with pytest.raises(OutputError, match=r"onnx cannot be written \(No space left on device\); free space"):
             transfer.export(None, tmp_path / "new", name)
-        assert not list((tmp_path / "new").iterdir())
+        assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

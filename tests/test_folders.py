@@ -352,12 +352,13 @@ def test_an_address_is_fetched_once(classes, tmp_path, own_cache, server, capsys
     assert asked == [address]
 
     (kept,) = own_cache.rglob("pictures.zip")
-    kept.write_bytes(packed.read_bytes()[:100])
-    assert "cannot be unpacked" in complaint(address)
-    assert not kept.exists()  # so that the next command fetches it anew
+    kept.write_bytes(packed.read_bytes()[:100])  # which is found, and fetched anew
     server(packed.read_bytes(), length=False)
     assert len(load_images(address)) == 6
     assert kept.read_bytes() == packed.read_bytes()
+    server(packed.read_bytes()[:100])
+    assert "cannot be unpacked" in complaint("https://example.org/cut.zip")
+    assert not list(own_cache.rglob("cut.zip"))  # so that the next command fetches it anew
 
 
 def test_a_fetch_that_ends_early_leaves_nothing(own_cache, server, monkeypatch):

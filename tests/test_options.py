@@ -12,9 +12,9 @@ import typer
 import transfer
 from transfer import cli, names
 from transfer.errors import OptionError, UnknownNameError
+from transfer.exports import formats
 from transfer.learning.options import TrainingOptions, idle_without, options_from, options_of_run, rule_of
 from transfer.networks import heads, scratch
-from transfer.runs import exports
 
 MOST = 8  # parameters beside records
 PARTS = ("Reading", "Looking", "Moving", "Output")
@@ -87,7 +87,7 @@ def test_what_has_no_effect_is_known(options, methods, typed, idle):
 def test_the_words_are_those_of_the_tables():
     assert tuple(heads.HEADS) == names.HEADS
     assert tuple(scratch.LAYERS) == names.LAYERS
-    assert tuple(exports.FORMATS) == names.EXPORTS
+    assert ("savedmodel", *formats.FORMATS) == names.EXPORTS
     assert all(hasattr(keras.activations, name) for name in names.ACTIVATIONS)
 
 

@@ -39,7 +39,7 @@ def test_tensorflow_is_imported_where_standard_error_is_closed(monkeypatch):
     os.close(2)
     try:
         monkeypatch.setattr(sys, "stderr", None)
-        with quiet._caught():
+        with quiet.told_only_on_failure():
             pass
     finally:
         os.dup2(kept, 2)

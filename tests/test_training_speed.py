@@ -85,5 +85,5 @@ def test_nothing_that_is_fitted_tunes_its_pipeline(monkeypatch):
     training.fit_network(model, given(TrainingBatches, 4, 0), given(Batches), schedule, loss, "scratch")
     features, targets, weights = np.ones((8, 3), np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4], np.ones(8)
     head = heads.head(3, 2)
-    training.fit_head(head, features, targets, weights.astype(np.float32), (features, targets), schedule, loss)
+    training.fit_head(head, (features, targets, weights.astype(np.float32)), (features, targets), schedule, loss)
     assert [data.options().autotune.enabled for data in seen] == [False] * 4

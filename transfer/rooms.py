@@ -115,7 +115,7 @@ def own_temporary_folder() -> Iterator[None]:
     before = tempfile.tempdir
     with ExitStack() as stack:
         with suppress(OSError):  # no such folder, or it is full: who needs it will say so
-            place = Path(tempfile.gettempdir())
+            place = Path(_temporary_folder())
             sweep(place)
             room = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
             tempfile.tempdir = str(stack.enter_context(_held(room)))
@@ -123,6 +123,13 @@ def own_temporary_folder() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = before
+
+
+def _temporary_folder() -> str:
+    """That of `tempfile`, which tries it with a file that a process killed in that moment leaves behind."""
+    asked = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    usual = (place for place in (*asked, "/tmp") if place and os.access(place, os.W_OK | os.X_OK))
+    return tempfile.tempdir or next(usual, None) or tempfile.gettempdir()
 
 
 @contextmanager

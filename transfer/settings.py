@@ -23,6 +23,7 @@ class Schedule:
             are taken, and the last is kept.
         label_smoothing: share of each target spread over all classes, 0..1.
         weight_decay: of AdamW, not applied to biases and normalisation.
+        smallest_crop: share of a picture's area that a step sees at least, 0..1.
     """
 
     epochs: int
@@ -32,6 +33,7 @@ class Schedule:
     patience: int | None
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
+    smallest_crop: float = 0.35
 
 
 def head_schedule(images: int, convex: bool = False) -> Schedule:
@@ -88,10 +90,12 @@ GIVEN_BELOW, SUGGESTED_ABOVE = 0.05, 0.95
 def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
     """For the pretrained layers under a trained head: few epochs, a rate far below the head's.
 
-    The order of 1e-5 to 1e-4 for Adam is that of the Keras guide "Transfer learning & fine-tuning".
+    The order of 1e-5 to 1e-4 for Adam is that of the Keras guide "Transfer learning & fine-tuning". Crops show most of
+    a picture, since the network is asked for the whole of it (Touvron et al. 2019, arXiv:1906.06423).
     """
     batch = batch_size or _batch(images)
-    return Schedule(_epochs(images, 30_000, 6, 30), _steps(images, batch), batch, 2e-4, patience=5, label_smoothing=0.1)
+    epochs, steps = _epochs(images, 30_000, 6, 30), _steps(images, batch)
+    return Schedule(epochs, steps, batch, 2e-4, patience=5, label_smoothing=0.1, smallest_crop=0.8)
 
 
 def finetune_share(images_per_class: float) -> float:

@@ -165,6 +165,9 @@ def export(
     if as_json:
         return print_json(told | judged)
     out.print(exports_table(judged["formats"]))
+    for name, row in judged["formats"].items():
+        for numbers, why in row["instead_of"].items():
+            show_line(f"- {name} computes with {row['numbers']}: in {numbers} {why}")
     for why in judged["left_out"].values():
         show_line(f"- {why}")
     show_line(str(target))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfer.cache import discard
 from transfer.data.archives import is_archive, unpack
 from transfer.data.downloads import fetch
 from transfer.data.folder_files import (
@@ -74,7 +75,7 @@ def _unpacked(archive: Path, data: str | Path, max_size: float) -> Path:
         return unpack(archive, max_size)
     except DataError:
         if is_address(data):
-            archive.unlink(missing_ok=True)  # so that the next command fetches it anew
+            discard(archive.parent)  # so that the next command fetches it anew
         raise
 
 

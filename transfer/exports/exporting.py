@@ -71,22 +71,31 @@ def _write(source: ExportSource, known: Reference, name: str, place: Path) -> di
         raise MissingExtraError(missing)
     row = FORMATS[name]
     with whole_folder(place) as partial:
-        file = partial / row.file
-        try:
-            with told_only_on_failure():
-                row.write(source, file)
-                judged = compare_answers(row.open(file), known, row.batch)
-        except (TransferError, OSError):
-            raise
-        except Exception as error:  # each converter has errors of its own
-            raise ExportError(f"the format {name} cannot hold this network: {_reason(error)}") from error
-        if why := objection(judged, row.tolerance):
-            raise ExportError(f"{name} was deleted: {why}")
+        judged, refused = _first_that_may_stand(source, known, name, partial / row.file)
+        judged["instead_of"] = refused
         inside = partial.rglob("*")
         judged["megabytes"] = sum(path.stat().st_size for path in inside if path.is_file()) / 1e6
         write_card(source, name, row, judged, partial)
         write_json(partial / JUDGED, {"formats": {name: judged}, "left_out": {}})
     return judged
+
+
+def _first_that_may_stand(source: ExportSource, known: Reference, name: str, file: Path) -> tuple[dict, dict[str, str]]:
+    """(figures of the file that is written, the numbers that it was not to compute with, and why)."""
+    row, refused = FORMATS[name], {}
+    for numbers, write in row.writers.items():
+        try:
+            with told_only_on_failure():
+                write(source, file)
+                judged = compare_answers(row.open(file), known, row.batch)
+        except (TransferError, OSError):
+            raise
+        except Exception as error:  # each converter has errors of its own
+            raise ExportError(f"the format {name} cannot hold this network: {_reason(error)}") from error
+        if not (why := objection(judged, row.tolerance)):
+            return {"numbers": numbers} | judged, refused
+        refused[numbers] = why
+    raise ExportError(f"{name} was deleted: {'; '.join(f'in {numbers} {why}' for numbers, why in refused.items())}")
 
 
 def _reason(error: Exception) -> str:

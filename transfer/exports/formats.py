@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from transfer.exports.parity import BATCH, Answer
 from transfer.runs.exports import export_saved_model
 from transfer.runs.plain_paths import plain_path
 
-EXACT, HALF = 1e-4, 1e-2  # of a probability, for weights in float32 and in float16
+EXACT, HALF = 1e-4, 5e-2  # of a probability, for weights in float32 and in float16
+FLOAT = "float32"
 
 
 class Format(NamedTuple):
@@ -23,7 +24,8 @@ class Format(NamedTuple):
 
     Attributes:
         file: that is written, or the folder.
-        write: from a network to that file.
+        writers: from a network to that file, by the numbers that it then computes with; the first whose answers
+            may stand is kept.
         open: from that file to a function of its own runtime.
         tolerance: by how much a probability may differ from Keras'; `None` where it computes with whole numbers.
         batch: how many pictures its runtime gets at once.
@@ -32,7 +34,7 @@ class Format(NamedTuple):
     """
 
     file: str
-    write: Callable[[ExportSource, Path], None]
+    writers: Mapping[str, Callable[[ExportSource, Path], None]]
     open: Callable[[Path], Answer]
     tolerance: float | None
     batch: int
@@ -85,19 +87,21 @@ def _open_saved_model(folder: Path) -> Answer:
     return answer
 
 
+_F32, _F16 = {FLOAT: litert.write_float32}, {"float32, weights in float16": litert.write_float16}
+_INT8 = {"int8": litert.write_int8, "float32, weights in int8": litert.write_int8_weights}
 _INTERPRETER = "import zipfile\nfrom ai_edge_litert.interpreter import Interpreter"
 _ANY = "`pictures`, `(B, {size}, {size}, 3)` uint8", "`probabilities`, `(B, {classes})` float32"
 _FLOATS = "`pictures`, `(B, {size}, {size}, 3)` float32; or `files`, bytes", "`probabilities`, `(B, {classes})` float32"
 FORMATS: dict[str, Format] = {
-    "savedmodel": Format("1", _write_saved_model, _open_saved_model, EXACT, BATCH,
+    "savedmodel": Format("1", {FLOAT: _write_saved_model}, _open_saved_model, EXACT, BATCH,
                          "import tensorflow as tf", _SAVED_MODEL, *_FLOATS),
-    "litert": Format("model.tflite", litert.write_float32, litert.open_litert, EXACT, 1, _INTERPRETER, _LITERT),
-    "litert-f16": Format("model.tflite", litert.write_float16, litert.open_litert, HALF, 1, _INTERPRETER, _LITERT),
-    "litert-int8": Format("model.tflite", litert.write_int8, litert.open_litert, None, 1, _INTERPRETER, _LITERT),
-    "litert-uint8": Format("model.tflite", litert.write_uint8, litert.open_litert, None, 1, _INTERPRETER,
+    "litert": Format("model.tflite", _F32, litert.open_litert, EXACT, 1, _INTERPRETER, _LITERT),
+    "litert-f16": Format("model.tflite", _F16, litert.open_litert, HALF, 1, _INTERPRETER, _LITERT),
+    "litert-int8": Format("model.tflite", _INT8, litert.open_litert, None, 1, _INTERPRETER, _LITERT),
+    "litert-uint8": Format("model.tflite", {"int8": litert.write_uint8}, litert.open_litert, None, 1, _INTERPRETER,
                            f"{_LITERT}\n{_UINT8}", gives="`probabilities`, `(1, {classes})` uint8 with a scale"),
-    "onnx": Format("model.onnx", onnx_file.write_onnx, onnx_file.open_onnx, EXACT, BATCH,
+    "onnx": Format("model.onnx", {FLOAT: onnx_file.write_onnx}, onnx_file.open_onnx, EXACT, BATCH,
                    "import json\nimport onnxruntime", _ONNX, *_ANY),
-    "openvino": Format("model.xml", openvino_ir.write_openvino, openvino_ir.open_openvino, EXACT, BATCH,
+    "openvino": Format("model.xml", {FLOAT: openvino_ir.write_openvino}, openvino_ir.open_openvino, EXACT, BATCH,
                        "import json\nimport openvino", _OPENVINO, *_ANY),
 }  # fmt: skip

@@ -35,6 +35,11 @@ def write_int8(source: ExportSource, file: Path) -> None:
     _write(source, file, "uint8", target_spec=_BUILTINS, representative_dataset=calibrate, **_SMALLER)
 
 
+def write_int8_weights(source: ExportSource, file: Path) -> None:
+    """Weights as whole numbers by channel, what is between in float32: as small, and nearer to the network."""
+    _write(source, file, "uint8", target_spec=_BUILTINS, **_SMALLER)
+
+
 def write_uint8(source: ExportSource, file: Path) -> None:
     """Whole numbers everywhere, for hardware that knows no others: probabilities are uint8 with a scale as well."""
     whole = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}

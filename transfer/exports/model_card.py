@@ -42,6 +42,7 @@ _CARD = """\
 | takes | {takes}, RGB 0 to 255, the picture fitted by `{fit}` |
 | gives | {gives}, in the order of the class names, which are in the file |
 | accuracy of the run on its test part | {accuracy_of_run} |
+| computes with | {numbers} |
 | licence of the weights that it began with | {weights_licence} |
 
 ## Compared with Keras

@@ -71,12 +71,13 @@ class TrainingBatches(Batches):
     Args:
         pictures, indices, targets, weights: see `Batches`.
         seed: of the order and of the changes.
+        smallest: share of a picture's area that is seen at least, 0..1.
         flip: whether mirror images mean the same.
     """
 
-    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, flip: bool = True):
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, smallest: float, flip: bool):
         super().__init__(pictures, indices, targets, weights, batch_size)
-        self.seed, self.flip = seed, flip
+        self.seed, self.smallest, self.flip = seed, smallest, flip
 
     def batch(self, number: int, epoch: int = 0) -> Batch:
         """The same of pictures in the order of an epoch, each cut and mirrored at random."""
@@ -84,7 +85,7 @@ class TrainingBatches(Batches):
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rng = np.random.default_rng((self.seed, epoch, number))
         read, weights = self._read(rows)
-        crops = [random_crop(pixels, self.pictures.size, rng, flip=self.flip) for pixels in read]
+        crops = [random_crop(pixels, self.pictures.size, rng, self.smallest, self.flip) for pixels in read]
         return np.stack(crops).astype(np.float32), self.targets[rows], weights
 
 

@@ -16,20 +16,19 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.batches import Batches, TrainingBatches
-from transfer.learning.head_choice import choose_head
-from transfer.learning.head_fitting import new_head
-from transfer.learning.head_rows import HeadRows
+from transfer.learning.candidates import best_between
+from transfer.learning.feature_heads import final_logits, head_on_features
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
-from transfer.learning.results import Result, refitted
+from transfer.learning.results import Result
 from transfer.learning.tasks import Task
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.features import extract_features, forward
+from transfer.networks.features import forward
 from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
-from transfer.stopping import begin_nothing_more, is_stopping
+from transfer.stopping import begin_nothing_more
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -104,26 +103,26 @@ def train(
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
-    head, history, features, fit_again = _head_on_features(network, task, task.options.epochs)
-    logits = {part: _answers(head, values) for part, values in features.items()}
-    if refitted("frozen", task.options, len(task.split.validation)) and not is_stopping():
-        # Its loss has one minimum and no epoch to choose, so the validation part has said what it can:
-        # its figures are those of the head that never saw it.
-        with task.clock("head"):
-            task.notes += training.stops(fit_again())
-        logits["test"] = _answers(head, features["test"])
-    return heads.join(network, head), logits, history
+    trained = head_on_features(network, task, task.options.epochs)
+    logits = final_logits(task, trained)
+    return heads.join(network, trained.head), logits, trained.history
 
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
     freezing.freeze(network)
-    head, history, *_ = _head_on_features(network, task, None)
+    start, before = head_on_features(network, task, None), network.get_weights()
     o = task.options
     per_class = len(task.split.train) / len(task.one_hot)
     freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
     schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
-    return _whole_network(heads.join(network, head), task, schedule, "finetune", history)
+    model = heads.join(network, copy_network(start.head))
+    history = _fit_whole(model, task, schedule, "finetune")
+    with task.clock("candidates"):
+        best = best_between(network, before, start, task)
+    logits = final_logits(task, best)
+    model = heads.join(network, best.head)
+    return model, logits, start.history + history
 
 
 def _scratch(network: keras.Model, task: Task) -> Trained:
@@ -133,38 +132,15 @@ def _scratch(network: keras.Model, task: Task) -> Trained:
     freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
-    return _whole_network(model, task, schedule, "scratch", [])
-
-
-def _answers(head: keras.Model, features: np.ndarray) -> np.ndarray:
-    return keras.ops.convert_to_numpy(head(keras.ops.convert_to_tensor(features), training=False))
-
-
-def _head_on_features(network: keras.Model, task: Task, epochs: int | None):
-    """(trained head, history, features by part, what trains it once more on validation pictures too)."""
-    parts = task.split.parts()
-    with task.clock("features"):
-        order = np.concatenate(list(parts.values()))
-        known = []
-        values = extract_features(network, task.images, order, task.options.fit, task.pictures, on_known=known.append)
-        task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
-        features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
-    if task.options.views == 2 and (found := mirrored_note(task.pictures, task.split.train)):
-        raise OptionError(f"`views=2` for classes that mirroring mixes up; expected 1 ({found})")
-    with task.clock("head"):
-        seen = np.concatenate([parts["train"], parts["validation"]])
-        rows = HeadRows(seen, np.concatenate([features["train"], features["validation"]]), *task.targets(seen))
-        chosen = choose_head(task, rows)
-        task.take_head(*chosen)
-        head, fit = new_head(task, network, rows, chosen.strength, epochs)
-        history = fit(len(parts["train"]))
-    return head, history, features, lambda: fit(len(seen))
+    history = _fit_whole(model, task, schedule, "scratch")
+    with task.clock("evaluate"):
+        return model, _logits_of_parts(model, task), history
 
 
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
 
 
-def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history: list[dict]) -> Trained:
+def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phase: str) -> training.History:
     o, split = task.options, task.split
     schedule = task.schedule(schedule)
     require_training(model, min(schedule.batch_size, len(split.train)))
@@ -173,16 +149,16 @@ def _whole_network(model: keras.Model, task: Task, schedule, phase: str, history
         mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
         task.notes += [f"{mirrored}: no random flips"] if mirrored else []
         batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, o.flip and not mirrored
-        )
+            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed,
+            schedule.smallest_crop, o.flip and not mirrored,
+        )  # fmt: skip
         validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
         loss = task.loss(schedule.label_smoothing)
-        history = history + training.fit_network(model, batches, validation, schedule, loss, phase)
+        history = training.fit_network(model, batches, validation, schedule, loss, phase)
     if lost := batches.lost | validation.lost:
         # They stay in their part: some epochs may have seen them.
         task.notes.append(f"{task.pictures.unreadable(lost).note} from then on")
-    with task.clock("evaluate"):
-        return model, _logits_of_parts(model, task), history
+    return history
 
 
 def _logits_of_parts(model: keras.Model, task: Task) -> dict[str, np.ndarray]:

@@ -32,14 +32,14 @@ def in_short(figures: Mapping) -> str:
     return f"accuracy {figures['accuracy']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def refitted(method: str, options: TrainingOptions, validation: int) -> bool:
-    """Whether `train` fits the head once more at the end, on training and validation pictures together.
+def refitted(options: TrainingOptions, validation: int) -> bool:
+    """Whether `train` fits the head of a pretrained network once more, on training and validation pictures together.
 
     Args:
-        method, options: of the training.
+        options: of the training.
         validation: how many validation pictures there are.
     """
-    return method == "frozen" and options.refit and HEADS[options.head].convex and validation > 0
+    return options.refit and HEADS[options.head].convex and validation > 0
 
 
 @dataclass

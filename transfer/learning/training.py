@@ -50,7 +50,7 @@ def fit_head(
     number = len(rows[0])
     indices = tf.data.Dataset.range(number).shuffle(number, seed=seed).repeat()
     batches = indices.batch(schedule.batch_size).map(lambda chosen: tuple(tf.gather(a, chosen) for a in arrays))
-    known = tf.data.Dataset.from_tensors(validation) if len(validation[0]) else None
+    known = tf.data.Dataset.from_tensors(validation) if len(validation) and len(validation[0]) else None
     return _fit(head, batches.prefetch(2), known, schedule, "head")
 
 

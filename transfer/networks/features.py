@@ -74,7 +74,7 @@ def extract_features(
 def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:
     digests, rows = list(missing), {}
     failed: list[UnreadablePictures] = []
-    answer = _compiled(backbone)
+    answer = compiled(backbone)
     with bar("features", len(digests)) as advance:
         for start in range(0, len(digests), WRITTEN_TOGETHER):
             part = digests[start : start + WRITTEN_TOGETHER]
@@ -102,12 +102,14 @@ def forward(model: keras.Model, batches: Iterator[np.ndarray]) -> Iterator[np.nd
 
     What a layer inside gives may be longer: behind the pictures come their second views, see `two_views`.
     """
-    answer = _compiled(model)
+    answer = compiled(model)
     for batch in batches:
         yield answer(batch).numpy()[: len(batch)]
 
 
-def _compiled(model: keras.Model):
+def compiled(model: keras.Model) -> Callable:
+    """A network as a function of uint8 batches of any length, which follows its weights."""
+
     @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
     def answer(batch):
         return tf.cast(model(tf.cast(batch, tf.float32), training=False), tf.float32)

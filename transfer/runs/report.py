@@ -116,7 +116,8 @@ def _compared(folders: Sequence[Path], saved: dict[str, SavedResult]) -> tuple[l
 
 def _refitted(run: SavedResult) -> bool:
     options = run.config["options"]
-    return refitted(options["method"], options_of_run(options), run.figures["images"]["validation"])
+    validation = run.figures["images"]["validation"]
+    return options["method"] != "scratch" and refitted(options_of_run(options), validation)
 
 
 def _folds(folders: Sequence[Path], saved: dict[str, SavedResult]) -> dict | None:

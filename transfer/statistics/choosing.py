@@ -33,7 +33,7 @@ def choose(right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: li
     best = max(cheapest_first, key=accuracy.get)
     count = f"{len(unit):,} validation pictures"
     for name in cheapest_first[: cheapest_first.index(best)]:
-        error = _error_of_difference(right[best], right[name], unit)
+        error = standard_error(right[best].astype(float) - right[name], unit)
         if accuracy[best] - accuracy[name] <= error:
             return Choice(
                 name,
@@ -47,9 +47,9 @@ def choose(right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: li
     )
 
 
-def _error_of_difference(a: np.ndarray, b: np.ndarray, unit: np.ndarray) -> float:
-    """Standard error of the difference of two accuracies on the same pictures, drawn unit by unit."""
-    sums = np.bincount(unit, a.astype(float) - b)
+def standard_error(values: np.ndarray, unit: np.ndarray) -> float:
+    """Standard error of the mean of `(N,)` values, such as differences between two networks, drawn unit by unit."""
+    sums = np.bincount(unit, values)
     counts = np.bincount(unit)
     spread = sums - counts * sums.sum() / counts.sum()
     units = len(counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy import sparse, stats
@@ -18,10 +19,13 @@ def wilson_interval(correct: int, total: int) -> list[float] | None:
 
     `None` for a share of no pictures.
     """
-    if not total:
-        return None
-    interval = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
-    return [float(interval.low), float(interval.high)]
+    return list(_wilson(int(correct), int(total))) if total else None
+
+
+@cache  # thousands of classes of a few pictures have few different shares
+def _wilson(correct: int, total: int) -> tuple[float, float]:
+    interval = stats.binomtest(correct, total).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def units(count: int, groups: Sequence[str] | None = None) -> np.ndarray:

@@ -26,18 +26,17 @@ def roc_auc(
         (mean area, its 95 % interval, `(C,)` areas); a class without pictures, or of all pictures,
         has none (NaN), and where no class has one the first two are `None`.
     """
-    classes = probabilities.shape[1]
+    classes, sizes = probabilities.shape[1], np.bincount(unit)
     areas, pairs, influence = np.full(classes, np.nan), np.full(classes, np.nan), np.zeros(len(labels))
     for c in np.unique(labels):
         mine = labels == c
         if mine.all():
             continue
         inside, outside = probabilities[mine, c], probabilities[~mine, c]
-        rank = stats.rankdata(probabilities[:, c])
-        beaten = (rank[mine] - stats.rankdata(inside)) / len(outside)
-        beaten_by = 1 - (rank[~mine] - stats.rankdata(outside)) / len(inside)
+        beaten, beaten_by = _share_below(inside, outside), 1 - _share_below(outside, inside)
         areas[c] = beaten.mean()
-        pairs[c] = min(len(np.unique(unit[side])) for side in (mine, ~mine))
+        own, held = np.unique(unit[mine], return_counts=True)
+        pairs[c] = min(len(own), len(sizes) - np.count_nonzero(held == sizes[own]))
         influence[mine] += (beaten - areas[c]) / len(inside)
         influence[~mine] += (beaten_by - areas[c]) / len(outside)
     known = int((~np.isnan(areas)).sum())
@@ -52,6 +51,13 @@ def roc_auc(
         return mean, unvaried_interval(mean, separate), areas  # all ranked rightly (or none), or hardly any
     reach = stats.t.ppf(0.975, freedom) * deviation / (mean * (1 - mean)) * np.array([-1, 1])
     return mean, special.expit(special.logit(mean) + reach).tolist(), areas
+
+
+def _share_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each value the share of the others that are lower, equal ones counted half."""
+    ordered = np.sort(others)
+    below, up_to = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return (below + up_to) / (2 * len(others))
 
 
 def _deviation(shares: np.ndarray, labels: np.ndarray, unit: np.ndarray, lone: float) -> tuple[float, float]:

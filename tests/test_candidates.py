@@ -1,0 +1,51 @@
+"""What is kept of fine-tuning: never what answers worse for validation pictures than the frozen network."""
+
+import numpy as np
+import pytest
+
+import transfer
+from transfer.learning.candidates import ALPHAS
+from transfer.networks import scratch
+
+LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}, {"dense": 12}, {"activation": "tanh"}]
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    import keras
+
+    keras.utils.set_random_seed(1)
+    return scratch.convnet(32, LAYERS)
+
+
+def kernels(model):
+    return [weights for weights in model.get_weights() if weights.ndim == 4]
+
+
+def test_a_fine_tuning_that_does_harm_is_not_kept(digits, backbone):
+    frozen = transfer.train(*digits, backbone, "frozen")
+    ruined = transfer.train(*digits, backbone, "finetune", learning_rate=3.0, epochs=1, share=1.0)
+    (note,) = [note for note in ruined.notes if "fine-tuning did not lower the log loss" in note]
+    assert note.startswith("the frozen network is kept: ")
+    assert all(map(np.array_equal, kernels(ruined.model), kernels(backbone)))
+    np.testing.assert_allclose(ruined.predictions.probabilities, frozen.predictions.probabilities, atol=1e-5)
+
+
+def test_one_that_helps_is_kept_in_part_or_whole(digits, backbone):
+    tuned = transfer.train(*digits, backbone, "finetune", learning_rate=3e-3, epochs=6, share=1.0)
+    (note,) = [note for note in tuned.notes if "of fine-tuning is kept: log loss" in note]
+    assert float(note.split("%")[0]) / 100 in ALPHAS[1:]
+    assert not np.array_equal(kernels(tuned.model)[0], kernels(backbone)[0])
+    indices, expected = tuned.predictions.of("test")
+    from transfer.data.pipeline import Pictures
+
+    pixels = Pictures(digits[0], 32).array(indices).astype(np.float32)
+    logits = np.array(tuned.model(pixels, training=False))
+    assert np.array_equal(logits.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_without_validation_pictures_all_of_it_is_kept(digits, backbone):
+    images, split = digits
+    alone = split.without(split.validation)
+    result = transfer.train(images, alone, backbone, "finetune", epochs=1)
+    assert "all of fine-tuning is kept, for there are no validation pictures to judge it by" in result.notes
