@@ -187,7 +187,12 @@ def _prepared(place: Path, run) -> list[Command]:
         Command(needed[0], whole("run"), seconds[0]),
         Command(needed[1], whole("comparison"), seconds[1]),
         Command(needed[2], exported, seconds[2], lambda place: _remove(place / "models")),
-        Command((*needed[3], "--sort-into", "sorted"), answered, seconds[3], lambda place: _remove(place / "sorted")),
+        Command(
+            (*needed[3], "--resume", "--sort-into", "sorted"),
+            answered,
+            seconds[3],
+            lambda place: _remove(place / "sorted"),
+        ),
         Command((*needed[4], "--overwrite"), cleaned, seconds[4]),
         Command(needed[5], copied, seconds[5], lambda place: _remove(place / "copy")),
     ]

@@ -11,8 +11,9 @@ from sklearn.metrics import confusion_matrix
 from transfer.errors import ModelFileError
 from transfer.learning.results import Predictions
 from transfer.reading import confusion_counts, read_rows
-from transfer.runs import answer_tables, prediction
+from transfer.runs import answer_tables, prediction_tables
 from transfer.statistics.evaluation import evaluate_probabilities
+from transfer.writing import write_rows
 
 ROWS = 60
 
@@ -80,8 +81,11 @@ def test_a_table_that_does_not_belong_to_the_others_is_named(tmp_path):
 def test_a_network_of_many_classes_is_told_by_its_most_probable_ones(tmp_path):
     images, predictions = answers(201)
     values = predictions.probabilities[0]
-    row = prediction.Prediction("a.png", "c001", values.max(), dict(zip(images.class_names, values.tolist())))
-    prediction.write_csv([row, prediction.Prediction("b.png", "", float("nan"), {}, "is empty")], tmp_path / "a.csv")
+    row = prediction_tables.Prediction("a.png", "c001", values.max(), dict(zip(images.class_names, values.tolist())))
+    rows = [row, prediction_tables.Prediction("b.png", "", float("nan"), {}, "is empty")]
+    names = images.class_names
+    table = [prediction_tables.header(names), *(prediction_tables.cells(each, names) for each in rows)]
+    write_rows(tmp_path / "a.csv", table)
     header, good, bad = read_rows(tmp_path / "a.csv")
     assert len(header) == 12
     assert (header[3], good[3]) == ("predicted_2", images.class_names[np.argsort(-values)[1]])

@@ -14,7 +14,7 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
         "quiet", "errors", "names", "settings", "cells", "shapes", "memory", "progress", "stopping", "streams", "rooms",
-        "writing", "cache", "kept_rows", "reading",
+        "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
     ],
     "data": [
         "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
@@ -45,8 +45,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
         "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
         "saved_runs", "headlines", "shown_pictures", "report",
-        "saving", "saved_networks", "prediction", "sorting", "evaluating", "explain_sections", "explain_page",
-        "repetition",
+        "saving", "saved_networks", "prediction_tables", "prediction", "sorting", "evaluating", "explain_sections",
+        "explain_page", "picture_features", "similar_pictures", "similar_page", "repetition",
     ],
     "exports": [
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",

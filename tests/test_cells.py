@@ -14,7 +14,7 @@ from transfer.checks.cleaning import Action
 from transfer.data import tables
 from transfer.evidence.cross_validation import FIGURES, CrossValidation, pooled_figures
 from transfer.learning.results import Predictions
-from transfer.runs import answer_tables, evaluating, prediction
+from transfer.runs import answer_tables, evaluating, prediction_tables
 from transfer.writing import write_rows
 
 RUN = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '=HYPERLINK("http://a.example","b")')
@@ -88,10 +88,12 @@ def test_folds_and_answers_to_other_pictures(data, tmp_path):
         evaluating._answers(images.names, images.labels, given.probabilities, images.class_names),
     )
     predicted = [
-        prediction.Prediction(name, images.class_names[0], 0.5, dict(zip(images.class_names, row)))
+        prediction_tables.Prediction(name, images.class_names[0], 0.5, dict(zip(images.class_names, row)))
         for name, row in zip(images.names, given.probabilities.tolist())
     ]
-    prediction.write_csv(predicted, tmp_path / "predicted.csv")
+    names = images.class_names
+    table = [prediction_tables.header(names), *(prediction_tables.cells(row, names) for row in predicted)]
+    write_rows(tmp_path / "predicted.csv", table)
     for name in ("cross_validation.csv", "answers.csv", "predicted.csv"):
         assert all(map(is_text, cells(tmp_path / name))), name
     # The table of answers is one of pictures, too, for whoever puts the files beside it.

@@ -34,6 +34,13 @@ def test_a_note_stands_behind_and_hours_are_named(clock, capsys):
     ]
 
 
+def test_what_was_done_before_tells_nothing_of_the_time_that_is_left(clock, capsys):
+    with progress.bar("predict", 1000, done=900) as advance:
+        clock[0] += 60
+        advance(50)
+    assert capsys.readouterr().err == "predict 950/1000 (60 s left)\n"
+
+
 @pytest.mark.parametrize("total", [3, 0])
 def test_a_short_phase_says_nothing(clock, capsys, total):
     with progress.bar("head", total) as advance:

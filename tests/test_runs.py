@@ -23,7 +23,7 @@ import keras  # noqa: E402
 from transfer.data.pipeline import Pictures  # noqa: E402
 from transfer.errors import DataError, ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
-from transfer.runs import exports, prediction, records  # noqa: E402
+from transfer.runs import exports, records  # noqa: E402
 from transfer.runs.prediction import list_files, list_sources  # noqa: E402
 
 
@@ -180,7 +180,7 @@ def test_file_and_class_names_that_are_no_utf_8(digits_folder, tmp_path):
     assert transfer.evaluate(run, data)["accuracy"] == result.metrics["accuracy"]
     rows = transfer.predict(run, [data])
     assert {row.file for row in rows} == {str(path) for path in images.paths}
-    prediction.write_csv(rows, tmp_path / "answers.csv")
+    assert list(transfer.iter_predictions(run, [data], table=tmp_path / "answers.csv")) == rows
     assert [row[0] for row in records.read_rows(tmp_path / "answers.csv")[1:]] == [row.file for row in rows]
     ended = CliRunner().invoke(cli.app, ["predict", str(run), str(data)])
     assert ended.exit_code == 0, ended.output

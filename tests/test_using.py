@@ -184,6 +184,11 @@ PRINTED = {
     ),
     "evaluate": (("{run}/dense", "{data}"), {"model", "data", "images", "left_out", "unreadable", "notes"}),
     "predict": (("{run}/dense", "{picture}"), {"predictions", "counts"}),
+    "features": (
+        ("{run}/scratch", "--out", "features.npz"),
+        {"file", "pictures", "width", "classes", "network", "notes"},
+    ),
+    "similar": (("{run}/scratch", "{picture}", "--out", "similar"), {"pictures", "network", "notes", "page"}),
     "explain": (("{run}/scratch", "{picture}"), {"page", "files", "pictures", "layers"}),
     "report": (("{run}", "--out", "page.html"), {"page", "runs"}),
     "export": (("{run}/dense",), {"folder", "format"}),

@@ -61,14 +61,19 @@ _HOMES = {
     "build_report": "runs.report",
     "export": "exports.exporting",
     "predict": "runs.prediction",
+    "iter_predictions": "runs.prediction",
     "sort_into": "runs.sorting",
+    "features_of": "runs.picture_features",
+    "PictureFeatures": "runs.picture_features",
+    "write_features": "runs.picture_features",
+    "find_similar": "runs.similar_pictures",
     "evaluate": "runs.evaluating",
     "TransferError": "errors",
 }
 # These do without TensorFlow, or load it once they have looked at what they were given.
 _LIGHT = (
     "errors", "data.", "checks.", "learning.options", "pretrained.", "runs.prediction", "runs.evaluating",
-    "runs.sorting",
+    "runs.sorting", "runs.picture_features", "runs.similar_pictures",
 )  # fmt: skip
 __all__ = [*_HOMES]
 

@@ -50,15 +50,22 @@ def whole_file(path: Path, synced: bool = True) -> Iterator[Path]:
             new.parent.mkdir(parents=True, exist_ok=True)
             try:
                 yield new
-                if new != target:
-                    if synced:
-                        sync(new)
+                if new != target and synced:
+                    put_whole(new, target)
+                elif new != target:
                     os.replace(new, target)
-                    if synced:
-                        _sync_folder(target.parent)
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
+
+
+def put_whole(new: Path, path: Path) -> None:
+    """Give a file on the same disk its final name, once all of it is on the disk; see `whole_file`."""
+    with reported(path):
+        target = final_place(path)
+        sync(new)
+        os.replace(new, target)
+        _sync_folder(target.parent)
 
 
 @contextmanager

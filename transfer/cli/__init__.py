@@ -9,6 +9,7 @@ import typer
 
 import transfer
 from transfer.cli.data import check, clean
+from transfer.cli.finding import features, similar
 from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
@@ -48,7 +49,10 @@ def root(
     """What stands before the command."""
 
 
-for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, cache, demo):
+COMMANDS = (
+    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, backbones, cache, demo,
+)  # fmt: skip
+for command in COMMANDS:
     app.command(cls=GroupedCommand)(command)
 
 

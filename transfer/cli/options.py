@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from transfer import settings
+from transfer.learning.options import TrainingOptions
+from transfer.names import AUTO
 
 
 def below_one(value: float | None) -> float | None:
@@ -180,6 +182,38 @@ class Asking:
         bool, typer.Option("--trust", help="run the graph of a SavedModel that lies in no run; it is a program")
     ] = False
     most_megapixels: MostMegapixels = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growing:
+    """A table that is written while answers come."""
+
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="write a table (Parquet, if it ends in .parquet), and print the count of each class"
+        ),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the table of the same command that was broken off")
+    ] = False
+
+
+def _as_trained(name: str):
+    """A field that is the option of a training of this name."""
+    each = TrainingOptions.__dataclass_fields__[name]
+    return field(default=each.default, metadata=each.metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeing:
+    """With which backbone pictures are looked at."""
+
+    backbone: Backbone = AUTO
+    weights: str | None = _as_trained("weights")
+    features: str | None = _as_trained("features")
+    image_size: int | None = _as_trained("image_size")
+    fit: str = _as_trained("fit")
 
 
 @dataclass(frozen=True, kw_only=True)

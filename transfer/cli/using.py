@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +25,10 @@ from transfer.pretrained.hub_package import keras_hub_is_installed
 from transfer.reading import read_judged, run_config, trained_on
 from transfer.rooms import claim
 from transfer.streams import beside_table
-from transfer.writing import RUN, check_apart, check_folder, check_table
+from transfer.unfinished import unfinished_place
+from transfer.writing import RUN, check_apart, check_folder
+
+NAMED = 20  # files that cannot be read of which each gets a line, where a table has them all
 
 
 @with_records
@@ -72,7 +77,7 @@ def predict(
     *,
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
-    csv: Annotated[Path | None, typer.Option(help="write a table, and print how many there are of each class")] = None,
+    growing: option.Growing,
     sort_into: Annotated[
         Path | None, typer.Option(metavar="DIR", help="copy the pictures into DIR/CLASS, or DIR/not sure")
     ] = None,
@@ -82,42 +87,57 @@ def predict(
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
-    if top > 1 and (csv or as_json):
-        raise OptionError(f"--top {top} with {'--csv' if csv else '--json'}, which has all classes; leave --top away")
-    from transfer.runs.prediction import COLUMNS, write_csv
+    table = growing.table
+    if top > 1 and (table or as_json):
+        raise OptionError(f"--top {top} with {'--csv' if table else '--json'}, which has all classes; leave --top away")
+    if growing.resume and as_json:
+        raise OptionError("--resume with --json, which has all answers, also those that are kept; leave --json away")
     from transfer.runs.sorting import NOT_SURE, check_sorted_apart
 
-    context.with_resource(table_place(csv, as_json))
-    if csv:
-        check_table(csv, COLUMNS)
+    context.with_resource(table_place(table, as_json))
     if sort_into:
         context.with_resource(claim(sort_into))
         check_folder(sort_into)
         check_sorted_apart(sort_into, pictures)
         if Path(model, "config.json").is_file():
             check_apart(sort_into, trained_on(run_config(Path(model))))
-    rows = transfer.predict(model, pictures, least, asking.trust)
-    failed = [row for row in rows if row.error]
-    counts = Counter(row.label or NOT_SURE for row in rows if not row.error)
-    told = {"predictions": [_without_nan(row._asdict()) for row in rows], "counts": counts}
-    if csv:
-        write_csv(rows, csv)
-        _show_written(csv, len(rows))
+    counts, failed, answers = Counter(), 0, []
+
+    def told(rows: Iterable) -> Iterator:
+        nonlocal failed
+        for row in rows:
+            failed += bool(row.error)
+            if row.error and (not table or failed <= NAMED):
+                progress.print(one_line(f"{row.file} {row.error}"), markup=False)
+            if not row.error:
+                counts[row.label or NOT_SURE] += 1
+            if as_json:
+                answers.append(_without_nan(row._asdict()))
+            elif not (table or sort_into):
+                show_line(f"{row.file}  {_answer(row, top)}")
+            yield row
+
+    try:
+        with closing(transfer.iter_predictions(model, pictures, least, asking.trust, **vars(growing))) as answered:
+            rows = told(answered)
+            done = transfer.sort_into(rows, sort_into) if sort_into else deque(rows, maxlen=0)
+    except BaseException:
+        if counts and table and (kept := unfinished_place(table)).exists():
+            progress.print(f"{kept} has the answers so far; --resume goes on from there", markup=False)
+        raise
+    if table:
+        _show_written(table, failed + counts.total())
+        if failed > NAMED:
+            progress.print(f"{failed:,} files could not be read; the column error says why")
     if sort_into:
-        told["sorted"] = done = transfer.sort_into(rows, sort_into)
         there = f", {done['already_there']} were there" if done["already_there"] else ""
         progress.print(f"{done['copied']} pictures copied into {sort_into}{there}", markup=False)
-    with beside_table(csv):
+    with beside_table(table):
         if as_json:
-            print_json(told)
-        elif csv or sort_into:
+            print_json({"predictions": answers, "counts": counts} | ({"sorted": done} if sort_into else {}))
+        elif table or sort_into:
             for name, number in counts.most_common():
                 show_line(f"{name}  {number}")
-        else:
-            for row in rows:
-                show_line(f"{row.file}  {_answer(row, top)}")
-    for row in failed:
-        progress.print(one_line(f"{row.file} {row.error}"), markup=False)
     if failed:
         raise typer.Exit(2)
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transfer.data.images import read_fitted
+from transfer.data.levels import Levels
+from transfer.data.sources import Source, read_square
 from transfer.errors import DataError, PictureError, UnreachablePicture, UnreadablePictures
 
 if TYPE_CHECKING:
@@ -142,6 +144,35 @@ class Pictures:
                 f"{self.images.names[index]}; look whether their disk is still there and start again: what was "
                 "computed so far is kept"
             )
+
+
+def squares(
+    pictures: Sequence[Source], size: int, fit: str, levels: Levels | None = None
+) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Yield (uint8 batch `(B, S, S, 3)`, why each picture cannot be read or `""`), in order; such a picture is black.
+
+    Two batches are read while the one before is at work.
+
+    Args:
+        pictures, size, fit, levels: see `sources.read_square`.
+    """
+
+    def read(picture: Source):
+        try:
+            return read_square(picture, size, fit, levels), ""
+        except PictureError as error:
+            return np.zeros((size, size, 3), np.uint8), str(error)
+
+    parts = (pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH))
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        reading = deque([pool.submit(read, picture) for picture in part] for part in islice(parts, 2))
+        while reading:
+            pixels, errors = zip(*(future.result() for future in reading.popleft()))
+            reading.extend([pool.submit(read, picture) for picture in part] for part in islice(parts, 1))
+            yield np.stack(pixels), list(errors)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _room(shape: tuple[int, ...]) -> np.ndarray | None:

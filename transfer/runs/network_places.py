@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from transfer.errors import ModelFileError
+from transfer.reading import file_digest
 
 
 def network_place(model: str | Path, trust: bool = False) -> tuple[Path, bool]:
@@ -29,6 +31,14 @@ def network_place(model: str | Path, trust: bool = False) -> tuple[Path, bool]:
             "`trust=True` if you know who made it, or name its run, whose model.keras is only data"
         )
     return place, False
+
+
+def network_digest(model: str | Path, trust: bool = False) -> str:
+    """32 hexadecimal digits for the files of the network that lies there; see `network_place`."""
+    place, is_run = network_place(model, trust)
+    names = ["config.json", "model.keras"] if is_run else sorted(p.relative_to(place) for p in place.rglob("*"))
+    digests = [f"{name} {file_digest(place / name)}" for name in names if (place / name).is_file()]
+    return hashlib.blake2b("\n".join(digests).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def versions(folder: Path) -> list[Path]:

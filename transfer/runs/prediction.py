@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from numbers import Real
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,29 +18,12 @@ from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
 from transfer.progress import bar
-from transfer.runs.answer_tables import further_cells, further_columns
-from transfer.runs.network_places import network_place
-from transfer.writing import write_rows
+from transfer.runs.network_places import network_digest, network_place
+from transfer.runs.prediction_tables import Prediction, check_growing, growing_table, kept_rows, written
+from transfer.streams import is_stream
 
-COLUMNS = ("file", "predicted", "probability")  # that a table of predictions begins with
-
-
-class Prediction(NamedTuple):
-    """The answer to one picture.
-
-    Attributes:
-        file: as it was asked for; `pictures[2]` where that is no file.
-        label: the most probable class, "" where it is not probable enough or the file could not be read.
-        probability: of the most probable class, 0..1.
-        probabilities: by class name, sum 1.
-        error: why there is no answer, or "".
-    """
-
-    file: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    error: str = ""
+if TYPE_CHECKING:
+    from transfer.runs.saved_networks import SavedNetwork
 
 
 def predict(
@@ -64,20 +49,87 @@ def predict(
         DataError: nothing matches, or something else was given.
         OptionError: `least` is no share.
     """
+    return list(iter_predictions(model, pictures, least, trust))
+
+
+def iter_predictions(
+    model: str | Path,
+    pictures: Source | Iterable[Source],
+    least: float = 0.0,
+    trust: bool = False,
+    table: str | Path | None = None,
+    resume: bool = False,
+) -> Iterator[Prediction]:
+    """Name what is in pictures, and give each answer as it comes: no more than some batches are in memory at once.
+
+    What is wrong with the arguments is raised at once, not with the first answer.
+
+    Args:
+        model, pictures, least, trust: see `predict`.
+        table: CSV to write as answers come, or Parquet if it ends in `.parquet`: `file`, `predicted`, `probability`,
+            `answer_tables.further_columns`, `error`. It gets its name when the last answer was taken; until then its
+            rows are in `TABLE.unfinished`, where they stay if this is given up or killed.
+        resume: go on from what an earlier call with the same model, pictures and `least` has left there: its answers
+            come first, and then those that are missing. The table is the same, to the last byte, as in one go.
+
+    Returns:
+        One `Prediction` a picture, in order, each file once. Those that were there already have the most probable few
+        classes, where the network has more than 200.
+
+    Raises:
+        ModelFileError, DataError, OptionError: see `predict`; or `resume` without a table that can be kept.
+        OutputError: `table` cannot be written, is something else, or is unfinished, without `resume` or of others.
+        MissingExtraError: `table` is to be Parquet, and pyarrow is not installed.
+    """
     if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
+    if resume and (table is None or is_stream(Path(table))):
+        raise OptionError("`resume=True` without a file for the table, in which answers are kept; name one")
+    if table is not None:
+        check_growing(Path(table), resume)
     network_place(model, trust)
     sources = list_sources(pictures)
-    quiet.import_tensorflow()  # takes seconds: what is missing is said before
-    from transfer.runs.saved_networks import answers, load_network
+    if table is None:
+        return _answers(model, sources, least, trust)
+    return _tabled_answers(model, sources, least, trust, Path(table), resume)
 
-    network, names, rows = load_network(model, trust), iter(sources), []
-    with bar("predict", len(sources)) as advance:
-        for batch, probabilities, errors in answers(network, list(sources.values())):
+
+def _answers(model: str | Path, sources: dict[str, Source], least: float, trust: bool) -> Iterator[Prediction]:
+    yield from _predictions(_loaded(model, trust), sources, least)
+
+
+def _tabled_answers(
+    model: str | Path, sources: dict[str, Source], least: float, trust: bool, table: Path, resume: bool
+) -> Iterator[Prediction]:
+    files = list(sources)
+    pictures = hashlib.blake2b("\0".join(files).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    asked = {"network": network_digest(model, trust), "list of pictures": pictures, "`least`": float(least)}
+    with growing_table(table, files, asked, resume) as growing:
+        network = _loaded(model, trust)
+        yield from kept_rows(growing, network.class_names)
+        rows = _predictions(network, sources, least, growing.kept)
+        yield from written(rows, growing, network.class_names)
+
+
+def _loaded(model: str | Path, trust: bool) -> SavedNetwork:
+    quiet.import_tensorflow()  # takes seconds: what is missing is said before
+    from transfer.runs.saved_networks import load_network
+
+    return load_network(model, trust)
+
+
+def _predictions(
+    network: SavedNetwork, sources: dict[str, Source], least: float, begin: int = 0
+) -> Iterator[Prediction]:
+    """Yield the answers to all pictures but the first few."""
+    from transfer.runs.saved_networks import answers
+
+    names, asked = islice(sources, begin, None), list(islice(sources.values(), begin, None))
+    with bar("predict", len(sources), begin) as advance:
+        for batch, probabilities, errors in answers(network, asked):
             for values, error in zip(probabilities, errors):
-                rows.append(_prediction(next(names), network.class_names, values, error, least))
+                yield _prediction(next(names), network.class_names, values, error, least)
             advance(len(batch))
-    return rows
 
 
 def _prediction(file: str, class_names: Sequence[str], values: np.ndarray, error: str, least: float) -> Prediction:
@@ -86,18 +138,6 @@ def _prediction(file: str, class_names: Sequence[str], values: np.ndarray, error
     by_name = dict(zip(class_names, values.tolist()))
     best = max(by_name, key=by_name.get)
     return Prediction(file, best if by_name[best] >= least else "", by_name[best], by_name)
-
-
-def write_csv(rows: Sequence[Prediction], path: Path) -> None:
-    """Write predictions as a table: file, predicted, probability, `answer_tables.further_columns`, error."""
-    names = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    columns = further_columns(names, labelled=False)
-    table = [[*COLUMNS, *columns, "error"]]
-    for row in rows:
-        values = np.array([*row.probabilities.values()])
-        cells = [None] * len(columns) if row.error else further_cells(names, values)
-        table.append([row.file, row.label, None if row.error else row.probability, *cells, row.error])
-    write_rows(path, table)
 
 
 def list_files(pictures: Sequence[str | Path]) -> list[Path]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.levels import Levels
-from transfer.data.pipeline import BATCH
-from transfer.data.sources import Source, read_square
-from transfer.errors import ModelFileError, PictureError, first_line
+from transfer.data.pipeline import BATCH, squares
+from transfer.data.sources import Source
+from transfer.errors import ModelFileError, first_line
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint
 from transfer.runs.network_places import network_place
@@ -94,16 +92,6 @@ def answers(
     network: SavedNetwork, pictures: Sequence[Source]
 ) -> Iterator[tuple[Sequence[Source], np.ndarray, list[str]]]:
     """Yield (pictures, probabilities `(B, C)`, for each picture why it cannot be read or `""`), batch by batch."""
-    size = network.image_size
-
-    def read(picture: Source):
-        try:
-            return read_square(picture, size, network.fit, network.levels), ""
-        except PictureError as error:
-            return np.zeros((size, size, 3), np.uint8), str(error)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(pictures), BATCH):
-            batch = pictures[start : start + BATCH]
-            pixels, errors = zip(*pool.map(read, batch))
-            yield batch, network.classify(np.stack(pixels)), list(errors)
+    starts = range(0, len(pictures), BATCH)
+    for start, (pixels, errors) in zip(starts, squares(pictures, network.image_size, network.fit, network.levels)):
+        yield pictures[start : start + BATCH], network.classify(pixels), errors

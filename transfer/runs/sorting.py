@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
@@ -16,14 +16,14 @@ from transfer.writing import check_folder, sync, whole_file
 NOT_SURE = "not sure"  # the folder of those that got no class
 
 
-def sort_into(rows: Sequence[Prediction], folder: str | Path) -> dict[str, int]:
+def sort_into(rows: Iterable[Prediction], folder: str | Path) -> dict[str, int]:
     """Copy files into `folder/CLASS/NAME`, and those without a class into `folder/not sure/NAME`.
 
     Nothing is replaced: where another picture has the name, `-2` and so on is put behind it, and a picture that
     is there already is not copied again. What could not be read is left out.
 
     Args:
-        rows: from `predict`, of files.
+        rows: from `predict`, of files, or from `iter_predictions`, which then are copied as they come.
         folder: made where it is missing.
 
     Returns:
@@ -35,13 +35,14 @@ def sort_into(rows: Sequence[Prediction], folder: str | Path) -> dict[str, int]:
     """
     folder, done = Path(folder), {"copied": 0, "already_there": 0}
     check_folder(folder)
-    for name in {name for row in rows for name in row.probabilities}:
-        if PurePosixPath(name).name != name or "\\" in name or name.startswith(".") or name == NOT_SURE:
-            raise OptionError(f"the class {name!r} cannot be the name of a folder; leave `sort_into` away")
+    names, labels = set(), set()
     with claim(folder):
-        for label in {row.label for row in rows}:
-            sweep(folder / (label or NOT_SURE))
         for row in (row for row in rows if not row.error):
+            _check_names(row.probabilities.keys() - names)
+            names |= row.probabilities.keys()
+            if row.label not in labels:
+                labels.add(row.label)
+                sweep(folder / (row.label or NOT_SURE))
             source = Path(row.file)
             target = next(
                 path
@@ -52,8 +53,15 @@ def sort_into(rows: Sequence[Prediction], folder: str | Path) -> dict[str, int]:
             if not target.exists():
                 with whole_file(target, synced=False) as partial:
                     shutil.copy2(source, partial)
-        sync(folder)
+        if folder.exists():
+            sync(folder)
     return done
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if PurePosixPath(name).name != name or "\\" in name or name.startswith(".") or name == NOT_SURE:
+            raise OptionError(f"the class {name!r} cannot be the name of a folder; leave `sort_into` away")
 
 
 def check_sorted_apart(folder: Path, pictures: Sequence[str]) -> None:
