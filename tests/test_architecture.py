@@ -52,6 +52,11 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
         "formats", "model_card", "exporting",
     ],
+    "serving": [
+        "refusals", "packages", "model_names", "metrics", "batching", "served_models", "asking", "bodies", "doors",
+        "connections", "json_bodies", "tensorflow_rest", "open_inference", "forms", "classify_files", "looking",
+        "collecting", "page", "app", "opening", "server",
+    ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",
         "backbone_choice",

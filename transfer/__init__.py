@@ -63,12 +63,13 @@ _HOMES = {
     "predict": "runs.prediction",
     "sort_into": "runs.sorting",
     "evaluate": "runs.evaluating",
+    "serve": "serving.server",
     "TransferError": "errors",
 }
 # These do without TensorFlow, or load it once they have looked at what they were given.
 _LIGHT = (
     "errors", "data.", "checks.", "learning.options", "pretrained.", "runs.prediction", "runs.evaluating",
-    "runs.sorting",
+    "runs.sorting", "serving.",
 )  # fmt: skip
 __all__ = [*_HOMES]
 

@@ -15,6 +15,7 @@ from transfer.cli.opening import explain
 from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
+from transfer.cli.serving import serve
 from transfer.cli.show import one_line, progress, show_line
 from transfer.cli.streams import escape_what_is_missing, open_closed, said_of
 from transfer.cli.tour import demo
@@ -48,7 +49,21 @@ def root(
     """What stands before the command."""
 
 
-for command in (check, clean, train, compare, evaluate, predict, explain, report, export, backbones, cache, demo):
+for command in (
+    check,
+    clean,
+    train,
+    compare,
+    evaluate,
+    predict,
+    explain,
+    report,
+    export,
+    serve,
+    backbones,
+    cache,
+    demo,
+):
     app.command(cls=GroupedCommand)(command)
 
 

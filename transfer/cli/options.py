@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from transfer import settings
+from transfer.serving.refusals import Limits
 
 
 def below_one(value: float | None) -> float | None:
@@ -180,6 +181,35 @@ class Asking:
         bool, typer.Option("--trust", help="run the graph of a SavedModel that lies in no run; it is a program")
     ] = False
     most_megapixels: MostMegapixels = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where a server listens, and who may ask."""
+
+    host: Annotated[str, typer.Option(help="address to listen on; others than this machine reach 0.0.0.0")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8501
+    token: Annotated[
+        str,
+        typer.Option(envvar="TRANSFER_TOKEN", help="that requests have to bear [default: none]", show_default=False),
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusing:
+    """From where on a server refuses requests."""
+
+    most_megabytes: Annotated[float, typer.Option(callback=above_zero, help="of the body of a request")] = 32.0
+    most_seconds: Annotated[float, typer.Option(callback=above_zero, help="for a body to come, and for its answer")] = (
+        30.0
+    )
+    most_waiting: Annotated[int, typer.Option(min=1, help="pictures that may wait for an answer")] = 512
+
+    def limits(self) -> Limits:
+        """As the server takes them."""
+        return Limits(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)
