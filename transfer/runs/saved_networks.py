@@ -24,7 +24,7 @@ from transfer.runs.run_folders import load_network_of
 
 
 class SavedNetwork(NamedTuple):
-    """A network that answers, and what it has to be given; of a run also its Keras `model`, which can be looked into."""
+    """A network that answers, and what it has to be given; of a run also its Keras `model`, to be looked into."""
 
     classify: object
     class_names: tuple[str, ...]

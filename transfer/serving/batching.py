@@ -1,7 +1,7 @@
 """Pictures of all requests, answered by one network in batches.
 
-A thread takes what waits, up to a batch, and answers it; what comes meanwhile is the next batch. So a picture that comes
-alone waits for nothing, and under load batches grow by themselves: there is no delay to choose.
+A thread takes what waits, up to a batch, and answers it; what comes meanwhile is the next batch. So a picture that
+comes alone waits for nothing, and under load batches grow by themselves: there is no delay to choose.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ class BoundedBodies:
         self._app, self._limits, self._held = app, limits, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, and pass the request on."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         chunks: list[bytes] = []

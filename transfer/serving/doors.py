@@ -18,8 +18,8 @@ OPEN = ("/", "/v2/health/live", "/v2/health/ready")  # without the token: the pa
 class Doors:
     """An application that only those reach who may ask.
 
-    A page that a browser has from elsewhere may send requests to this machine, though not read the answers. By a name of
-    its own that leads here (DNS rebinding) it could do both: a server on the loopback address answers to that alone.
+    A page that a browser has from elsewhere may send requests to this machine, though not read the answers. By a name
+    of its own that leads here (DNS rebinding) it could do both: a server on the loopback address answers to that alone.
 
     Args:
         token: that each request has to bear, or "".
@@ -30,6 +30,7 @@ class Doors:
         self._app, self._token, self._is_local = app, token.encode(), is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
         if scope["type"] == "http" and (refusal := self._refusal(scope)):
             headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
             await refused(refusal, headers | {"Connection": "close"})(scope, receive, send)

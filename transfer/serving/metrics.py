@@ -24,7 +24,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self._pictures = Counter(
-            "transfer_pictures", "pictures, by network and whether they could be read", ["model", "version", "readable"],
+            "transfer_pictures", "pictures, by network and whether they are readable", ["model", "version", "readable"],
             registry=registry,
         )  # fmt: skip
         self._batches = Histogram(

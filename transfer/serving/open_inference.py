@@ -1,4 +1,6 @@
-"""The Open Inference Protocol, version 2, over REST (github.com/kserve/open-inference-protocol), as KServe and Triton speak.
+"""The Open Inference Protocol, version 2, over REST, as KServe and Triton speak it.
+
+Its text: github.com/kserve/open-inference-protocol.
 
 `files` are BYTES: in JSON as base64, or raw behind it as the extension for binary tensors has them, each after its
 length in four bytes. `pictures` are UINT8 `(B, H, W, 3)`.

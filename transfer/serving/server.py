@@ -120,7 +120,7 @@ def _listening(address: Address) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise OptionError(
-                f"`port={port}` of {host} is in use by another program; end that, or give another port, 0 for a free one"
+                f"`port={port}` of {host} is in use by another program; end that, or take another port, 0: a free one"
             ) from error
         raise OptionError(f"`host={host}` with `port={port}` cannot be taken ({error.strerror})") from error
     return listener
