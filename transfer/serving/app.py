@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib import metadata
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import transfer
 from transfer.serving.asking import Service
 from transfer.serving.bodies import BoundedBodies, refused
 from transfer.serving.classify_files import classify_routes
@@ -49,7 +49,7 @@ def build_app(service: Service, token: str = "", is_local: bool = True) -> FastA
 
     app = FastAPI(
         title="transfer",
-        version=transfer.__version__,
+        version=metadata.version("transfer"),
         summary="Names what is in pictures.",
         docs_url=None,  # the usual page takes its script from elsewhere
         redoc_url=None,
@@ -58,13 +58,13 @@ def build_app(service: Service, token: str = "", is_local: bool = True) -> FastA
     for router in (
         classify_routes(service),
         tensorflow_routes(service),
-        inference_routes(service, transfer.__version__),
+        inference_routes(service, app.version),
         page_routes(service, app.openapi),
     ):
         app.include_router(router)
 
     @app.get("/metrics", tags=["health"])
-    async def metrics() -> Response:
+    async def show_metrics() -> Response:
         """What Prometheus asks for."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
