@@ -173,19 +173,27 @@ function judge(card) {
 
 function look_button(file, row, shown) {
   const button = made("button", {type: "button"}, "Where did it look?");
+  let figure = null, is_asking = false;
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (figure) {
+      figure.hidden = !figure.hidden;
+      button.setAttribute("aria-pressed", String(!figure.hidden));
+      return;
+    }
+    if (is_asking) return;
+    is_asking = true;
     try {
       const fields = {model: row.model, version: row.version};
       const {method, image} = await ask("look", form_of([file], fields));
       const words = `${method}: bright is what decided for ${row.answer.label}`;
-      shown.append(made("figure", {}, made("img", {src: image, alt: words}), made("figcaption", {}, words)));
-      button.remove();
+      figure = made("figure", {}, made("img", {src: image, alt: words}), made("figcaption", {}, words));
+      shown.append(figure);
+      button.setAttribute("aria-pressed", "true");
       tell(words);
     } catch (error) {
-      button.disabled = false;
       tell("Sorry: " + error.message);
     }
+    is_asking = false;
   });
   return button;
 }
@@ -194,11 +202,10 @@ function correction(file, row) {
   const input = made("input", {type: "text", required: true, placeholder: "it really is …", maxLength: 100});
   input.setAttribute("list", "classes");
   input.setAttribute("aria-label", `what ${row.file} really is`);
-  const button = made("button", {}, "Save");
+  const button = made("button", {}, "Save the right answer");
   const form = made("form", {className: "row correct actions"}, input, button);
   form.addEventListener("submit", async event => {
     event.preventDefault();
-    button.disabled = true;
     try {
       const {saved} = await ask("corrections", form_of([file], {class_name: input.value}));
       row.corrected = input.value.trim();
@@ -206,7 +213,6 @@ function correction(file, row) {
     } catch (error) {
       tell("Sorry: " + error.message);
     }
-    button.disabled = false;
   });
   return form;
 }
