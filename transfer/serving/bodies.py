@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +12,19 @@ from transfer.serving.refusals import Limits, Refusal
 
 AT_ONCE = 16  # bodies of the largest size that may be in memory at once
 DRAINED = 4  # bodies of the largest size of which the rest is read, so that a client hears why it is refused
+
+
+class _Arriving:
+    """A body on its way; behind its end nothing may be waited for."""
+
+    def __init__(self, receive: Receive):
+        self.receive, self.has_more = receive, True
+
+    async def chunk(self) -> bytes | None:
+        """The next part; `None` where the client has gone."""
+        message = await self.receive()
+        self.has_more = message.get("more_body", False)
+        return message.get("body", b"") if message["type"] == "http.request" else None
 
 
 class BoundedBodies:
@@ -23,11 +37,11 @@ class BoundedBodies:
         """Read the body, and pass the request on."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        chunks: list[bytes] = []
+        chunks, arriving = [], _Arriving(receive)
         try:
             try:
                 async with asyncio.timeout(self._limits.most_seconds):
-                    if not await self._read(scope, receive, chunks):
+                    if not await self._read(scope, arriving, chunks):
                         return None  # the client has gone
             except TimeoutError:
                 seconds = self._limits.most_seconds
@@ -37,24 +51,23 @@ class BoundedBodies:
                 return None
             except Refusal as refusal:
                 self._let_go(chunks)
-                await self._refuse_and_drain(refusal, scope, receive, send)
+                await self._refuse_and_drain(refusal, scope, arriving, send)
                 return None
             await self._app(scope, _replayed(b"".join(chunks), receive), send)
         finally:
             self._let_go(chunks)
 
-    async def _read(self, scope: Scope, receive: Receive, chunks: list[bytes]) -> bool:
+    async def _read(self, scope: Scope, arriving: _Arriving, chunks: list[bytes]) -> bool:
         """Whether the whole body has come, which is in `chunks` then."""
         limit, length = self._limits.most_bytes, dict(scope["headers"]).get(b"content-length", b"0")
         too_large = Refusal(413, f"the body has more than {self._limits.most_megabytes:g} MB; send less at once")
         if length.isdigit() and int(length) > limit:
             raise too_large
-        total, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
+        total = 0
+        while arriving.has_more:
+            chunk = await arriving.chunk()
+            if chunk is None:
                 return False
-            chunk, more = message.get("body", b""), message.get("more_body", False)
             total += len(chunk)
             if total > limit:
                 raise too_large
@@ -68,23 +81,18 @@ class BoundedBodies:
         self._held -= sum(map(len, chunks))
         chunks.clear()
 
-    async def _refuse_and_drain(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse_and_drain(self, refusal: Refusal, scope: Scope, arriving: _Arriving, send: Send) -> None:
         """Refuse, and read on for a while: a connection that is closed while its client sends tells it nothing."""
 
         async def send_all_but_the_end(message: Message) -> None:
             await send(message | {"more_body": True} if message["type"] == "http.response.body" else message)
 
-        await _refuse(refusal, scope, receive, send_all_but_the_end)
+        await _refuse(refusal, scope, arriving.receive, send_all_but_the_end)
         left = DRAINED * self._limits.most_bytes
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.most_seconds):
-                while left > 0:
-                    message = await receive()
-                    left -= len(message.get("body", b""))
-                    if not message.get("more_body", False):
-                        break
-        except TimeoutError:
-            pass
+                while arriving.has_more and left > 0:
+                    left -= len(await arriving.chunk() or b"")
         await send({"type": "http.response.body", "body": b""})
 
 

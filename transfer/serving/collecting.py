@@ -15,7 +15,7 @@ from transfer.serving.refusals import Refusal
 from transfer.writing import whole_file
 
 ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "HEIF": ".heic", "TIFF": ".tif"}  # others are called like their format
-LONGEST = 100  # letters of a class name, and of what is kept of a file's name
+LONGEST, STEM = 100, 40  # bytes of a class name, and letters that are kept of a file's name
 KNOWN_BY = 16  # hexadecimal digits of a picture's digest in its name
 
 
@@ -46,7 +46,7 @@ def keep_corrected(folder: Path, name: str, data: bytes, class_name: str) -> str
     except PictureError as error:
         raise Refusal(400, f"the picture {error}") from error
     known_by = digest_of(data)[:KNOWN_BY]
-    stem = re.sub(r"[^\w-]+", "_", PurePosixPath(name.replace("\\", "/")).stem).strip("_")[:LONGEST]
+    stem = re.sub(r"[^\w-]+", "_", PurePosixPath(name.replace("\\", "/")).stem).strip("_")[:STEM]
     place = folder / label / f"{stem or 'picture'}-{known_by}{ending}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
