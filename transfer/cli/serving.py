@@ -37,6 +37,6 @@ def serve(
             print_json({"url": url, "models": names})
         else:
             show_line(url)
-            progress.print(f"{', '.join(names)} answer there; Ctrl-C ends it", markup=False)
+            progress.print(f"serving {', '.join(names)}; Ctrl-C ends it", markup=False)
 
     transfer.serve(models, Address(**asdict(listening)), refusing.limits(), collect, asking.trust, tell)
