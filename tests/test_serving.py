@@ -32,6 +32,8 @@ from fastapi.testclient import TestClient  # noqa: E402
 
 from transfer.data.images import read_fitted  # noqa: E402
 from transfer.errors import MissingExtraError, ModelFileError, OptionError  # noqa: E402
+from transfer.exports.exportables import ExportSource  # noqa: E402
+from transfer.runs.saved_networks import answers  # noqa: E402
 from transfer.serving import app, batching, collecting, model_names, packages  # noqa: E402
 from transfer.serving.asking import Service  # noqa: E402
 from transfer.serving.batching import Batching  # noqa: E402
@@ -323,6 +325,25 @@ def test_a_new_version_answers_without_a_stop(tmp_path, run):
         models.take_up(models.look())
         assert [version.number for version in models.versions("tiny")] == [3, 2]  # the oldest has gone
         refused(asked("/v1/models/tiny/versions/1:predict"), 404, "no version 1")
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_an_export_answers_like_its_run(name, run, tmp_path):
+    pytest.importorskip(name, reason=f"{name} is not installed; pip install 'transfer[{name}]'")
+    from transfer.exports.formats import FORMATS
+
+    options = {"method": "scratch", "backbone": "none", "weights": "none"}
+    model, levels = keras.models.load_model(run / "model.keras"), {"I;16": 1 / 16}
+    source = ExportSource(model, NAMES, "crop", options, {"accuracy": None}, {}, {}, "tiny", levels)
+    FORMATS[name].write(source, tmp_path / FORMATS[name].file)
+    version = open_service({"fast": tmp_path}, Limits()).models.version("fast")
+    assert (version.class_names, version.network.fit, version.network.levels) == (tuple(NAMES), "crop", levels)
+    ((_, found, _),) = answers(version.network, [png(1), png(2)])
+    wanted = [[*row.probabilities.values()] for row in transfer.predict(run, [png(1), png(2)])]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    (tmp_path / FORMATS[name].file).write_bytes(b"damaged")
+    with pytest.raises(ModelFileError, match="was not written by transfer, or is damaged"):
+        open_service({"fast": tmp_path}, Limits())
 
 
 def test_who_may_ask(service):

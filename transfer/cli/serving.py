@@ -20,7 +20,8 @@ def serve(
     context: typer.Context,
     *,
     models: Annotated[
-        list[str], typer.Argument(help="folders of runs, SavedModels or their versions, each FOLDER or NAME=FOLDER")
+        list[str],
+        typer.Argument(help="folders of runs, SavedModels, exports to openvino or onnx: FOLDER or NAME=FOLDER"),
     ],
     listening: option.Listening,
     refusing: option.Refusing,

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.errors import ModelFileError, TransferError, first_line
+from transfer.exports.exported_networks import load_export
+from transfer.exports.runtimes import ANSWERING, exported_format
 from transfer.runs.exports import SIDECAR
 from transfer.runs.network_places import network_place, versions
 from transfer.runs.saved_networks import SavedNetwork, load_network
@@ -136,8 +138,11 @@ class ServedModels:
             served.pop(number).batching.close()
 
     def _load(self, name: str, place: Place) -> Version:
-        network = load_network(place.folder, self._trust)
-        network.classify(np.zeros((1, network.image_size, network.image_size, 3)))  # the first answer takes longest
+        network = (
+            load_export(place.folder) if exported_format(place.folder) else load_network(place.folder, self._trust)
+        )
+        nothing = np.zeros((1, network.image_size, network.image_size, 3), np.uint8)
+        network.classify(nothing)  # the first answer takes longest
         number = place.number
         if number is None:
             number = 1 + max(self._served[name], default=0)
@@ -149,20 +154,22 @@ class ServedModels:
         """What lies at the place of a model now; nothing where it has vanished after it was loaded."""
         folder = self._places[name]
         try:
+            if exported_format(folder):
+                return [Place(None, folder, _stamp(folder, tuple(ANSWERING)))]
             place, is_run = network_place(folder, self._trust)
+            files = ("model.keras", "config.json") if is_run else ("saved_model.pb", str(SIDECAR))
             numbered = [] if is_run or place.parent != folder or not place.name.isdecimal() else versions(folder)
             whole = [path for path in numbered if (path / "saved_model.pb").is_file()][-KEPT:]
             if whole:
-                return [Place(int(path.name), path, _stamp(path, False)) for path in whole]
-            return [Place(None, place, _stamp(place, is_run))]
+                return [Place(int(path.name), path, _stamp(path, files)) for path in whole]
+            return [Place(None, place, _stamp(place, files))]
         except (ModelFileError, OSError):
             if not self._served[name]:
                 raise
             return []
 
 
-def _stamp(folder: Path, is_run: bool) -> Stamp:
+def _stamp(folder: Path, files: Sequence[str]) -> Stamp:
     """What another network in the same place changes."""
-    files = [folder / name for name in (("model.keras", "config.json") if is_run else ("saved_model.pb", SIDECAR))]
-    known = [path.stat() for path in files if path.is_file()]
+    known = [path.stat() for path in (folder / name for name in files) if path.is_file()]
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in known)

@@ -12,14 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transfer import quiet
 from transfer.errors import OptionError
+from transfer.exports.runtimes import exported_format, require_packages
 from transfer.runs.network_places import network_place
 from transfer.serving.model_names import named_places
 from transfer.serving.packages import require_server
 from transfer.serving.refusals import Limits
 from transfer.writing import check_folder
+
+if TYPE_CHECKING:
+    import uvicorn
 
 CONNECTIONS = 1000  # open at once; more are told 503
 BACKLOG = 1024  # connections that wait to be accepted
@@ -53,7 +58,7 @@ def serve(
     TensorFlow Serving's REST protocol, the Open Inference Protocol, forms with files and a page; see docs/serving.md.
 
     Args:
-        models: folders of runs, of SavedModels or of their versions, each as `FOLDER` or `NAME=FOLDER`.
+        models: folders of runs, exports, SavedModels or their versions, each as `FOLDER` or `NAME=FOLDER`.
         address: to listen on.
         limits: from where on requests are refused.
         collect: a folder that gets the pictures whose answer was corrected, in the layout that `train` takes.
@@ -70,7 +75,10 @@ def serve(
     address, limits = address or Address(), limits or Limits()
     places = named_places(models)
     for place in places.values():
-        network_place(place, trust)
+        if name := exported_format(place):
+            require_packages(name)
+        else:
+            network_place(place, trust)
     if collect is not None:
         check_folder(Path(collect))
     with closing(_listening(address)) as listener:
@@ -97,8 +105,8 @@ def serve(
                 timeout_graceful_shutdown=math.ceil(seconds),
             )
         )
-        ready(_url(listener), service.models.names())
-        with _own_signals():
+        with _own_signals(server):
+            ready(_url(listener), service.models.names())
             server.run(sockets=[listener])
 
 
@@ -136,11 +144,15 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
+def _own_signals(server: uvicorn.Server) -> Iterator[None]:
     """Let a signal end the server and nothing else: uvicorn raises it once more when it has ended."""
+
+    def end(number: int, frame: object) -> None:
+        server.should_exit = True
+
     before = {}
     with suppress(ValueError):  # outside of the main thread there are none
-        before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
