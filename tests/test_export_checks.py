@@ -68,6 +68,9 @@ def test_bytes_get_the_answers_of_the_toolkit_or_none(exported, network, folder)
     assert {name for name, row in rows.items() if not row.any()} == none
     assert np.isfinite(found["probabilities"]).all()  # TensorFlow Serving would write NaN, which is no JSON
     assert {name for name, label in zip(files, found["label"].numpy()) if not label} == none
+    # TensorFlow Serving takes {"b64": ...} for texts, and gives so what is called `_bytes`.
+    assert answers["predict_bytes"].structured_input_signature[1]["files"].dtype == tf.string
+    assert sorted(found) == ["class_names", "label", "probabilities", "readable"]
     for name, nothing in (("predict_bytes", {"files": tf.constant([], tf.string)}),
                           ("serving_default", {"pictures": tf.zeros((0, 16, 16, 3))})):  # fmt: skip
         empty = answers[name](**nothing)

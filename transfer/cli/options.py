@@ -10,6 +10,7 @@ import typer
 
 from transfer import settings
 from transfer.serving.refusals import Limits
+from transfer.serving.server import Address
 
 
 def below_one(value: float | None) -> float | None:
@@ -125,6 +126,15 @@ Backbones = Annotated[
     typer.Option(help="choose one: a,b,c (each NAME or NAME:WEIGHTS), fast, or all-local", rich_help_panel="Evidence"),
 ]
 
+Host = Annotated[str, typer.Option(help="address to listen on; others than this machine reach 0.0.0.0")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
+Token = Annotated[
+    str, typer.Option(envvar="TRANSFER_TOKEN", help="that requests have to bear [default: none]", show_default=False)
+]
+MostMegabytes = Annotated[float, typer.Option(callback=above_zero, help="of the body of a request")]
+MostSeconds = Annotated[float, typer.Option(callback=above_zero, help="for a body to come, and for its answer")]
+MostWaiting = Annotated[int, typer.Option(min=1, help="pictures that may wait for an answer")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -187,25 +197,22 @@ class Asking:
 class Listening:
     """Where a server listens, and who may ask."""
 
-    host: Annotated[str, typer.Option(help="address to listen on; others than this machine reach 0.0.0.0")] = (
-        "127.0.0.1"
-    )
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8501
-    token: Annotated[
-        str,
-        typer.Option(envvar="TRANSFER_TOKEN", help="that requests have to bear [default: none]", show_default=False),
-    ] = ""
+    host: Host = Address.host
+    port: Port = Address.port
+    token: Token = Address.token
+
+    def address(self) -> Address:
+        """As the server takes it."""
+        return Address(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusing:
     """From where on a server refuses requests."""
 
-    most_megabytes: Annotated[float, typer.Option(callback=above_zero, help="of the body of a request")] = 32.0
-    most_seconds: Annotated[float, typer.Option(callback=above_zero, help="for a body to come, and for its answer")] = (
-        30.0
-    )
-    most_waiting: Annotated[int, typer.Option(min=1, help="pictures that may wait for an answer")] = 512
+    most_megabytes: MostMegabytes = Limits.most_megabytes
+    most_seconds: MostSeconds = Limits.most_seconds
+    most_waiting: MostWaiting = Limits.most_waiting
 
     def limits(self) -> Limits:
         """As the server takes them."""

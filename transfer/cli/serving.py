@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ import transfer
 from transfer.cli import options as option
 from transfer.cli.records import with_records
 from transfer.cli.show import print_json, progress, show_line
-from transfer.serving.server import Address
 
 
 @with_records
@@ -40,4 +38,4 @@ def serve(
             show_line(url)
             progress.print(f"serving {', '.join(names)}; Ctrl-C ends it", markup=False)
 
-    transfer.serve(models, Address(**asdict(listening)), refusing.limits(), collect, asking.trust, tell)
+    transfer.serve(models, listening.address(), refusing.limits(), collect, asking.trust, tell)

@@ -15,6 +15,7 @@ from transfer.serving.classify_files import chosen_version
 from transfer.serving.collecting import keep_corrected
 from transfer.serving.forms import form_schema, read_form
 from transfer.serving.looking import look
+from transfer.serving.refusals import Refusal
 
 # Nothing comes from elsewhere, and nothing goes there.
 POLICY = (
@@ -48,9 +49,12 @@ def page_routes(service: Service, description: Callable[[], dict]) -> APIRouter:
     async def where(request: Request) -> dict:
         """Where a network looked in a picture: an image in an address, with the map over it."""
         (file, *_), texts = await read_form(request, 1)
-        version = chosen_version(service, texts)
-        async with one_look:
-            return (await asyncio.to_thread(look, version, file.data, texts.get("class_name")))._asdict()
+        version, seconds = chosen_version(service, texts), service.limits.most_seconds
+        try:
+            async with asyncio.timeout(seconds), one_look:
+                return (await asyncio.to_thread(look, version, file.data, texts.get("class_name")))._asdict()
+        except TimeoutError as error:
+            raise Refusal(503, f"nobody had looked after {seconds:g} seconds; try again later") from error
 
     if service.collect is not None:
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.errors import ModelFileError, TransferError, first_line
+from transfer.errors import ModelFileError, first_line
 from transfer.exports.exported_networks import load_export
 from transfer.exports.runtimes import ANSWERING, exported_format
 from transfer.runs.exports import SIDECAR
@@ -110,7 +110,7 @@ class ServedModels:
                     continue
                 try:
                     found.append(self._load(name, place))
-                except (TransferError, OSError) as error:
+                except Exception as error:  # whatever a damaged network, or one too large, makes its runtime raise
                     self._refused.add((place.folder, place.stamp))
                     self._tell(f"{name} stays as it is: {first_line(error)}")
         return found
@@ -155,9 +155,9 @@ class ServedModels:
         folder = self._places[name]
         try:
             if exported_format(folder):
-                return [Place(None, folder, _stamp(folder, tuple(ANSWERING)))]
+                return [Place(None, folder, _stamp(folder, (*ANSWERING, "model.bin")))]
             place, is_run = network_place(folder, self._trust)
-            files = ("model.keras", "config.json") if is_run else ("saved_model.pb", str(SIDECAR))
+            files = ("model.keras", "config.json") if is_run else ("saved_model.pb", str(SIDECAR), "variables/*")
             numbered = [] if is_run or place.parent != folder or not place.name.isdecimal() else versions(folder)
             whole = [path for path in numbered if (path / "saved_model.pb").is_file()][-KEPT:]
             if whole:
@@ -169,7 +169,7 @@ class ServedModels:
             return []
 
 
-def _stamp(folder: Path, files: Sequence[str]) -> Stamp:
-    """What another network in the same place changes."""
-    known = [path.stat() for path in (folder / name for name in files) if path.is_file()]
+def _stamp(folder: Path, patterns: Sequence[str]) -> Stamp:
+    """What another network in the same place changes, and one that is still being copied."""
+    known = [path.stat() for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in known)
