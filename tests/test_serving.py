@@ -5,12 +5,15 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import struct
 import threading
 import time
+import tomllib
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,9 +22,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import transfer
-from transfer import quiet
+from transfer import cli, quiet
 
 for needed in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx"):
     pytest.importorskip(needed, reason=f"{needed} is not installed; pip install 'transfer[serve]' httpx")
@@ -37,12 +41,14 @@ from transfer.runs.saved_networks import answers  # noqa: E402
 from transfer.serving import app, batching, collecting, model_names, packages  # noqa: E402
 from transfer.serving.asking import Service  # noqa: E402
 from transfer.serving.batching import Batching  # noqa: E402
+from transfer.serving.doors import OPEN  # noqa: E402
 from transfer.serving.opening import open_service  # noqa: E402
 from transfer.serving.refusals import Limits, Refusal  # noqa: E402
 from transfer.serving.server import Address, serve  # noqa: E402
 from transfer.writing import write_json  # noqa: E402
 
 NAMES = ["ant", "bée", "cat <b>"]
+ROOT = Path(__file__).parent.parent
 HOST = "http://localhost"
 
 
@@ -431,6 +437,54 @@ def test_what_is_refused_before_anything_is_loaded(run, tmp_path, monkeypatch):
     monkeypatch.setattr(packages.util, "find_spec", lambda name: None if name == "uvicorn" else name)
     with pytest.raises(MissingExtraError, match=r"^a server needs uvicorn; pip install 'transfer\[serve\]'$"):
         serve([run])
+
+
+def test_words_to_a_server(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(transfer, "serve", lambda *given: asked.append(given[:-1]) or given[-1]("URL", ["tiny"]))
+    words = ("--port", "0", "--most-waiting", "9", "--collect", str(tmp_path), "--trust", "--json")
+    said = CliRunner().invoke(cli.app, ["serve", str(run), *words], env={"TRANSFER_TOKEN": "s3cret"})
+    assert json.loads(said.stdout) == {"url": "URL", "models": ["tiny"]}
+    address = Address(port=0, token="s3cret")
+    assert asked == [([str(run)], address, Limits(most_waiting=9), tmp_path, True)]
+
+
+def test_the_container_runs_what_is_here(monkeypatch):
+    lines = (ROOT / "Containerfile").read_text().splitlines()
+    steps = {line.split(" ", 1)[0]: line.split(" ", 1)[1] for line in lines if line and line[0] != "#"}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"/source\[(\w+)\]", steps["RUN"])) == {"serve"} <= set(extras)
+    command, *words = json.loads(steps["ENTRYPOINT"]) + json.loads(steps["CMD"])
+    assert (command, steps["EXPOSE"]) == ("transfer", str(Address.port))
+    asked = []
+    monkeypatch.setattr(transfer, "serve", lambda *given: asked.append(given[:2]))
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    assert asked == [(["/model"], Address(host="0.0.0.0"))]
+    probe = json.loads(steps["HEALTHCHECK"].partition("CMD ")[2])[-1]
+    opened = []
+    monkeypatch.setattr(urllib.request, "urlopen", opened.append)
+    exec(probe)
+    assert urlsplit(opened[0]).path in OPEN
+    assert urlsplit(opened[0]).port == Address.port
+
+
+def test_colours_of_the_page_can_be_read():
+    """WCAG 2.2, 1.4.3 and 1.4.11: text has a contrast of 4.5, what can be used one of 3, in both schemes."""
+    style = (Path(transfer.__file__).parent / "pages" / "templates" / "page.css").read_text()
+    colours = {name: both for name, *both in re.findall(r"--(\w+): light-dark\((#\w+), (#\w+)\)", style)}
+
+    def luminance(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = np.array([int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)])
+        return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    for scheme in (0, 1):
+        for ink, paper, least in [
+            *((ink, paper, 4.5) for ink in ("ink", "quiet", "problem") for paper in ("paper", "soft")),
+            ("paper", "accent", 4.5), ("accent", "line", 3), ("accent", "paper", 3),
+        ]:  # fmt: skip
+            light, dark = sorted((luminance(colours[name][scheme]) for name in (ink, paper)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= least, (ink, paper, scheme)
 
 
 def while_serving(work, *models, limits=None, collect=None):
