@@ -38,7 +38,7 @@ from transfer.data.images import read_fitted  # noqa: E402
 from transfer.errors import MissingExtraError, ModelFileError, OptionError  # noqa: E402
 from transfer.exports.exportables import ExportSource  # noqa: E402
 from transfer.runs.saved_networks import answers  # noqa: E402
-from transfer.serving import app, batching, collecting, model_names, packages  # noqa: E402
+from transfer.serving import app, batching, bodies, collecting, model_names, packages  # noqa: E402
 from transfer.serving.asking import Service  # noqa: E402
 from transfer.serving.batching import Batching  # noqa: E402
 from transfer.serving.doors import OPEN  # noqa: E402
@@ -256,6 +256,23 @@ def test_limits(client, service):
     for wrong in ({"most_megabytes": 0}, {"most_seconds": float("nan")}, {"most_waiting": 1.5}):
         with pytest.raises(OptionError, match=f"^`{next(iter(wrong))}="):
             Limits(**wrong)
+
+
+def test_bodies_of_all_requests_together_have_a_limit():
+    async def app_of_bodies(scope, receive, send):
+        held.append(bodies_of._held)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": (await receive())["body"]})
+
+    held, limits = [], Limits(most_megabytes=0.001)
+    bodies_of = bodies.BoundedBodies(app_of_bodies, limits)
+    client = TestClient(bodies_of)
+    for number in (1000, 1001, 1000):
+        client.post("/", content=bytes(number))
+    assert (held, bodies_of._held) == ([1000, 1000], 0)
+    bodies_of._held = bodies.AT_ONCE * 1000
+    refused(client.post("/", content=b"1"), 429, "too many bytes")
+    assert client.get("/").status_code == 200
 
 
 def test_a_network_that_fails_or_takes_too_long_does_not_end_the_server(run):

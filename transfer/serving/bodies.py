@@ -15,16 +15,28 @@ DRAINED = 4  # bodies of the largest size of which the rest is read, so that a c
 
 
 class _Arriving:
-    """A body on its way; behind its end nothing may be waited for."""
+    """A body on its way; behind its end nothing may be waited for.
+
+    Attributes:
+        kept, size: what has come of it and is kept, and how many bytes that is.
+    """
 
     def __init__(self, receive: Receive):
         self.receive, self.has_more = receive, True
+        self.kept: list[bytes] = []
+        self.size = 0
 
     async def chunk(self) -> bytes | None:
         """The next part; `None` where the client has gone."""
         message = await self.receive()
         self.has_more = message.get("more_body", False)
         return message.get("body", b"") if message["type"] == "http.request" else None
+
+    def whole(self) -> bytes:
+        """All that was kept, once."""
+        body = b"".join(self.kept)
+        self.kept.clear()
+        return body
 
 
 class BoundedBodies:
@@ -37,11 +49,11 @@ class BoundedBodies:
         """Read the body, and pass the request on."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        chunks, arriving = [], _Arriving(receive)
+        arriving = _Arriving(receive)
         try:
             try:
                 async with asyncio.timeout(self._limits.most_seconds):
-                    if not await self._read(scope, arriving, chunks):
+                    if not await self._read(scope, arriving):
                         return None  # the client has gone
             except TimeoutError:
                 seconds = self._limits.most_seconds
@@ -50,36 +62,36 @@ class BoundedBodies:
                 )
                 return None
             except Refusal as refusal:
-                self._let_go(chunks)
+                self._let_go(arriving)
                 await self._refuse_and_drain(refusal, scope, arriving, send)
                 return None
-            await self._app(scope, _replayed(b"".join(chunks), receive), send)
+            await self._app(scope, _replayed(arriving.whole(), receive), send)
         finally:
-            self._let_go(chunks)
+            self._let_go(arriving)
 
-    async def _read(self, scope: Scope, arriving: _Arriving, chunks: list[bytes]) -> bool:
-        """Whether the whole body has come, which is in `chunks` then."""
+    async def _read(self, scope: Scope, arriving: _Arriving) -> bool:
+        """Whether the whole body has come; its client may have gone."""
         limit, length = self._limits.most_bytes, dict(scope["headers"]).get(b"content-length", b"0")
         too_large = Refusal(413, f"the body has more than {self._limits.most_megabytes:g} MB; send less at once")
         if length.isdigit() and int(length) > limit:
             raise too_large
-        total = 0
         while arriving.has_more:
             chunk = await arriving.chunk()
             if chunk is None:
                 return False
-            total += len(chunk)
-            if total > limit:
+            if arriving.size + len(chunk) > limit:
                 raise too_large
             if self._held + len(chunk) > AT_ONCE * limit:
                 raise Refusal(429, "too many bytes are on their way already; try again in a second")
             self._held += len(chunk)
-            chunks.append(chunk)
+            arriving.size += len(chunk)
+            arriving.kept.append(chunk)
         return True
 
-    def _let_go(self, chunks: list[bytes]) -> None:
-        self._held -= sum(map(len, chunks))
-        chunks.clear()
+    def _let_go(self, arriving: _Arriving) -> None:
+        self._held -= arriving.size
+        arriving.size = 0
+        arriving.kept.clear()
 
     async def _refuse_and_drain(self, refusal: Refusal, scope: Scope, arriving: _Arriving, send: Send) -> None:
         """Refuse, and read on for a while: a connection that is closed while its client sends tells it nothing."""

@@ -26,7 +26,7 @@ from transfer.writing import check_folder
 if TYPE_CHECKING:
     import uvicorn
 
-CONNECTIONS = 1000  # open at once; more are told 503
+CONNECTIONS = 500  # open at once, of the 1024 files that a process often may have; more are told 503
 BACKLOG = 1024  # connections that wait to be accepted
 
 
