@@ -383,6 +383,8 @@ def test_who_may_ask(service):
     own = bearing | {"Origin": HOST, "Sec-Fetch-Site": "same-origin"}
     assert local.post("/classify", **asked, headers=own).status_code == 200
     refused(local.get("/models", headers=bearing | {"Host": "evil.example"}), 403, "evil.example")
+    for host in ("127.0.0.1:80", "127.0.0.2", "[::1]:8501"):
+        assert local.get("/models", headers=bearing | {"Host": host}).status_code == 200
     outside = TestClient(app.build_app(service, is_local=False), base_url=HOST)
     answer = outside.get("/models", headers={"Host": "pictures.example", "Origin": "http://evil.example"})
     assert answer.status_code == 200

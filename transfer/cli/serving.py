@@ -12,6 +12,8 @@ from transfer.cli import options as option
 from transfer.cli.records import with_records
 from transfer.cli.show import print_json, progress, show_line
 
+HERE = ("127.0.0.1", "::1", "localhost")
+
 
 @with_records
 def serve(
@@ -37,5 +39,7 @@ def serve(
         else:
             show_line(url)
             progress.print(f"serving {', '.join(names)}; Ctrl-C ends it", markup=False)
+        if listening.host not in HERE and not listening.token:
+            progress.print("note: whoever reaches this machine may ask; --token lets only those who know it")
 
     transfer.serve(models, listening.address(), refusing.limits(), collect, asking.trust, tell)

@@ -18,7 +18,7 @@ def classify_routes(service: Service) -> APIRouter:
 
     @router.post("/classify", openapi_extra={"requestBody": form_schema(["model", "version"])})
     async def classify(request: Request) -> JSONResponse:
-        """Name the pictures of a form; `model` and `version` choose who answers, in the form or in the address."""
+        """Name the pictures of a form; the fields model and version choose who answers."""
         files, texts = await read_form(request, service.limits.most_waiting)
         version = chosen_version(service, texts | dict(request.query_params))
         answers = await ask(service, version, [file.data for file in files])

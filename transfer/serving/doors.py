@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -11,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from transfer.serving.bodies import refused
 from transfer.serving.refusals import Refusal
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")  # without the token: the page asks for it, and probes have none
 
 
@@ -40,7 +40,7 @@ class Doors:
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._is_local and _name_in(host) not in LOOPBACK:
+        if self._is_local and not _is_here(_name_in(host)):
             return Refusal(403, f"the host {host!r} is not this machine; ask for 127.0.0.1 or localhost")
         if scope["method"] not in ("GET", "HEAD") and _is_foreign(headers, host):
             return Refusal(403, "a page of another server may not send requests here; open the page of this one")
@@ -56,6 +56,13 @@ def _name_in(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
