@@ -50,7 +50,12 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "exports": [
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
-        "formats", "model_card", "exporting",
+        "formats", "model_card", "exporting", "exported_networks",
+    ],
+    "serving": [
+        "refusals", "packages", "model_names", "metrics", "batching", "served_models", "asking", "bodies", "doors",
+        "connections", "json_bodies", "tensorflow_rest", "open_inference", "forms", "classify_files", "looking",
+        "collecting", "page", "app", "opening", "server",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",

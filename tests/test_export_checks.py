@@ -63,9 +63,14 @@ def test_bytes_get_the_answers_of_the_toolkit_or_none(exported, network, folder)
     squares = np.stack([images.fit_picture(images.read_picture(files[name]), 16, "pad") for name in alike])
     expected = keras.ops.softmax(network(squares.astype(np.float32)))
     np.testing.assert_allclose(np.stack([rows[name] for name in alike]), expected, atol=1e-4)
-    none = {name for name, row in rows.items() if np.isnan(row).all()}
+    none = {name for name, is_readable in zip(files, found["readable"].numpy()) if not is_readable}
     assert none == {*REFUSED, *bad()}
+    assert {name for name, row in rows.items() if not row.any()} == none
+    assert np.isfinite(found["probabilities"]).all()  # TensorFlow Serving would write NaN, which is no JSON
     assert {name for name, label in zip(files, found["label"].numpy()) if not label} == none
+    # TensorFlow Serving takes {"b64": ...} for texts, and gives so what is called `_bytes`.
+    assert answers["predict_bytes"].structured_input_signature[1]["files"].dtype == tf.string
+    assert sorted(found) == ["class_names", "label", "probabilities", "readable"]
     for name, nothing in (("predict_bytes", {"files": tf.constant([], tf.string)}),
                           ("serving_default", {"pictures": tf.zeros((0, 16, 16, 3))})):  # fmt: skip
         empty = answers[name](**nothing)

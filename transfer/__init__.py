@@ -68,12 +68,13 @@ _HOMES = {
     "write_features": "runs.picture_features",
     "find_similar": "runs.similar_pictures",
     "evaluate": "runs.evaluating",
+    "serve": "serving.server",
     "TransferError": "errors",
 }
 # These do without TensorFlow, or load it once they have looked at what they were given.
 _LIGHT = (
     "errors", "data.", "checks.", "learning.options", "pretrained.", "runs.prediction", "runs.evaluating",
-    "runs.sorting", "runs.picture_features", "runs.similar_pictures",
+    "runs.sorting", "runs.picture_features", "runs.similar_pictures", "serving.",
 )  # fmt: skip
 __all__ = [*_HOMES]
 

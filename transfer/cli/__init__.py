@@ -16,6 +16,7 @@ from transfer.cli.opening import explain
 from transfer.cli.option_names import with_options
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
+from transfer.cli.serving import serve
 from transfer.cli.show import one_line, progress, show_line
 from transfer.cli.streams import escape_what_is_missing, open_closed, said_of
 from transfer.cli.tour import demo
@@ -50,7 +51,7 @@ def root(
 
 
 COMMANDS = (
-    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, backbones, cache, demo,
+    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, serve, backbones, cache, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=GroupedCommand)(command)

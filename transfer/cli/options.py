@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,8 @@ import typer
 from transfer import settings
 from transfer.learning.options import TrainingOptions
 from transfer.names import AUTO
+from transfer.serving.refusals import Limits
+from transfer.serving.server import Address
 
 
 def below_one(value: float | None) -> float | None:
@@ -126,6 +128,15 @@ Backbones = Annotated[
     typer.Option(help="choose one: a,b,c (each NAME or NAME:WEIGHTS), fast, or all-local", rich_help_panel="Evidence"),
 ]
 
+Host = Annotated[str, typer.Option(help="address to listen on; others than this machine reach 0.0.0.0")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
+Token = Annotated[
+    str, typer.Option(envvar="TRANSFER_TOKEN", help="that requests have to bear [default: none]", show_default=False)
+]
+MostMegabytes = Annotated[float, typer.Option(callback=above_zero, help="of the body of a request")]
+MostSeconds = Annotated[float, typer.Option(callback=above_zero, help="for a body to come, and for its answer")]
+MostWaiting = Annotated[int, typer.Option(min=1, help="pictures that may wait for an answer")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -214,6 +225,31 @@ class Seeing:
     features: str | None = _as_trained("features")
     image_size: int | None = _as_trained("image_size")
     fit: str = _as_trained("fit")
+
+
+class Listening:
+    """Where a server listens, and who may ask."""
+
+    host: Host = Address.host
+    port: Port = Address.port
+    token: Token = Address.token
+
+    def address(self) -> Address:
+        """As the server takes it."""
+        return Address(**asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusing:
+    """From where on a server refuses requests."""
+
+    most_megabytes: MostMegabytes = Limits.most_megabytes
+    most_seconds: MostSeconds = Limits.most_seconds
+    most_waiting: MostWaiting = Limits.most_waiting
+
+    def limits(self) -> Limits:
+        """As the server takes them."""
+        return Limits(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,7 @@ def facts(source: ExportSource) -> dict:
         "class_names": list(source.class_names),
         "image_size": source.image_size,
         "fit": source.fit,
+        "levels": dict(source.levels),
         "colour_order": "RGB",
         "run": source.run,
         "method": options["method"],

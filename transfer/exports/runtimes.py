@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import util
+from pathlib import Path
 from typing import NamedTuple
 
 from transfer.errors import MissingExtraError
@@ -23,6 +24,13 @@ RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime("onnx", ("tf2onnx", "onnx", "onnxruntime")),
     "openvino": Runtime("openvino", ("openvino",)),
 }
+
+ANSWERING = {"model.xml": "openvino", "model.onnx": "onnx"}  # files that `exported_networks` opens
+
+
+def exported_format(folder: Path) -> str:
+    """The format of a folder that `export` wrote, of those that answer any number of pictures at once, or `""`."""
+    return next((name for file, name in ANSWERING.items() if (folder / file).is_file()), "")
 
 
 def missing_packages(format: str) -> str:

@@ -88,8 +88,8 @@ def export_saved_model(found: Exportable, target: Path) -> list[Path]:
     - `predict_bytes`: `files` `(B,)` strings, each an encoded JPEG, PNG, WebP, GIF or BMP
 
     Both give `probabilities` `(B, C)`, `label` `(B,)` and `class_names` `(B, C)`. Bytes that are no
-    picture, or one of more pixels than `limit_pixels` allows now, get NaN and an empty label; the others in the batch
-    are answered.
+    picture, or one of more pixels than `limit_pixels` allows now, get probabilities of 0, an empty label and
+    `readable` `(B,)` false; the others in the batch are answered.
 
     An empty batch gives empty arrays.
 
@@ -112,8 +112,9 @@ def export_saved_model(found: Exportable, target: Path) -> list[Path]:
                 square_decoder(size, fit), files, fn_output_signature=(square, tf.TensorSpec((), tf.bool))
             )
             answers = answer(tf.cast(pictures, tf.float32))
-            answers["probabilities"] = tf.where(readable[:, None], answers["probabilities"], float("nan"))
+            answers["probabilities"] = tf.where(readable[:, None], answers["probabilities"], 0.0)  # NaN is no JSON
             answers["label"] = tf.where(readable, answers["label"], "")
+            answers["readable"] = readable
             return answers
 
         pictures = tf.TensorSpec((None, size, size, 3), tf.float32, name="pictures")

@@ -22,13 +22,14 @@ from transfer.runs.run_folders import load_network_of
 
 
 class SavedNetwork(NamedTuple):
-    """A network that answers, and what it has to be given."""
+    """A network that answers, and what it has to be given; of a run also its Keras `model`, to be looked into."""
 
     classify: object
     class_names: tuple[str, ...]
     image_size: int
     fit: str
     levels: Levels
+    model: object = None
 
 
 def load_network(model: str | Path, trust: bool = False) -> SavedNetwork:
@@ -73,8 +74,9 @@ def _keras_model(run: Path) -> SavedNetwork:
     model = load_network_of(run, config)
     classify = _Keep(model, endpoint(model, config["classes"]))
     return SavedNetwork(
-        classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"], config.get("levels", {})
-    )
+        classify, tuple(config["classes"]), model.input_shape[1], config["options"]["fit"], config.get("levels", {}),
+        model,
+    )  # fmt: skip
 
 
 class _Keep:

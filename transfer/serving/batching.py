@@ -1,0 +1,83 @@
+"""Pictures of all requests, answered by one network in batches.
+
+A thread takes what waits, up to a batch, and answers it; what comes meanwhile is the next batch. So a picture that
+comes alone waits for nothing, and under load batches grow by themselves: there is no delay to choose.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+import numpy as np
+
+from transfer.data.pipeline import BATCH
+from transfer.data.sources import Source
+from transfer.runs.saved_networks import SavedNetwork, answers
+
+
+class Answer(NamedTuple):
+    """What a network says of one picture.
+
+    Attributes:
+        probabilities: `(C,)`, sum 1; all 0 where the picture cannot be read.
+        error: why it cannot be read, or "".
+    """
+
+    probabilities: np.ndarray
+    error: str
+
+
+class Batching:
+    """A network at work in a thread of its own.
+
+    Args:
+        network: that answers.
+        told: called with the numbers of readable and other pictures of each batch.
+    """
+
+    def __init__(self, network: SavedNetwork, told: Callable[[int, int], None]):
+        self._network, self._told = network, told
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="batching")
+        self._thread.start()
+
+    def submit(self, picture: Source) -> Future[Answer]:
+        """The answer to a picture, to come; nothing may be submitted after `close`."""
+        answer: Future[Answer] = Future()
+        self._waiting.put((picture, answer))
+        return answer
+
+    def close(self) -> None:
+        """Answer what waits, and end the thread; returns at once."""
+        self._waiting.put(None)
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            taken = [self._waiting.get()]
+            while len(taken) < BATCH and not self._waiting.empty():
+                taken.append(self._waiting.get())
+            is_open = None not in taken
+            # Those who asked may have gone.
+            batch = [each for each in taken if each is not None and each[1].set_running_or_notify_cancel()]
+            if batch:
+                self._answer(*zip(*batch))
+
+    def _answer(self, pictures: Sequence[Source], futures: Sequence[Future[Answer]]) -> None:
+        try:
+            ((_, probabilities, errors),) = answers(self._network, pictures)
+        except Exception as error:  # such as too little memory: the next batch may go well
+            for future in futures:
+                future.set_exception(error)
+            return
+        self._told(errors.count(""), len(errors) - errors.count(""))
+        for future, values, error in zip(futures, probabilities, errors):
+            future.set_result(Answer(np.zeros_like(values) if error else values, error))
