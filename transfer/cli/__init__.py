@@ -51,7 +51,8 @@ def root(
 
 
 COMMANDS = (
-    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, serve, backbones, cache, demo,
+    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, serve,
+    backbones, cache, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=GroupedCommand)(command)

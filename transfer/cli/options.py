@@ -227,6 +227,7 @@ class Seeing:
     fit: str = _as_trained("fit")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Listening:
     """Where a server listens, and who may ask."""
 
