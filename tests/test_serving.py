@@ -358,7 +358,7 @@ def test_an_export_answers_like_its_run(name, run, tmp_path):
     options = {"method": "scratch", "backbone": "none", "weights": "none"}
     model, levels = keras.models.load_model(run / "model.keras"), {"I;16": 1 / 16}
     source = ExportSource(model, NAMES, "crop", options, {"accuracy": None}, {}, {}, "tiny", levels)
-    FORMATS[name].write(source, tmp_path / FORMATS[name].file)
+    next(iter(FORMATS[name].writers.values()))(source, tmp_path / FORMATS[name].file)
     version = open_service({"fast": tmp_path}, Limits()).models.version("fast")
     assert (version.class_names, version.network.fit, version.network.levels) == (tuple(NAMES), "crop", levels)
     ((_, found, _),) = answers(version.network, [png(1), png(2)])
