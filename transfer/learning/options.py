@@ -67,7 +67,7 @@ _UNITS = Range(
 _MLP = Need("`head=mlp`", lambda options, methods: options.head == "mlp")
 _SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head in ("linear", "mlp", AUTO))
 _DESCENDED = Need(
-    "`head=mlp` or svm, or the method finetune or scratch: a linear head on features is solved",
+    "`head=mlp` or svm (a linear one has no steps to size), or the method finetune or scratch",
     lambda options, methods: options.head in ("mlp", "svm") or set(methods) != {"frozen"},
 )
 _PENALISED = Need(
