@@ -49,3 +49,13 @@ def test_without_validation_pictures_all_of_it_is_kept(digits, backbone):
     alone = split.without(split.validation)
     result = transfer.train(images, alone, backbone, "finetune", epochs=1)
     assert "all of fine-tuning is kept, for there are no validation pictures to judge it by" in result.notes
+
+
+@pytest.mark.parametrize("head", ["svm", "mlp"])  # which are fitted, and so compiled, before
+def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, head):
+    usual, slow = (
+        transfer.train(*digits, backbone, "finetune", head=head, epochs=1, learning_rate=rate) for rate in (None, 1e-9)
+    )
+    first, second = ([row for row in result.history if row["phase"] == "head"] for result in (usual, slow))
+    assert first == second
+    assert len(first) > 1

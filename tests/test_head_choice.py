@@ -26,7 +26,7 @@ TARGETS = np.eye(3, dtype=np.float32)[LABELS]
 def features_of(width: int) -> np.ndarray:
     values = RNG.normal(size=(60, width)).astype(np.float32)
     values[:, :3] += 1.5 * TARGETS
-    return standardised(values)
+    return standardised(values, *mean_and_variance(values))
 
 
 @pytest.mark.parametrize("width", [8, 90])  # fewer and more features than pictures

@@ -60,13 +60,11 @@ def _best_between(
     def candidate(alpha: float) -> FeatureHead:
         set_weights(alpha)
         features = {part: features_of(part) for part in ("train", "validation")}
-        head, fit = new_head(task, network, rows_of(task, features), strength, None)
+        head, fit = new_head(task, network, rows_of(task, features), strength, alone=False)
         return FeatureHead(head, fit(len(split.train)), features, strength, fit)
 
-    alphas = (0.0, 1.0) if is_stopping() else ALPHAS
-    candidates = {
-        alpha: known.get(alpha) or candidate(alpha) for alpha in (alphas if len(split.validation) else (1.0,))
-    }
+    alphas = (1.0,) if not len(split.validation) else (0.0, 1.0) if is_stopping() else ALPHAS
+    candidates = {alpha: known.get(alpha) or candidate(alpha) for alpha in alphas}
     losses = {alpha: _losses(each, task) for alpha, each in candidates.items()} if len(split.validation) else {}
     unit = units(len(split.validation), task.images.groups_of(split.validation))
     chosen = _nearest_to_frozen(losses, unit) if losses else 1.0

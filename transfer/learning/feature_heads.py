@@ -38,8 +38,8 @@ class FeatureHead(NamedTuple):
     fit: Callable[[int], training.History]
 
 
-def head_on_features(network: keras.Model, task: Task, epochs: int | None) -> FeatureHead:
-    """Choose a head for the features of a network, and train it.
+def head_on_features(network: keras.Model, task: Task, alone: bool) -> FeatureHead:
+    """Choose a head for the features of a network, and train it; see `head_fitting.new_head`.
 
     Raises:
         OptionError: two views of classes that are mirror images of each other.
@@ -57,7 +57,7 @@ def head_on_features(network: keras.Model, task: Task, epochs: int | None) -> Fe
         rows = rows_of(task, features)
         chosen = choose_head(task, rows)
         task.take_head(*chosen)
-        head, fit = new_head(task, network, rows, chosen.strength, epochs)
+        head, fit = new_head(task, network, rows, chosen.strength, alone)
         return FeatureHead(head, fit(len(parts["train"])), features, chosen.strength, fit)
 
 

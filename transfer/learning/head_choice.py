@@ -14,7 +14,6 @@ from transfer.learning.head_rows import HeadRows
 from transfer.learning.tasks import Task
 from transfer.names import AUTO
 from transfer.statistics import class_means, penalties
-from transfer.statistics.standardising import standardised
 
 FOLDS = 5
 
@@ -46,15 +45,16 @@ def _penalised(rows: HeadRows, tested, strengths) -> np.ndarray:
 
 
 def _cosine(rows: HeadRows, tested, scales) -> np.ndarray:
-    features = class_means.of_length_1(standardised(rows.features))
+    features = class_means.of_length_1(rows.standard())
     return class_means.held_out_losses(
         class_means.nearest_direction, features, rows.targets, rows.weights, tested, scales
     )
 
 
 def _mean(rows: HeadRows, tested, scales) -> np.ndarray:
-    features = standardised(rows.features)
-    return class_means.held_out_losses(class_means.nearest_mean, features, rows.targets, rows.weights, tested, scales)
+    return class_means.held_out_losses(
+        class_means.nearest_mean, rows.standard(), rows.targets, rows.weights, tested, scales
+    )
 
 
 CANDIDATES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -17,7 +16,7 @@ from transfer.networks.heads import HEADS
 
 
 def new_head(
-    task: Task, network: keras.Model, rows: HeadRows, strength: float, epochs: int | None
+    task: Task, network: keras.Model, rows: HeadRows, strength: float, alone: bool
 ) -> tuple[keras.Model, Callable[[int], training.History]]:
     """A head for the features of a network.
 
@@ -26,7 +25,7 @@ def new_head(
         network: gives the features.
         rows: the features to fit it to.
         strength: see `head_choice.HeadChoice`.
-        epochs: at most; `None` for those of `settings`.
+        alone: whether the epochs and the rate that were asked for are of the head, and not of fine-tuning behind it.
 
     Returns:
         (features to logits, a function that fits it to the first pictures of `rows`, as many as it is told, and
@@ -38,12 +37,10 @@ def new_head(
     if row.means:
         return head, lambda number: set_means(head, row.means, rows, _weights(task, rows, number), strength)
     if kind == "linear" and rows.targets.size <= settings.MOST_SOLVED:
-        steps, smoothing = epochs or settings.HEAD_STEPS, o.label_smoothing or 0.0
+        steps, smoothing = (alone and o.epochs) or settings.HEAD_STEPS, o.label_smoothing or 0.0
         return head, lambda number: fit_linear(head, rows, _weights(task, rows, number), strength, steps, smoothing)
     schedule = settings.head_schedule(images, row.convex)
-    schedule = replace(
-        schedule, epochs=epochs or schedule.epochs, learning_rate=o.learning_rate or schedule.learning_rate
-    )
+    schedule = task.schedule(schedule) if alone else schedule
 
     def by_gradients(number: int) -> training.History:
         parts = [

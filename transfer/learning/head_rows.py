@@ -34,10 +34,14 @@ class HeadRows:
         """Mean and variance of each feature."""
         return mean_and_variance(self.features)
 
+    def standard(self) -> np.ndarray:
+        """The features by that scale, `(N, D)` float32."""
+        return standardised(self.features, *self.scale)
+
     @cached_property
     def axes(self) -> Axes:
         """The standardised features along their principal axes."""
-        return principal_axes(standardised(self.features), self.weights)
+        return principal_axes(self.standard(), self.weights)
 
     def sample(self, number: int, seed: int) -> HeadRows:
         """Some of them at random; all where there are no more than that."""

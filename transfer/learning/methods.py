@@ -105,7 +105,7 @@ def train(
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
-    trained = head_on_features(network, task, task.options.epochs)
+    trained = head_on_features(network, task, alone=True)
     logits = final_logits(task, trained)
     return heads.join(network, trained.head), logits, trained.history
 
@@ -113,7 +113,7 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
     freezing.freeze(network)
-    start, before = head_on_features(network, task, None), network.get_weights()
+    start, before = head_on_features(network, task, alone=False), network.get_weights()
     o = task.options
     per_class = len(task.split.train) / len(task.one_hot)
     freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)

@@ -14,7 +14,9 @@ def copy_network(network: keras.Model, **options) -> keras.Model:
         network: functional or sequential.
         options: of `keras.models.clone_model`, such as other inputs, or other layers in place of some.
     """
-    copy = keras.models.clone_model(network, **options)
+    # What a network was compiled with may be nothing that Keras can copy, such as a loss of its own.
+    plain = keras.Model(network.inputs, network.outputs, name=network.name) if network.compiled else network
+    copy = keras.models.clone_model(plain, **options)
     take_weights(copy, network)
     return copy
 

@@ -25,7 +25,6 @@ def mean_and_variance(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0), (variance + few * variance.mean()) / (1 + few)
 
 
-def standardised(features: np.ndarray) -> np.ndarray:
+def standardised(features: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Features `(N, D)` less their mean, by their deviation, as float32."""
-    mean, variance = mean_and_variance(features)
     return ((features - mean) / np.sqrt(variance + 1e-6)).astype(np.float32)
