@@ -38,8 +38,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "batches", "training", "results", "tasks", "head_rows", "head_choice", "solved_heads",
-        "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument", "judging", "methods",
+        "options", "batches", "optimizers", "training", "results", "tasks", "held_out", "head_rows", "head_choice",
+        "solved_heads", "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument", "judging",
+        "methods",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",

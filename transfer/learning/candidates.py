@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from scipy.special import log_softmax
@@ -19,61 +22,101 @@ from transfer.stopping import is_stopping
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def best_between(network: keras.Model, frozen: list[np.ndarray], start: FeatureHead, task: Task) -> FeatureHead:
-    """Keep as much of fine-tuning as helps: weights between before and after (WiSE-FT, Wortsman et al. 2021,
-    arXiv:2109.01903), each with a head trained anew on what they make of plain pictures.
+class Judged(NamedTuple):
+    """What each alpha costs on pictures that its network and its head have not learned from.
 
-    Judged by the log loss on the validation part; within one standard error of the best, what is nearest to the frozen
-    network is taken. So the result is never worse than that there.
+    Attributes:
+        losses: by alpha, `(N,)` log loss of each picture; empty where there is no picture to judge by.
+        unit: `(N,)` whole numbers, the same for pictures that belong together.
+        on: which pictures they are, in words.
+    """
+
+    losses: dict[float, np.ndarray]
+    unit: np.ndarray
+    on: str
+
+
+class Tuned(NamedTuple):
+    """A backbone between its weights before fine-tuning and those after, a place at a time.
+
+    Attributes:
+        network: pictures to features; it is left with the weights of the last place that was asked for.
+        before, after: its weights.
+        strength: of the penalty of every head, see `head_choice.HeadChoice`.
+        heads: by alpha, those that are known.
+    """
+
+    network: keras.Model
+    before: list[np.ndarray]
+    after: list[np.ndarray]
+    strength: float
+    heads: dict[float, FeatureHead]
+
+    def set_weights(self, alpha: float) -> None:
+        """Go alpha of the way from before to after."""
+        self.network.set_weights([before + alpha * (after - before) for before, after in zip(self.before, self.after)])
+
+
+def judge_between(tuned: Tuned, task: Task, alphas: Sequence[float] = ALPHAS) -> Judged:
+    """Ask the validation part of a task, each alpha with a head of its own on what it makes of plain pictures.
 
     Args:
-        network: the backbone, fine-tuned; it is left with the weights that are chosen.
-        frozen: its weights before.
-        start: the head of the frozen network.
+        tuned: the head of alpha 0 is among its `heads`, and the others are put there.
+        task: what it was tuned for.
+        alphas: 0..1, see `Tuned`.
+    """
+    validation = task.split.validation
+    unit = units(len(validation), task.images.groups_of(validation))
+    heads = [_candidate(tuned, alpha, task) for alpha in alphas] if len(validation) else []
+    losses = {alpha: _losses(head, task) for alpha, head in zip(alphas, heads)}
+    return Judged(losses, unit, f"on {len(validation):,} validation pictures")
+
+
+def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> FeatureHead:
+    """Keep as much of fine-tuning as helps: weights between before and after (WiSE-FT, Wortsman et al. 2021,
+    arXiv:2109.01903), each with a head trained anew.
+
+    Within one standard error of the lowest log loss, what is nearest to the frozen network is taken. So the result is
+    not worse than that on the pictures that it is judged by.
+
+    Args:
+        tuned: see `judge_between`; its network is left with the weights that are chosen.
         task: its `notes` are told what was chosen.
+        judged: what to choose by, if not the validation part of the task.
 
     Returns:
         The head of what was chosen, with its features.
     """
-    tuned, known = network.get_weights(), {0.0: start}
     while True:
         try:
-            return _best_between(network, (frozen, tuned), known, start.strength, task)
+            by = judged or judge_between(tuned, task, (0.0, 1.0) if is_stopping() else ALPHAS)
+            chosen = _nearest_to_frozen(by) if by.losses else 1.0
+            best = _candidate(tuned, chosen, task)
+            tuned.set_weights(chosen)
+            if "test" not in best.features:
+                best = best._replace(features=best.features | {"test": _features(tuned.network, task, "test")})
         except UnreadablePictures as error:  # gone since they were trained on; nothing is trained again for them
             task.leave_out(error)
-            known = {}
+            tuned.heads.clear()
+        else:
+            task.notes.append(_said(chosen, by))
+            return best
 
 
-def _best_between(
-    network: keras.Model, ends: tuple[list, list], known: dict[float, FeatureHead], strength: float, task: Task
-) -> FeatureHead:
-    answer, split = compiled(network), task.split
+def _candidate(tuned: Tuned, alpha: float, task: Task) -> FeatureHead:
+    if alpha not in tuned.heads:
+        tuned.set_weights(alpha)
+        features = {part: _features(tuned.network, task, part) for part in ("train", "validation")}
+        rows, strength = rows_of(task, features), tuned.strength
+        head, fit = new_head(task, tuned.network, rows, strength, alone=False)
+        tuned.heads[alpha] = FeatureHead(head, fit(len(task.split.train)), features, strength, fit)
+    return tuned.heads[alpha]
 
-    def set_weights(alpha: float) -> None:
-        network.set_weights([before + alpha * (after - before) for before, after in zip(*ends)])
 
-    def features_of(part: str) -> np.ndarray:
-        batches = task.pictures.batches(getattr(split, part))
-        nothing = np.zeros((0, network.output_shape[-1]), np.float32)
-        return np.concatenate([nothing, *(answer(batch).numpy() for batch in batches)])
-
-    def candidate(alpha: float) -> FeatureHead:
-        set_weights(alpha)
-        features = {part: features_of(part) for part in ("train", "validation")}
-        head, fit = new_head(task, network, rows_of(task, features), strength, alone=False)
-        return FeatureHead(head, fit(len(split.train)), features, strength, fit)
-
-    alphas = (1.0,) if not len(split.validation) else (0.0, 1.0) if is_stopping() else ALPHAS
-    candidates = {alpha: known.get(alpha) or candidate(alpha) for alpha in alphas}
-    losses = {alpha: _losses(each, task) for alpha, each in candidates.items()} if len(split.validation) else {}
-    unit = units(len(split.validation), task.images.groups_of(split.validation))
-    chosen = _nearest_to_frozen(losses, unit) if losses else 1.0
-    set_weights(chosen)
-    best = candidates[chosen]
-    if "test" not in best.features:
-        best = best._replace(features=best.features | {"test": features_of("test")})
-    task.notes.append(_said(chosen, losses))
-    return best
+def _features(network: keras.Model, task: Task, part: str) -> np.ndarray:
+    answer, batches = compiled(network), task.pictures.batches(getattr(task.split, part))
+    nothing = np.zeros((0, network.output_shape[-1]), np.float32)
+    return np.concatenate([nothing, *(answer(batch).numpy() for batch in batches)])
 
 
 def _losses(candidate: FeatureHead, task: Task) -> np.ndarray:
@@ -84,24 +127,24 @@ def _losses(candidate: FeatureHead, task: Task) -> np.ndarray:
     return -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels]
 
 
-def _nearest_to_frozen(losses: dict[float, np.ndarray], unit: np.ndarray) -> float:
+def _nearest_to_frozen(judged: Judged) -> float:
+    losses = judged.losses
     best = min(losses, key=lambda alpha: losses[alpha].mean())
     for alpha in sorted(losses):
         worse = losses[alpha] - losses[best]
-        if worse.mean() <= standard_error(worse, unit):
+        if worse.mean() <= standard_error(worse, judged.unit):
             return alpha
     return best
 
 
-def _said(chosen: float, losses: dict[float, np.ndarray]) -> str:
-    if not losses:
+def _said(chosen: float, judged: Judged) -> str:
+    if not judged.losses:
         return "all of fine-tuning is kept, for there are no validation pictures to judge it by"
-    loss = {alpha: float(values.mean()) for alpha, values in losses.items()}
+    loss = {alpha: float(values.mean()) for alpha, values in judged.losses.items()}
     best = min(loss, key=loss.get)
-    count = f"on {len(losses[chosen]):,} validation pictures"
     if chosen == 0:
         return (
-            f"the frozen network is kept: fine-tuning did not lower the log loss {count} by more than a standard error "
-            f"({loss[0.0]:.2f}, and {loss[best]:.2f} at best)"
+            f"the frozen network is kept: fine-tuning did not lower the log loss {judged.on} by more than a standard "
+            f"error ({loss[0.0]:.2f}, and {loss[best]:.2f} at best)"
         )
-    return f"{chosen:.0%} of fine-tuning is kept: log loss {loss[chosen]:.2f} {count}, frozen {loss[0.0]:.2f}"
+    return f"{chosen:.0%} of fine-tuning is kept: log loss {loss[chosen]:.2f} {judged.on}, frozen {loss[0.0]:.2f}"

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer import settings
-from transfer.data.folding import folds_of_units
-from transfer.data.places import kept_together
 from transfer.learning.head_rows import HeadRows
+from transfer.learning.held_out import held_out_folds
 from transfer.learning.tasks import Task
 from transfer.names import AUTO
 from transfer.statistics import class_means, penalties
@@ -101,13 +100,7 @@ def _why(kind: str, best: dict[str, tuple[float, float]], number: int, folds: in
 
 def _held_out(task: Task, rows: HeadRows) -> list[np.ndarray]:
     """Positions of each fold; none where too little is known of the classes, or there are too many of them."""
-    images, classes = task.images, rows.targets.shape[1]
+    pictures, classes = rows.targets.shape
     if classes > settings.MOST_CHOSEN_CLASSES:
         return []
-    groups = images.groups and [images.groups[i] for i in rows.indices]
-    together = kept_together([images.digests[i] for i in rows.indices], groups)
-    labels, units = images.labels[rows.indices], np.unique(together, return_inverse=True)[1]
-    folds = folds_of_units(labels, units, FOLDS, task.options.seed)[: settings.head_folds(len(labels), classes)]
-    # Of a class whose other pictures are held out as well nothing is known.
-    judged = [fold[np.isin(labels[fold], np.delete(labels, fold))] for fold in folds]
-    return [fold for fold in judged if len(fold)]
+    return held_out_folds(task, rows.indices, FOLDS)[: settings.head_folds(pictures, classes)]

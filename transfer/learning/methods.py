@@ -18,8 +18,9 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.batches import Batches, TrainingBatches
-from transfer.learning.candidates import best_between
+from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
 from transfer.learning.feature_heads import final_logits, head_on_features
+from transfer.learning.held_out import held_out_folds, units_of
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
@@ -30,7 +31,7 @@ from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import forward
 from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
-from transfer.stopping import begin_nothing_more
+from transfer.stopping import begin_nothing_more, is_stopping
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -112,19 +113,50 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
+    by_folds = None
+    if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE:
+        with task.clock("candidates"):
+            by_folds = _judged_by_folds(network, task)
+    tuned, history = _tune(network, task, "finetune")
+    with task.clock("candidates"):
+        best = best_between(tuned, task, by_folds)
+    logits = final_logits(task, best)
+    return heads.join(network, best.head), logits, history
+
+
+def _tune(network: keras.Model, task: Task, phase: str) -> tuple[Tuned, training.History]:
+    """Train a head on the features of a network, and then the network with it."""
     freezing.freeze(network)
     start, before = head_on_features(network, task, alone=False), network.get_weights()
     o = task.options
-    per_class = len(task.split.train) / len(task.one_hot)
-    freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
+    freezing.unfreeze(network, o.share or settings.FINETUNE_SHARE, o.train_batch_norm)
     schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
-    model = heads.join(network, copy_network(start.head))
-    history = _fit_whole(model, task, schedule, "finetune")
-    with task.clock("candidates"):
-        best = best_between(network, before, start, task)
-    logits = final_logits(task, best)
-    model = heads.join(network, best.head)
-    return model, logits, start.history + history
+    history = _fit_whole(heads.join(network, copy_network(start.head)), task, schedule, phase)
+    return Tuned(network, before, network.get_weights(), start.strength, {0.0: start}), start.history + history
+
+
+def _judged_by_folds(network: keras.Model, task: Task) -> Judged | None:
+    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn.
+
+    The network is left as it was.
+    """
+    pool = np.concatenate([task.split.train, task.split.validation])
+    unit, before, nothing = units_of(task, pool), network.get_weights(), np.array([], int)
+    told, found = [], []
+    for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
+        if is_stopping():
+            return None
+        part = Split(np.delete(pool, fold), pool[fold], nothing)
+        each = Task(task.images, part, task.pictures, task.options)
+        tuned, _ = _tune(network, each, f"finetune, fold {len(found) + 1}")
+        found.append(judge_between(tuned, each).losses)
+        told.append(unit[fold])
+        network.set_weights(before)
+    if not found:
+        return None
+    losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
+    together = np.unique(np.concatenate(told), return_inverse=True)[1]
+    return Judged(losses, together, f"on {len(together):,} pictures that {len(found)} folds held out in turn")
 
 
 def _scratch(network: keras.Model, task: Task) -> Trained:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from transfer.errors import TrainingError
 from transfer.learning.batches import Batches, TrainingBatches, stream, without_autotune
+from transfer.learning.optimizers import adamw, cosine
 from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
@@ -41,7 +42,7 @@ def fit_head(
         head.optimizer.iterations.assign(0)  # the learning rate starts over
     else:
         # A step takes less time than the call that starts it: one call an epoch.
-        optimizer = keras.optimizers.Adam(_cosine(schedule))
+        optimizer = keras.optimizers.Adam(cosine(schedule))
         head.compile(optimizer, loss, **_measured(loss), jit_compile=False, steps_per_execution=schedule.steps)
     head.get_layer("standardise").set_weights(mean_and_variance(rows[0]))
     arrays = [tf.constant(array) for array in rows]
@@ -68,9 +69,7 @@ def fit_network(
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise TrainingError(f"{model.name} has weights that are no finite numbers; give those of its training")
     quick = quick_copy(model)
-    optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    quick.compile(optimizer, loss, **_measured(loss), jit_compile=False)
+    quick.compile(adamw(quick, schedule), loss, **_measured(loss), jit_compile=False)
     known = stream(validation) if len(validation) else None
     try:
         history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
@@ -109,14 +108,6 @@ def diverged(history: History, classes: int) -> list[str]:
         for phase, loss in last.items()
         if loss > FAR * equal
     ]
-
-
-def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
-    steps = schedule.epochs * schedule.steps
-    warmup = min(steps // 10, 500)
-    return keras.optimizers.schedules.CosineDecay(
-        schedule.learning_rate * 0.01, steps - warmup, warmup_target=schedule.learning_rate, warmup_steps=warmup
-    )
 
 
 def _measured(loss: Loss) -> dict:
