@@ -3,13 +3,13 @@
     python benchmarks/fine_tuning.py flowers scenes waste digits --per-class 50 --splits 5 --size 128
     python benchmarks/fine_tuning.py emotions --groups emotions=emotions-groups.csv
 
-All start from the same network and weights, and learn from the same pictures, decoded before. `keras` is the
-guide "Transfer learning & fine-tuning": a fully-connected layer behind a dropout, 10 epochs of Adam at 1e-3, then all
-layers 10 epochs at 1e-5, with mirrored and turned pictures. `fastai` is `vision_learner(...).fine_tune(5)` by Keras: its
-head of two layers on averages and maxima, one epoch of it, then five of all layers with rates that rise a hundredfold
-from the first layers to the head, each by one cycle of rate and momentum (Smith & Topin 2017, arXiv:1708.07120), and its
-usual changes of pictures but for the warp. Both keep the last epoch and ask the validation part nothing. Mean and
-standard deviation over splits.
+All start from the same network and weights, and learn from the same pictures, decoded before. `keras` is the guide
+"Transfer learning & fine-tuning": a fully-connected layer behind a dropout, 10 epochs of Adam at 1e-3, then all layers
+10 epochs at 1e-5, with mirrored and turned pictures. `fastai` is `vision_learner(...).fine_tune(5)` by Keras: its head
+of two layers on averages and maxima, one epoch of it, then five of all layers with rates that rise a hundredfold from
+the first layers to the head, each by one cycle of rate and momentum (Smith & Topin 2017, arXiv:1708.07120), and its
+usual changes of pictures but for the warp. Both keep the last epoch and learn nothing from the validation part. Mean
+and standard deviation over splits.
 """
 
 import os

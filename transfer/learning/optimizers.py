@@ -38,7 +38,7 @@ class _ByDepth(keras.optimizers.AdamW):
     """AdamW with a share of the rate for each weight, in their order."""
 
     def __init__(self, shares: list[float], *args, **options):
-        super().__init__(*args, **options)
+        super().__init__(*args, name="adamw", **options)
         self.shares = shares
 
     def update_step(self, gradient, variable, learning_rate):
