@@ -39,8 +39,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "learning": [
         "options", "batches", "optimizers", "training", "results", "tasks", "held_out", "head_rows", "head_choice",
-        "solved_heads", "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument", "judging",
-        "methods",
+        "solved_heads", "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument",
+        "judging", "methods",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",

@@ -71,7 +71,7 @@ class Result:
     Attributes:
         model: pictures `(B, S, S, 3)` 0..255 to logits `(B, C)`.
         metrics: figures on the test part, see `evaluation.evaluate_probabilities`.
-        validation: the same on the validation part, which chose the epoch.
+        validation: the same on the validation part.
         history: one row an epoch; a phase that Ctrl-C ended has `stopped_by_hand` in its last one.
         seconds: what each step took.
         cached: the steps whose results were there from before, so that their seconds say nothing.

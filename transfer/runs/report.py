@@ -12,6 +12,7 @@ import numpy as np
 from transfer.data.part_names import PARTS
 from transfer.learning.options import options_of_run
 from transfer.learning.results import best_of, refitted
+from transfer.networks.heads import HEADS
 from transfer.networks.model_files import load_model
 from transfer.networks.scratch import describe_layers
 from transfer.pages import result_plots as draw
@@ -70,7 +71,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
-    methods = {name: each.figures | {"refitted": _refitted(each)} for name, each in saved.items()}
+    methods = {name: each.figures | {"refitted": _refitted(each), "settled": _settled(each)} for name, each in saved.items()}
     histories = {name: each.history() for name, each in saved.items()}
     context = {
         "data_name": Path(trained_on(chosen.config)).name,
@@ -118,6 +119,14 @@ def _refitted(run: SavedResult) -> bool:
     options = run.config["options"]
     validation = run.figures["images"]["validation"]
     return options["method"] != "scratch" and refitted(options_of_run(options), validation)
+
+
+def _settled(run: SavedResult) -> str:
+    """What the validation part of a run chooses."""
+    options = run.config["options"]
+    kept = {"finetune": "how much of fine-tuning is kept", "scratch": "the epoch"}
+    of_method = kept.get(options["method"], "" if HEADS[options["head"]].convex else "the epoch")
+    return " and ".join(filter(None, [of_method, "the temperature"]))
 
 
 def _folds(folders: Sequence[Path], saved: dict[str, SavedResult]) -> dict | None:
