@@ -13,8 +13,8 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
-        "quiet", "errors", "names", "settings", "cells", "shapes", "memory", "progress", "stopping", "streams", "rooms",
-        "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
+        "quiet", "errors", "names", "settings", "libraries", "cells", "shapes", "memory", "progress", "stopping",
+        "streams", "rooms", "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
     ],
     "data": [
         "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
@@ -38,8 +38,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "batches", "training", "results", "tasks", "head_rows", "head_choice", "solved_heads",
-        "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument", "judging", "methods",
+        "options", "batches", "fit_states", "checkpoints", "training", "results", "tasks", "head_rows", "head_choice",
+        "solved_heads", "head_fitting", "feature_heads", "candidates", "whole_fits", "backbone_default",
+        "backbone_argument", "judging", "methods",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",

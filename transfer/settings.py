@@ -94,8 +94,8 @@ def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
     a picture, since the network is asked for the whole of it (Touvron et al. 2019, arXiv:1906.06423).
     """
     batch = batch_size or _batch(images)
-    epochs, steps = _epochs(images, 30_000, 6, 30), _steps(images, batch)
-    return Schedule(epochs, steps, batch, 2e-4, patience=5, label_smoothing=0.1, smallest_crop=0.8)
+    epochs = _epochs(images, 30_000, 6, 30)
+    return Schedule(epochs, steps(images, batch), batch, 2e-4, patience=5, label_smoothing=0.1, smallest_crop=0.8)
 
 
 def finetune_share(images_per_class: float) -> float:
@@ -111,7 +111,25 @@ def scratch_schedule(images: int, batch_size: int | None = None) -> Schedule:
     """For a network that starts from random weights: many epochs, stopped early."""
     batch = batch_size or _batch(images)
     epochs = _epochs(images, 120_000, 20, 100)
-    return Schedule(epochs, _steps(images, batch), batch, 1e-3, patience=12, label_smoothing=0.1, weight_decay=1e-2)
+    return Schedule(epochs, steps(images, batch), batch, 1e-3, patience=12, label_smoothing=0.1, weight_decay=1e-2)
+
+
+def steps(images: int, batch_size: int) -> int:
+    """Steps of an epoch that has every picture once."""
+    return -(-images // batch_size)
+
+
+SPARE = 0.05  # share of the time that is left over: no epoch takes as long as the one before
+
+
+def epochs_within(seconds: float, epoch: float) -> int:
+    """Epochs that end within a time; 0 where not one does.
+
+    Args:
+        seconds: there are.
+        epoch: seconds that one takes.
+    """
+    return max(0, int((1 - SPARE) * seconds / epoch))
 
 
 def scratch_layers(images: int, image_size: int) -> list[dict]:
@@ -194,10 +212,6 @@ def _epochs(images: int, budget: int, least: int, most: int) -> int:
 
 def _batch(images: int) -> int:
     return min(32, max(8, _power_of_two(images // 16)))
-
-
-def _steps(images: int, batch_size: int) -> int:
-    return -(-images // batch_size)
 
 
 def _power_of_two(number: int) -> int:

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import keras
 import numpy as np
 
 from transfer import settings
-from transfer.checks.mirrored import mirrored_note
-from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
-from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.batches import Batches, TrainingBatches
 from transfer.learning.candidates import best_between
+from transfer.learning.checkpoints import until_kept
 from transfer.learning.feature_heads import final_logits, head_on_features
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.learning.tasks import Task
+from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import forward
-from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
-from transfer.stopping import begin_nothing_more
+from transfer.stopping import begin_nothing_more, is_stopping
 
 Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
@@ -93,14 +89,15 @@ def train(
     while True:
         # The head starts the same, whether the network was built here or given, and whatever was left out.
         keras.utils.set_random_seed(options.seed)
-        try:
-            model, logits, history = _METHODS[method](network, task)
-        except UnreadablePictures as error:
-            # Every method decodes all pictures before it fits, and keeps what the others gave.
-            task.leave_out(error)
-        else:
-            written = {"method": method, **names, **task.options.written()}
-            return judge(model, task, logits, history, written)
+        with until_kept():
+            try:
+                model, logits, history = _METHODS[method](network, task)
+            except UnreadablePictures as error:
+                # Every method decodes all pictures before it fits, and keeps what the others gave.
+                task.leave_out(error)
+            else:
+                written = {"method": method, **names, **task.options.written()}
+                return judge(model, task, logits, history, written)
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
@@ -119,7 +116,11 @@ def _finetune(network: keras.Model, task: Task) -> Trained:
     freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
     schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
     model = heads.join(network, copy_network(start.head))
-    history = _fit_whole(model, task, schedule, "finetune")
+    seen_after = 4 * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
+    history = fit_whole(model, network, task, schedule, "finetune", seen_after)
+    if not history:
+        freezing.freeze(network)
+        return heads.join(network, start.head), final_logits(task, start), start.history
     with task.clock("candidates"):
         best = best_between(network, before, start, task)
     logits = final_logits(task, best)
@@ -134,33 +135,16 @@ def _scratch(network: keras.Model, task: Task) -> Trained:
     freezing.unfreeze(network, 1.0, batch_norm=True)
     model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
-    history = _fit_whole(model, task, schedule, "scratch")
+    seen_after = len(task.split.validation) + len(task.split.test)
+    minutes = task.options.minutes
+    history = fit_whole(model, network, task, schedule, "scratch", seen_after)
+    if not history and minutes and not is_stopping():
+        raise OptionError(f"`minutes={minutes:g}` of scratch, of which an epoch takes longer; give more")
     with task.clock("evaluate"):
         return model, _logits_of_parts(model, task), history
 
 
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
-
-
-def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phase: str) -> training.History:
-    o, split = task.options, task.split
-    schedule = task.schedule(schedule)
-    require_training(model, min(schedule.batch_size, len(split.train)))
-    with task.clock(phase):
-        task.pictures.load(np.concatenate(list(split.parts().values())))
-        mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
-        task.notes += [f"{mirrored}: no random flips"] if mirrored else []
-        change = partial(random_crop, smallest=schedule.smallest_crop, flip=o.flip and not mirrored)
-        batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, change
-        )
-        validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
-        loss = task.loss(schedule.label_smoothing)
-        history = training.fit_network(model, batches, validation, schedule, loss, phase)
-    if lost := batches.lost | validation.lost:
-        # They stay in their part: some epochs may have seen them.
-        task.notes.append(f"{task.pictures.unreadable(lost).note} from then on")
-    return history
 
 
 def _logits_of_parts(model: keras.Model, task: Task) -> dict[str, np.ndarray]:
