@@ -15,10 +15,9 @@ from transfer import cache, quiet
 quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
-from transfer.learning import checkpoints, methods, training  # noqa: E402
+from transfer.learning import checkpoints, training  # noqa: E402
 from transfer.learning.fit_states import FitState, as_bytes, from_bytes  # noqa: E402
 from transfer.networks import needed_memory  # noqa: E402
-from transfer.runs import kept_results  # noqa: E402
 from transfer.settings import Schedule  # noqa: E402
 
 LAYERS = [
@@ -27,8 +26,8 @@ LAYERS = [
 ]  # fmt: skip
 TUNED = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}, {"dense": 8}, {"activation": "tanh"}]
 
-# One process that loads TensorFlow and runs nothing; each training is a process of its own that comes from it. The first
-# three kill themselves: in an epoch, while they write, and when all epochs are done.
+# One process that loads TensorFlow and runs nothing; each training is a process of its own that comes from it. Three
+# kill themselves: in an epoch, while they write, and when all epochs are done.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -141,3 +140,100 @@ def test_fine_tuning_goes_on_and_what_it_chose_is_the_same(digits, killed_in):
     assert result.metrics == undisturbed.metrics
     assert same_weights(result, undisturbed)
     assert not kept()
+
+
+def test_what_was_begun_otherwise_is_told_and_stays(digits, killed_in):
+    images, split = digits
+    network = transfer.convnet(32, LAYERS)
+    broken_off(killed_in, 2, images, split, network, "scratch", epochs=2, batch_size=16)
+    fewer = transfer.limit_training(split, images.labels, 5)
+    for given, options, said in (
+        ((split, network), {"epochs": 1, "batch_size": 16}, "another `epochs`"),
+        ((fewer, network), {"epochs": 2, "batch_size": 16}, "another split"),
+    ):
+        result = transfer.train(images, *given, "scratch", **options)
+        assert f"a scratch of this DATA was broken off with {said}; this one began anew" in result.notes
+    assert len(kept()) == 1
+
+
+def test_a_checkpoint_that_is_damaged_or_old_counts_for_nothing(digits, killed_in):
+    given = (*digits, transfer.convnet(32, LAYERS), "scratch")
+    for number, damage in enumerate((b"", b"PK\3\4 nothing", None)):
+        options = {"epochs": 2, "seed": number}
+        broken_off(killed_in, 2, *given, **options)
+        (place,) = kept()
+        if damage is None:
+            os.utime(place, (0, 0))
+        else:
+            (place / checkpoints.STATE).write_bytes(damage)
+            (place / cache.MANIFEST).write_text(json.dumps(cache._states(place)))
+        result = transfer.train(*given, **options)
+        assert not any("broken off" in note for note in result.notes)
+        assert not kept()
+
+
+def test_a_state_is_the_same_from_a_file():
+    arrays = {"network": [np.arange(6.0).reshape(2, 3)], "optimizer": [np.int64(3)], "best": []}
+    state = FitState(Schedule(2, 3, 4, 1e-3, None), [{"epoch": 1, "loss": 0.1}], False, {"best": float("inf")}, arrays)
+    again = from_bytes(as_bytes(state))
+    assert (again.schedule, again.rows, again.over, again.stopping) == tuple(vars(state).values())[:4]
+    np.testing.assert_array_equal(again.arrays["network"][0], arrays["network"][0])
+    assert again.arrays["best"] == []
+
+
+def test_where_the_cache_cannot_be_written_or_another_process_trains_the_same_nothing_is_kept(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRANSFER_CACHE", str(tmp_path / "file"))
+    with checkpoints.checkpoint(checkpoints.place_of({"phase": "scratch"}), {"phase": "scratch"}, "data") as kept:
+        kept.keep(None, True)
+        assert kept.state is None
+
+
+def test_what_is_trained_by_hand_until_it_is_saved_is_still_there(digits, monkeypatch):
+    ends = training._Watch.on_epoch_end
+
+    def stops(self, epoch, logs=None):
+        if epoch == 1 and not hasattr(training, "stopped_once"):
+            monkeypatch.setattr(training, "stopped_once", True, raising=False)
+            raise KeyboardInterrupt
+        ends(self, epoch, logs)
+
+    monkeypatch.setattr(training._Watch, "on_epoch_end", stops)
+    given = (*digits, transfer.convnet(32, LAYERS), "scratch")
+    stopped = transfer.train(*given, epochs=3)
+    assert (stopped.stopped_by_hand, len(kept())) == (True, 1)
+    result = transfer.train(*given, epochs=3)
+    assert (result.stopped_by_hand, len(result.history), len(kept())) == (False, 3, 0)
+
+
+def test_a_rate_that_blows_up_is_lowered_from_the_state_before(digits):
+    network = transfer.convnet(32, LAYERS[:-1])
+    result = transfer.train(*digits, network, "scratch", epochs=3, learning_rate=1e3)
+    (note,) = [note for note in result.notes if "its learning rate was lowered" in note]
+    assert note.startswith("the loss of scratch was no number or far off")
+    assert len(result.history) == 3
+    assert result.history[-1]["lowered_rate"] < 1e3
+    assert result.options["learning_rate"] == 1e3  # a repetition does the same
+    assert not any("far too high" in note for note in result.notes)
+
+
+def test_a_batch_that_is_too_large_is_halved_and_said(digits, monkeypatch, tensorflow):
+    tried, fit_network = [], training.fit_network
+
+    def fit(model, batches, *given):
+        tried.append(batches.batch_size)
+        if batches.batch_size > 5:
+            raise tensorflow.errors.ResourceExhaustedError(None, None, "no memory")
+        return fit_network(model, batches, *given)
+
+    monkeypatch.setattr(training, "fit_network", fit)
+    monkeypatch.setattr(needed_memory, "fits", lambda size: size <= 20 * 4 * 1000)
+    result = transfer.train(*digits, transfer.convnet(32, LAYERS), "scratch", epochs=1, batch_size=40)
+    assert tried[1:] == [tried[0] // 2, tried[0] // 4][: len(tried) - 1]
+    assert tried[0] < 40
+    assert result.options["batch_size"] == tried[-1] <= 5
+    assert f"40 pictures at once are too many for the memory: a step takes {tried[0]}" in result.notes
+    monkeypatch.setattr(training, "fit_network", lambda *given: fit(given[0], *given[1:]))
+    monkeypatch.setattr(needed_memory, "fits", lambda size: False)
+    with pytest.raises(OptionError, match=r"1 pictures? of 32 pixels at once needs"):
+        transfer.train(*digits, transfer.convnet(32, LAYERS), "scratch", epochs=1)

@@ -119,6 +119,11 @@ def steps(images: int, batch_size: int) -> int:
     return -(-images // batch_size)
 
 
+def warmup_steps(schedule: Schedule) -> int:
+    """Steps in which the rate rises to its highest (Goyal et al. 2017, arXiv:1706.02677)."""
+    return min(schedule.epochs * schedule.steps // 10, 500)
+
+
 SPARE = 0.05  # share of the time that is left over: no epoch takes as long as the one before
 
 
@@ -130,6 +135,10 @@ def epochs_within(seconds: float, epoch: float) -> int:
         epoch: seconds that one takes.
     """
     return max(0, int((1 - SPARE) * seconds / epoch))
+
+
+# Rates that a range test tries, in so many steps: from where nothing moves to where every network breaks.
+TRIED_RATES, TRIED_STEPS = (1e-7, 1.0), 120
 
 
 def scratch_layers(images: int, image_size: int) -> list[dict]:

@@ -15,7 +15,7 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.candidates import best_between
 from transfer.learning.checkpoints import until_kept
-from transfer.learning.feature_heads import final_logits, head_on_features
+from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
@@ -68,8 +68,38 @@ def train(
         DataError: no training picture of a class can be decoded.
     """
     begin_nothing_more()
+    network, task, names = begin(images, split, backbone, method, options_from(options, changed), pictures)
+    names = dict(labels or names)
+    if why := names.pop("chosen", None):
+        task.notes.append(why)
+    while True:
+        # The head starts the same, whether the network was built here or given, and whatever was left out.
+        keras.utils.set_random_seed(task.options.seed)
+        with until_kept():
+            try:
+                model, logits, history = _METHODS[method](network, task)
+            except UnreadablePictures as error:
+                # Every method decodes all pictures before it fits, and keeps what the others gave.
+                task.leave_out(error)
+            else:
+                written = {"method": method, **names, **task.options.written()}
+                return judge(model, task, logits, history, written)
+
+
+def begin(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None,
+    method: str,
+    options: TrainingOptions,
+    pictures: Pictures | None = None,
+) -> tuple[keras.Model, Task, dict]:
+    """What a training has before anything is trained; all of `train`.
+
+    Returns:
+        (pictures to features, the task, `backbone` and `weights` and others as they are written down).
+    """
     check_methods([method])
-    options = options_from(options, changed)
     check_split(images, split)
     keras.utils.set_random_seed(options.seed)
     network, names = resolve_backbone(backbone, method, images, split, options)
@@ -82,22 +112,7 @@ def train(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    task = Task(images, split, pictures, options)
-    names = dict(labels or names)
-    if why := names.pop("chosen", None):
-        task.notes.append(why)
-    while True:
-        # The head starts the same, whether the network was built here or given, and whatever was left out.
-        keras.utils.set_random_seed(options.seed)
-        with until_kept():
-            try:
-                model, logits, history = _METHODS[method](network, task)
-            except UnreadablePictures as error:
-                # Every method decodes all pictures before it fits, and keeps what the others gave.
-                task.leave_out(error)
-            else:
-                written = {"method": method, **names, **task.options.written()}
-                return judge(model, task, logits, history, written)
+    return network, Task(images, split, pictures, options), names
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
@@ -108,17 +123,11 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
-    network = copy_network(network)
-    freezing.freeze(network)
-    start, before = head_on_features(network, task, alone=False), network.get_weights()
-    o = task.options
-    per_class = len(task.split.train) / len(task.one_hot)
-    freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
-    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
-    model = heads.join(network, copy_network(start.head))
+    model, network, start, schedule = finetune_start(network, task)
+    before = network.get_weights()
     seen_after = 4 * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
     history = fit_whole(model, network, task, schedule, "finetune", seen_after)
-    if not history:
+    if not history:  # there was no time for it
         freezing.freeze(network)
         return heads.join(network, start.head), final_logits(task, start), start.history
     with task.clock("candidates"):
@@ -128,20 +137,35 @@ def _finetune(network: keras.Model, task: Task) -> Trained:
     return model, logits, start.history + history
 
 
+def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, FeatureHead, settings.Schedule]:
+    """What fine-tuning begins with: (network with head, a copy of the network in it, its head, the schedule)."""
+    network = copy_network(network)
+    freezing.freeze(network)
+    start, o = head_on_features(network, task, alone=False), task.options
+    per_class = len(task.split.train) / len(task.one_hot)
+    freezing.unfreeze(network, o.share or settings.finetune_share(per_class), o.train_batch_norm)
+    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
+    return heads.join(network, copy_network(start.head)), network, start, schedule
+
+
 def _scratch(network: keras.Model, task: Task) -> Trained:
+    model, network, schedule = scratch_start(network, task)
+    minutes, seen_after = task.options.minutes, len(task.split.validation) + len(task.split.test)
+    history = fit_whole(model, network, task, schedule, "scratch", seen_after)
+    if minutes and not history and not is_stopping():
+        raise OptionError(f"`minutes={minutes:g}` of scratch, of which an epoch takes longer; give more")
+    with task.clock("evaluate"):
+        return model, _logits_of_parts(model, task), history
+
+
+def scratch_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, settings.Schedule]:
+    """What a training from scratch begins with: (network with head, a copy of the network in it, the schedule)."""
     network = copy_network(network)
     if task.options.head == AUTO:
         task.take_head("linear")
     freezing.unfreeze(network, 1.0, batch_norm=True)
-    model = heads.join(network, task.head(network))
     schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
-    seen_after = len(task.split.validation) + len(task.split.test)
-    minutes = task.options.minutes
-    history = fit_whole(model, network, task, schedule, "scratch", seen_after)
-    if not history and minutes and not is_stopping():
-        raise OptionError(f"`minutes={minutes:g}` of scratch, of which an epoch takes longer; give more")
-    with task.clock("evaluate"):
-        return model, _logits_of_parts(model, task), history
+    return heads.join(network, task.head(network)), network, schedule
 
 
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}

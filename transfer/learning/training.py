@@ -18,7 +18,7 @@ from transfer.learning.fit_states import FitState, capture, restore
 from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar, console
-from transfer.settings import Schedule
+from transfer.settings import Schedule, warmup_steps
 from transfer.statistics.standardising import mean_and_variance
 from transfer.stopping import is_stopping
 
@@ -143,6 +143,26 @@ def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedu
     return Pace(step, answer / schedule.batch_size)
 
 
+def losses_by_rate(
+    model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss, rates: np.ndarray
+) -> np.ndarray:
+    """The loss of each step while the learning rate rises; `model` stays as it is, for another one is trained.
+
+    Args:
+        rates: `(N,)`, each the same times the one before.
+
+    Returns:
+        `(N,)` losses without penalty, fewer where one is no number any more.
+    """
+    growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
+    quick, seen = _to_be_fitted(model, schedule, loss, growing), _EachStep()
+    with bar("learning rates", len(rates)) as advance:
+        seen.advance = advance
+        data = without_autotune(stream(batches, endless=True))
+        quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
+    return np.array(seen.losses)
+
+
 def stopped_by_hand(phase: str, history: History) -> None:
     """Note in the last row of a history that Ctrl-C or SIGTERM ended it, and tell the user."""
     history[-1]["stopped_by_hand"] = 1.0
@@ -185,17 +205,16 @@ def diverged(history: History, classes: int) -> list[str]:
     ]
 
 
-def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss) -> keras.Model:
+def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss, rate=None) -> keras.Model:
     quick = quick_copy(model)
-    optimizer = keras.optimizers.AdamW(_cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
+    optimizer = keras.optimizers.AdamW(rate or _cosine(schedule), weight_decay=schedule.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     quick.compile(optimizer, loss, **_measured(loss), jit_compile=False)
     return quick
 
 
 def _cosine(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
-    steps = schedule.epochs * schedule.steps
-    warmup = min(steps // 10, 500)
+    steps, warmup = schedule.epochs * schedule.steps, warmup_steps(schedule)
     return keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate * 0.01, steps - warmup, warmup_target=schedule.learning_rate, warmup_steps=warmup
     )
@@ -320,3 +339,22 @@ class _Watch(keras.callbacks.Callback):
             over = self.model.stop_training or epoch + 1 == self.schedule.epochs
             self.state = capture(self.model, self.best, self.schedule, self.rows, over)
             self.course.keep(self.state, over)
+
+
+class _EachStep(keras.callbacks.Callback):
+    """The loss of each step by itself; ends where it is no number."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses, self.advance = [], lambda count, note: None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.reset_metrics()  # which are means over an epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs[UNPENALISED])
+        if not np.isfinite(loss):
+            self.model.stop_training = True
+            return
+        self.losses.append(loss)
+        self.advance(1, note=f"loss {loss:.3g}")
