@@ -21,6 +21,7 @@ from transfer.learning.tasks import Task
 from transfer.libraries import versions
 from transfer.networks.features import fingerprint
 from transfer.networks.needed_memory import ADVICE, fitting_batch
+from transfer.progress import console
 from transfer.settings import Schedule
 
 
@@ -58,7 +59,7 @@ def fit_whole(
             schedule = _with_batch(task, schedule, kept.state.schedule.batch_size)
             schedule = _with_epochs(task, schedule, kept.state.schedule.epochs)
         else:
-            task.notes += _begun_otherwise(phase, others(asked, task.images.data))
+            _tell_of_others(phase, others(asked, task.images.data))
             schedule = _with_batch(task, schedule, fitting_batch(model, schedule.batch_size, len(split.train)))
         history = _fit(model, task, schedule, phase, kept, seen_after)
     if not training.stops(history):
@@ -113,12 +114,12 @@ def _asked(network: keras.Model, task: Task, phase: str) -> dict:
     }
 
 
-def _begun_otherwise(phase: str, differing: list[str]) -> list[str]:
-    if not differing:
-        return []
-    *others, last = differing
-    words = f"{', '.join(others)} and {last}" if others else last
-    return [f"a {phase} of this DATA was broken off with {words}; this one began anew"]
+def _tell_of_others(phase: str, differing: list[str]) -> None:
+    """Say that what was broken off before cannot go on here, and why."""
+    if differing:
+        words = " and ".join(filter(None, [", ".join(differing[:-1]), differing[-1]]))
+        said = f"note: a {phase} of this DATA was broken off with {words}; that waits for the same again"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _with_batch(task: Task, schedule: Schedule, size: int) -> Schedule:
