@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -126,6 +127,7 @@ LONG_ENOUGH = 1.0  # seconds, to measure a pace
 
 def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss) -> Pace:
     """How fast a network trains here, by steps that another one with its weights makes."""
+    before = random.getstate()  # from which Keras draws the seeds of layers
     quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, endless=True))
 
     def seconds(run: Callable) -> float:
@@ -139,6 +141,7 @@ def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedu
         return took / measured
 
     step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
+    random.setstate(before)
     answer = seconds(lambda steps: quick.evaluate(data, steps=steps, verbose=0))
     return Pace(step, answer / schedule.batch_size)
 
