@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ quiet.import_tensorflow()
 from transfer.errors import OptionError  # noqa: E402
 from transfer.learning import checkpoints, training  # noqa: E402
 from transfer.learning.fit_states import FitState, as_bytes, from_bytes  # noqa: E402
-from transfer.networks import needed_memory  # noqa: E402
 from transfer.settings import Schedule  # noqa: E402
 
 LAYERS = [
@@ -148,7 +148,7 @@ def test_what_was_begun_otherwise_is_told_and_stays(digits, killed_in, capsys):
     broken_off(killed_in, 2, images, split, network, "scratch", epochs=2, batch_size=16)
     fewer = transfer.limit_training(split, images.labels, 5)
     for given, options, said in (
-        ((split, network), {"epochs": 1, "batch_size": 16}, "another `epochs`"),
+        ((split, network), {"epochs": 1, "batch_size": 16}, "epochs 2"),
         ((fewer, network), {"epochs": 2, "batch_size": 16}, "another split"),
     ):
         transfer.train(images, *given, "scratch", **options)
@@ -218,23 +218,26 @@ def test_a_rate_that_blows_up_is_lowered_from_the_state_before(digits):
     assert not any("far too high" in note for note in result.notes)
 
 
-def test_a_batch_that_is_too_large_is_halved_and_said(digits, monkeypatch, tensorflow):
+def test_a_batch_that_tensorflow_has_no_room_for_is_halved_and_said(digits, monkeypatch, tensorflow):
     tried, fit_network = [], training.fit_network
 
     def fit(model, batches, *given):
         tried.append(batches.batch_size)
-        if batches.batch_size > 5:
+        if batches.batch_size > 10:
             raise tensorflow.errors.ResourceExhaustedError(None, None, "no memory")
         return fit_network(model, batches, *given)
 
     monkeypatch.setattr(training, "fit_network", fit)
-    monkeypatch.setattr(needed_memory, "fits", lambda size: size <= 20 * 4 * 1000)
-    result = transfer.train(*digits, transfer.convnet(32, LAYERS), "scratch", epochs=1, batch_size=40)
-    assert tried[1:] == [tried[0] // 2, tried[0] // 4][: len(tried) - 1]
-    assert tried[0] < 40
-    assert result.options["batch_size"] == tried[-1] <= 5
-    assert f"40 pictures at once are too many for the memory: a step takes {tried[0]}" in result.notes
-    monkeypatch.setattr(training, "fit_network", lambda *given: fit(given[0], *given[1:]))
-    monkeypatch.setattr(needed_memory, "fits", lambda size: False)
-    with pytest.raises(OptionError, match=r"1 pictures? of 32 pixels at once needs"):
-        transfer.train(*digits, transfer.convnet(32, LAYERS), "scratch", epochs=1)
+    network = transfer.convnet(32, LAYERS)
+    result = transfer.train(*digits, network, "scratch", epochs=1, batch_size=40)
+    assert tried == [40, 20, 10]
+    assert [note for note in result.notes if "too many for the memory" in note] == [
+        f"{before} pictures at once are too many for the memory: a step takes {after}"
+        for before, after in ((40, 20), (20, 10))
+    ]
+    assert result.options["batch_size"] == 10
+    monkeypatch.setattr(
+        training, "fit_network", lambda model, batches, *given: fit(model, SimpleNamespace(batch_size=99))
+    )
+    with pytest.raises(OptionError, match="a picture of 32 px is too much for the memory; give a smaller `image_size`"):
+        transfer.train(*digits, network, "scratch", epochs=1, batch_size=4)

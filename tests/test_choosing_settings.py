@@ -143,7 +143,7 @@ def test_minutes_shorten_the_schedule_and_its_cosine(digits, network, paced):
     epochs = len(result.history)
     assert 0.4 * 60 / epoch * 0.5 < epochs <= 0.4 * 60 / epoch
     assert (result.options["epochs"], result.options["minutes"]) == (epochs, None)
-    (note,) = [note for note in result.notes if note.startswith("`minutes=0.4` are enough for")]
+    (note,) = [note for note in result.notes if note.startswith("0.4 minutes are enough for")]
     assert f"for {epochs} of 100 epochs of scratch" in note
     again = transfer.train(images, split, network, "scratch", batch_size=16, epochs=epochs)
     assert again.history == result.history

@@ -101,17 +101,16 @@ def read(place: Path) -> FitState | None:
     return None
 
 
-def others(asked: Mapping[str, object], data: str) -> list[str]:
-    """In what the last fit of this DATA and phase that was broken off differs: names in `asked`; empty without one."""
-    found = []
+def others(asked: Mapping[str, object], data: str) -> dict[str, object]:
+    """What the last fit of this DATA and phase that was broken off had otherwise, by names in `asked`; empty without."""
+    last, found, written = 0.0, {}, json.loads(json.dumps(asked, default=str))
     for path in cache.kept(KIND):
         with suppress(OSError, ValueError, TypeError, KeyError):
             before = json.loads((path / ASKED).read_text(encoding="utf-8"))
-            if before["data"] == data and before["asked"]["phase"] == asked["phase"]:
-                written = json.loads(json.dumps(asked, default=str))
-                differing = [name for name in written if before["asked"].get(name) != written[name]]
-                found.append(((path / STATE).stat().st_mtime, differing))
-    return max(found, default=(0, []))[1]
+            then, written_at = before["asked"], (path / STATE).stat().st_mtime
+            if before["data"] == data and then["phase"] == asked["phase"] and written_at > last:
+                last, found = written_at, {name: then.get(name) for name in written if then.get(name) != written[name]}
+    return found
 
 
 def _keeper(place: Path, about: dict) -> Callable[[FitState, bool], None]:

@@ -24,6 +24,8 @@ from transfer.networks.needed_memory import ADVICE, fitting_batch
 from transfer.progress import console
 from transfer.settings import Schedule
 
+OTHER = ("other pictures", "another split", "another network")  # known by digests that say nothing
+
 
 def fit_whole(
     model: keras.Model, network: keras.Model, task: Task, schedule: Schedule, phase: str, seen_after: int
@@ -62,7 +64,7 @@ def fit_whole(
             _tell_of_others(phase, others(asked, task.images.data))
             schedule = _with_batch(task, schedule, fitting_batch(model, schedule.batch_size, len(split.train)))
         history = _fit(model, task, schedule, phase, kept, seen_after)
-    if not training.stops(history):
+    if history and not training.stops(history):
         not_needed(place)
     return history
 
@@ -101,23 +103,24 @@ def _fit(
 
 
 def _asked(network: keras.Model, task: Task, phase: str) -> dict:
-    """All that the weights follow from, by what a sentence calls it."""
+    """All that the weights follow from, by name."""
     images = task.images
     rows = [f"{digest} {images.class_names[label]}" for digest, label in zip(images.digests, images.labels)]
     return {
         "phase": phase,
-        "other pictures": digest_in_order(rows),
-        "another split": task.split.digest(images.digests),
-        "another network": fingerprint(network),
-        **{f"another `{name}`": value for name, value in task.options.written().items()},
-        **{f"another version of {name}": version for name, version in versions().items()},
+        OTHER[0]: digest_in_order(rows),
+        OTHER[1]: task.split.digest(images.digests),
+        OTHER[2]: fingerprint(network),
+        **task.options.written(),
+        **versions(),
     }
 
 
-def _tell_of_others(phase: str, differing: list[str]) -> None:
+def _tell_of_others(phase: str, differing: dict[str, object]) -> None:
     """Say that what was broken off before cannot go on here, and why."""
     if differing:
-        words = " and ".join(filter(None, [", ".join(differing[:-1]), differing[-1]]))
+        words = [name if name in OTHER else f"{name} {value}" for name, value in differing.items()]
+        words = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
         said = f"note: a {phase} of this DATA was broken off with {words}; that waits for the same again"
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
@@ -148,7 +151,6 @@ def _epochs_in_time(task: Task, schedule: Schedule, pace: training.Pace, phase: 
     epochs = settings.epochs_within(left, epoch)
     if epochs < schedule.epochs:
         task.notes.append(
-            f"`minutes={minutes:g}` are enough for {epochs} of {schedule.epochs} epochs of {phase}, "
-            f"{epoch:.3g} seconds each"
+            f"{minutes:g} minutes are enough for {epochs} of {schedule.epochs} epochs of {phase}, {epoch:.3g} seconds each"
         )
     return min(epochs, schedule.epochs)

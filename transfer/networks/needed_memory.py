@@ -45,4 +45,5 @@ def _numbers(tensors) -> int:
 
 
 def _what(network: keras.Model, pictures: int) -> str:
-    return f"{network.name} with {pictures} pictures of {network.input_shape[1]} pixels at once"
+    shown = "a picture" if pictures == 1 else f"{pictures} pictures"
+    return f"{network.name} with {shown} of {network.input_shape[1]} pixels at once"
