@@ -102,7 +102,7 @@ def read(place: Path) -> FitState | None:
 
 
 def others(asked: Mapping[str, object], data: str) -> dict[str, object]:
-    """What the last fit of this DATA and phase that was broken off had otherwise, by names in `asked`; empty without."""
+    """What the last fit of this DATA and phase that was broken off had otherwise, by names in `asked`."""
     last, found, written = 0.0, {}, json.loads(json.dumps(asked, default=str))
     for path in cache.kept(KIND):
         with suppress(OSError, ValueError, TypeError, KeyError):

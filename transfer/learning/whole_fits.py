@@ -151,6 +151,7 @@ def _epochs_in_time(task: Task, schedule: Schedule, pace: training.Pace, phase: 
     epochs = settings.epochs_within(left, epoch)
     if epochs < schedule.epochs:
         task.notes.append(
-            f"{minutes:g} minutes are enough for {epochs} of {schedule.epochs} epochs of {phase}, {epoch:.3g} seconds each"
+            f"{minutes:g} minutes are enough for {epochs} of {schedule.epochs} epochs of {phase}, each of {epoch:.3g} "
+            "seconds"
         )
     return min(epochs, schedule.epochs)
