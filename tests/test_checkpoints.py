@@ -16,8 +16,8 @@ from transfer import cache, quiet
 quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
-from transfer.learning import checkpoints, training  # noqa: E402
-from transfer.learning.fit_states import FitState, as_bytes, from_bytes  # noqa: E402
+from transfer.learning import checkpoints, training, whole_fits  # noqa: E402
+from transfer.learning.fit_states import FitState, as_bytes  # noqa: E402
 from transfer.settings import Schedule  # noqa: E402
 
 LAYERS = [
@@ -78,6 +78,7 @@ for number, (disturb, cache) in enumerate([
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no processes like that")
 def test_killed_at_three_moments_it_ends_with_the_same_weights(digits_folder, tmp_path):
     words = [sys.executable, "-c", KILLED, str(digits_folder), str(tmp_path), repr(LAYERS)]
     root = Path(__file__).parent.parent
@@ -91,120 +92,103 @@ def test_killed_at_three_moments_it_ends_with_the_same_weights(digits_folder, tm
     assert not [path for path in (tmp_path / "one" / "checkpoints").iterdir()]
 
 
-class Killed(BaseException):
-    """In place of a signal."""
-
-
-@pytest.fixture
-def killed_in(monkeypatch):
-    """A function that lets a training end in an epoch, counted from 1, or no more; every epoch is kept."""
-    ends = training._Watch.on_epoch_begin
-    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
-
-    def kill(number=None):
-        def begins(self, epoch, logs=None):
-            if epoch + 1 == number:
-                raise Killed
-            ends(self, epoch, logs)
-
-        monkeypatch.setattr(training._Watch, "on_epoch_begin", begins)
-
-    return kill
-
-
-def broken_off(killed_in, number, *given, **options):
-    killed_in(number)
-    with pytest.raises(Killed):
-        transfer.train(*given, **options)
-    killed_in(None)
-
-
 def kept():
     return cache.kept("checkpoints")
 
 
-def same_weights(one, other):
-    return all(map(np.array_equal, one.model.get_weights(), other.model.get_weights()))
-
-
-def test_fine_tuning_goes_on_and_what_it_chose_is_the_same(digits, killed_in):
+def test_stopped_by_hand_fine_tuning_goes_on_and_is_the_same(digits, monkeypatch):
     given = (*digits, transfer.convnet(32, TUNED), "finetune")
     options = dict(epochs=4, share=1.0, learning_rate=3e-3)
     undisturbed = transfer.train(*given, **options)
-    broken_off(killed_in, 3, *given, **options)
+    begins = training._Watch.on_epoch_begin
+
+    def stops(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        begins(self, epoch, logs)
+
+    monkeypatch.setattr(training._Watch, "on_epoch_begin", stops)
+    assert transfer.train(*given, **options).stopped_by_hand
     assert len(kept()) == 1
+    monkeypatch.setattr(training._Watch, "on_epoch_begin", begins)
     result = transfer.train(*given, **options)
     assert "finetune went on behind epoch 2, where it had been broken off" in result.notes
     assert "finetune" in result.cached
-    assert result.history == undisturbed.history
-    assert result.metrics == undisturbed.metrics
-    assert same_weights(result, undisturbed)
+    assert (result.history, result.metrics) == (undisturbed.history, undisturbed.metrics)
+    assert all(map(np.array_equal, result.model.get_weights(), undisturbed.model.get_weights()))
     assert not kept()
 
 
-def test_what_was_begun_otherwise_is_told_and_stays(digits, killed_in, capsys):
-    images, split = digits
-    network = transfer.convnet(32, LAYERS)
-    broken_off(killed_in, 2, images, split, network, "scratch", epochs=2, batch_size=16)
-    fewer = transfer.limit_training(split, images.labels, 5)
-    for given, options, said in (
-        ((split, network), {"epochs": 1, "batch_size": 16}, "epochs 2"),
-        ((fewer, network), {"epochs": 2, "batch_size": 16}, "another split"),
-    ):
-        transfer.train(images, *given, "scratch", **options)
-        told = f"note: a scratch of this DATA was broken off with {said}; that waits for the same again"
-        assert told in capsys.readouterr().err
-    assert len(kept()) == 1
+ARRAYS = {"network": [np.arange(6.0).reshape(2, 3)], "optimizer": [np.int64(3)], "best": []}
+STATE = FitState(Schedule(2, 3, 4, 1e-3, None), [{"epoch": 1, "loss": 0.1}], False, {"best": float("inf")}, ARRAYS)
+ASKED = {"phase": "scratch", "other pictures": "0123", "epochs": 2}
 
 
-def test_a_checkpoint_that_is_damaged_or_old_counts_for_nothing(digits, killed_in):
-    given = (*digits, transfer.convnet(32, LAYERS), "scratch")
-    for number, damage in enumerate((b"", b"PK\3\4 nothing", None)):
-        options = {"epochs": 2, "seed": number}
-        broken_off(killed_in, 2, *given, **options)
-        (place,) = kept()
-        if damage is None:
-            os.utime(place, (0, 0))
-        else:
-            (place / checkpoints.STATE).write_bytes(damage)
-            (place / cache.MANIFEST).write_text(json.dumps(cache._states(place)))
-        result = transfer.train(*given, **options)
-        assert not any("broken off" in note for note in result.notes)
-        assert not kept()
+def begun(asked=ASKED, data="mine"):
+    """Where something was kept of a fit that was broken off."""
+    place = checkpoints.place_of(asked)
+    with checkpoints.checkpoint(place, asked, data) as checkpoint:
+        checkpoint.keep(STATE, True)
+    return place
 
 
 def test_a_state_is_the_same_from_a_file():
-    arrays = {"network": [np.arange(6.0).reshape(2, 3)], "optimizer": [np.int64(3)], "best": []}
-    state = FitState(Schedule(2, 3, 4, 1e-3, None), [{"epoch": 1, "loss": 0.1}], False, {"best": float("inf")}, arrays)
-    again = from_bytes(as_bytes(state))
-    assert (again.schedule, again.rows, again.over, again.stopping) == tuple(vars(state).values())[:4]
-    np.testing.assert_array_equal(again.arrays["network"][0], arrays["network"][0])
+    again = checkpoints.read(begun())
+    assert (again.schedule, again.rows, again.over, again.stopping) == tuple(vars(STATE).values())[:4]
+    np.testing.assert_array_equal(again.arrays["network"][0], ARRAYS["network"][0])
     assert again.arrays["best"] == []
 
 
-def test_where_the_cache_cannot_be_written_or_another_process_trains_the_same_nothing_is_kept(monkeypatch, tmp_path):
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 nothing", as_bytes(STATE)[:-40]])
+def test_a_checkpoint_that_is_damaged_counts_for_nothing(content):
+    place = begun()
+    (place / checkpoints.STATE).write_bytes(content)
+    assert checkpoints.read(place) is None
+    (place / cache.MANIFEST).write_text(json.dumps(cache._states(place)))  # as if it had been written so
+    assert checkpoints.read(place) is None
+
+
+def test_what_was_begun_otherwise_is_told(digits, capsys, monkeypatch):
+    begun()
+    assert checkpoints.others(ASKED, "mine") == {}
+    assert checkpoints.others(ASKED, "another folder") == {}
+    assert checkpoints.others({**ASKED, "phase": "finetune"}, "mine") == {}
+    other = {**ASKED, "other pictures": "4567", "epochs": 3, "keras": "4"}
+    differing = checkpoints.others(other, "mine")
+    assert differing == {"other pictures": "0123", "epochs": 2, "keras": None}
+    monkeypatch.setattr(whole_fits, "others", lambda *given: differing)
+    monkeypatch.setattr(training, "fit_network", lambda *given: [])
+    transfer.train(*digits, transfer.convnet(32, TUNED), "scratch")
+    said = "a scratch of this DATA was broken off with other pictures, epochs 2 and keras None; that waits for the same"
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_old_ones_are_swept(digits):
+    place = begun()
+    os.utime(place, (0, 0))
+    begun({**ASKED, "epochs": 5})
+    assert len(kept()) == 1
+    assert place not in kept()
+
+
+def test_what_costs_much_time_is_not_kept_after_every_epoch(monkeypatch):
+    wrote = []
+    monkeypatch.setattr(checkpoints, "as_bytes", lambda state: wrote.append(state) or b"")
+    with checkpoints.checkpoint(checkpoints.place_of(ASKED), ASKED, "mine") as checkpoint:
+        for _ in range(50):
+            checkpoint.keep(STATE, False)
+        assert len(wrote) < 50
+        checkpoint.keep(STATE, True)
+        number = len(wrote)
+        monkeypatch.setattr(checkpoints, "LONGEST", 0.0)
+        checkpoint.keep(STATE, False)
+        assert len(wrote) == number + 1
+
+
+def test_where_the_cache_cannot_be_written_nothing_is_kept(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TRANSFER_CACHE", str(tmp_path / "file"))
-    with checkpoints.checkpoint(checkpoints.place_of({"phase": "scratch"}), {"phase": "scratch"}, "data") as kept:
-        kept.keep(None, True)
-        assert kept.state is None
-
-
-def test_what_is_trained_by_hand_until_it_is_saved_is_still_there(digits, monkeypatch):
-    ends = training._Watch.on_epoch_end
-
-    def stops(self, epoch, logs=None):
-        if epoch == 1 and not hasattr(training, "stopped_once"):
-            monkeypatch.setattr(training, "stopped_once", True, raising=False)
-            raise KeyboardInterrupt
-        ends(self, epoch, logs)
-
-    monkeypatch.setattr(training._Watch, "on_epoch_end", stops)
-    given = (*digits, transfer.convnet(32, LAYERS), "scratch")
-    stopped = transfer.train(*given, epochs=3)
-    assert (stopped.stopped_by_hand, len(kept())) == (True, 1)
-    result = transfer.train(*given, epochs=3)
-    assert (result.stopped_by_hand, len(result.history), len(kept())) == (False, 3, 0)
+    assert checkpoints.read(begun()) is None
 
 
 def test_a_rate_that_blows_up_is_lowered_from_the_state_before(digits):
