@@ -80,6 +80,8 @@ def test_the_highest_good_rate_is_found_under_noise():
     assert -2.2 < rates[highest_good(learns + noise)] < -1.5
     flat = np.where(rates < -3, 0.5, 0.5 + (rates + 3))  # nothing left to learn
     assert -3.5 < rates[highest_good(flat + noise)] < -2.5
+    collapsed = np.where(rates < -1.5, learns, np.where(rates < -1, 3, 0.1))  # the same answer to every picture
+    assert -2.5 < rates[highest_good(collapsed + noise)] < -1.4
     assert smoothed(np.ones(3)).tolist() == [1, 1, 1]
 
 

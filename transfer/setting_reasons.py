@@ -19,6 +19,7 @@ REASONS = {
         "efficientnet_lite0 for pictures that hold 64 px or more, where its weights are installed; else bundled",
         measured="five sets at three amounts, 64 to 224 px: docs/backbones.md",
     ),
+    "backbone of scratch": Reason("a convnet that starts from random weights: see layers"),
     "image_size": Reason(
         "the side of half of the pictures in steps of 32, up to the network's own; no less than 192 for a network of "
         "160 px or more, and than 64 for others",

@@ -22,6 +22,7 @@ from transfer.networks.needed_memory import fitting_batch
 from transfer.settings import Schedule
 
 SMOOTHING = 0.9  # share of the mean that a step leaves as it is
+BREAK = 4  # times its noise, by which the smoothed loss is above its lowest so far: the rate is too high
 SAFE = 0.1  # of the highest rate at which the loss is low, behind which it rises
 
 
@@ -119,10 +120,14 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def highest_good(losses: np.ndarray) -> int:
-    """The last step whose smoothed loss is as low as the lowest, but for the noise of losses from step to step.
+    """The last step before the smoothed loss breaks out at which it is as low as anywhere, but for its noise.
 
-    The lowest itself would be anywhere where a network has little left to learn, and its losses are flat.
+    The lowest itself would be anywhere where a network has little left to learn, and its losses are flat; and behind a
+    break a network that answers the same to every picture has a low loss again.
     """
-    smooth, first = smoothed(losses), losses[: len(losses) // 4]  # where the rate is too low to move anything
-    noise = float(np.std(first)) * ((1 - SMOOTHING) / (1 + SMOOTHING)) ** 0.5
-    return int(np.flatnonzero(smooth <= smooth.min() + noise)[-1])
+    quarter, first = len(losses) // 4, len(losses) // 6  # its rates move nothing; before that the mean is of too few
+    noise = float(np.std(losses[:quarter])) * ((1 - SMOOTHING) / (1 + SMOOTHING)) ** 0.5
+    smooth = smoothed(losses)[first:]
+    breaks = np.flatnonzero(smooth > np.minimum.accumulate(smooth) + BREAK * noise)
+    smooth = smooth[: breaks[0] if len(breaks) else None]
+    return first + int(np.flatnonzero(smooth <= smooth.min() + noise)[-1])

@@ -65,13 +65,14 @@ def draw_losses_by_rate(figure: Figure, said: dict) -> None:
     """The loss of each step against its learning rate, smoothed as well; `said`: `rates`, `losses`, `smoothed`,
     `suggested` and `highest`."""
     axes = figure.subplots()
-    low, high = min(said["smoothed"]), said["losses"][0]
+    learned = [loss for rate, loss in zip(said["rates"], said["losses"]) if rate <= said["highest"]]
+    spare = 0.1 * (max(learned) - min(learned)) or 1.0
     axes.plot(said["rates"], said["losses"], ".", color=COLOURS[0], markersize=4, alpha=0.5)
-    axes.plot(said["rates"], said["smoothed"], color=COLOURS[0], linewidth=1.8, label="loss, smoothed")
+    axes.plot(said["rates"], said["smoothed"], color=COLOURS[0], linewidth=1.8, label="smoothed")
     for colour, name in zip(COLOURS[1:], ("suggested", "highest")):
-        axes.axvline(said[name], color=colour, linewidth=1.4, linestyle="--", label=f"{name}: {said[name]:.1g}")
+        axes.axvline(said[name], color=colour, linewidth=1.4, linestyle="--", label=name)
     axes.set_xscale("log")
-    axes.set_ylim(max(0, low - (high - low) / 2), high + max(high - low, 0.2 * high))  # what blows up goes out of it
+    axes.set_ylim(min(learned) - spare, max(learned) + spare)  # what blows up goes out of it
     axes.set(xlabel="learning rate", ylabel="loss of a step")
     axes.grid(color=INK, alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
