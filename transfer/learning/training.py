@@ -92,11 +92,13 @@ def fit_network(
         raise TrainingError(f"{model.name} has weights that are no finite numbers; give those of its training")
     state, keep = checkpoint or Checkpoint()
     known = stream(validation) if len(validation) else None
-    asked, far = schedule.learning_rate, FAR * float(np.log(batches.targets.shape[1]))
+    asked, equal = schedule.learning_rate, float(np.log(batches.targets.shape[1]))
     while True:
         schedule = state.schedule if state else schedule
         may_lower = schedule.learning_rate > asked * LEAST_RATE
-        course = _Course(state, keep, far if may_lower else np.inf, schedule.learning_rate < asked)
+        is_lowered = schedule.learning_rate < asked
+        far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
+        course = _Course(state, keep, far, is_lowered)
         quick = _to_be_fitted(model, schedule, loss)
         data = stream(batches, endless=True, first=len(state.rows) if state else 0)
         try:
@@ -193,6 +195,9 @@ def lowered(history: History) -> list[str]:
     ]
 
 
+# The same where a rate was lowered: one is sought at which the network learns, and not one at which its loss comes down
+# to that of equal probabilities, and stays there.
+TOO_FAR = 2
 FAR = 10  # times the loss of equal probabilities: at common rates a loss ends below twice that
 
 
