@@ -13,8 +13,8 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
-        "quiet", "errors", "names", "settings", "cells", "shapes", "memory", "progress", "stopping", "streams", "rooms",
-        "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
+        "quiet", "errors", "names", "settings", "setting_reasons", "libraries", "cells", "shapes", "memory", "progress",
+        "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
     ],
     "data": [
         "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
@@ -38,16 +38,17 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "batches", "optimizers", "training", "results", "tasks", "held_out", "head_rows", "head_choice",
-        "solved_heads", "head_fitting", "feature_heads", "candidates", "backbone_default", "backbone_argument",
-        "judging", "methods",
+        "options", "batches", "fit_states", "checkpoints", "optimizers", "training", "results", "tasks", "held_out",
+        "head_rows", "head_choice", "solved_heads", "head_fitting", "feature_heads", "candidates", "whole_fits",
+        "backbone_default",
+        "backbone_argument", "judging", "methods", "learning_rates", "explained_settings",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
         "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
         "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction_tables", "prediction", "sorting", "evaluating", "explain_sections",
-        "explain_page", "picture_features", "similar_pictures", "similar_page", "repetition",
+        "explain_page", "picture_features", "similar_pictures", "similar_page", "rate_page", "repetition",
     ],
     "exports": [
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",

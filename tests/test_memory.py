@@ -13,6 +13,7 @@ quiet.import_tensorflow()
 from transfer.errors import LayerError, OptionError  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
 from transfer.networks.features import extract_features  # noqa: E402
+from transfer.networks.needed_memory import fitting_batch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -70,5 +71,9 @@ def test_pictures_that_are_too_large_at_once(digits, machine):
         extract_features(network, images)
     extract_features(network, images, range(31))
     machine(4 * 32 * 3 * (32 * 32 * 8))  # without the pictures themselves, and the logits
-    with pytest.raises(OptionError, match=r"at once needs .*`image_size`, or `batch_size`$"):
-        transfer.train(images, split, network, "scratch", batch_size=32)
+    result = transfer.train(images, split, network, "scratch", batch_size=32, epochs=1)
+    assert "32 pictures at once are too many for the memory: a step takes 16" in result.notes
+    assert result.options["batch_size"] == 16
+    machine(4 * 2 * (32 * 32 * 8))
+    with pytest.raises(OptionError, match=r"with a picture of 32 pixels at once needs .*a smaller `image_size`$"):
+        fitting_batch(network, 32, 100)

@@ -32,6 +32,7 @@ KINDS = {
     "archives": r"[0-9a-f]{32}",
     "downloads": r"[0-9a-f]{16}",
     "unfinished": r"[0-9a-f]{32}",
+    "checkpoints": r"[0-9a-f]{32}",
 }
 MANIFEST = ".kept-by-transfer.json"  # of a folder: size and time of each file in it
 DIGEST = 16  # bytes

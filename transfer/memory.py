@@ -24,6 +24,12 @@ def machine_memory() -> int | None:
     return min(sizes, default=None)
 
 
+def fits(size: int) -> bool:
+    """Whether so many bytes are not more than there is, as far as can be told."""
+    there = machine_memory()
+    return there is None or size <= there
+
+
 def require_memory(what: str, size: int, advice: str) -> None:
     """Refuse what needs more memory than there is.
 
@@ -35,10 +41,10 @@ def require_memory(what: str, size: int, advice: str) -> None:
     Raises:
         OptionError: with what would be needed.
     """
-    there = machine_memory()
-    if there is not None and size > there:
+    if not fits(size):
         raise OptionError(
-            f"{what} needs {size / 1e9:,.0f} GB of memory or more, and this machine has {there / 1e9:.0f}; {advice}"
+            f"{what} needs {size / 1e9:,.0f} GB of memory or more, and this machine has {machine_memory() / 1e9:.0f}; "
+            f"{advice}"
         )
 
 

@@ -98,7 +98,7 @@ def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
     batch = batch_size or _batch(images)
     epochs = _epochs(images, 10_000, 6, 12)
     return Schedule(
-        epochs, _steps(images, batch), batch, 5e-4, patience=None, label_smoothing=0.1, smallest_crop=0.8,
+        epochs, steps(images, batch), batch, 5e-4, patience=None, label_smoothing=0.1, smallest_crop=0.8,
         lowest_rate=0.1,
     )  # fmt: skip
 
@@ -115,7 +115,34 @@ def scratch_schedule(images: int, batch_size: int | None = None) -> Schedule:
     """For a network that starts from random weights: many epochs, stopped early."""
     batch = batch_size or _batch(images)
     epochs = _epochs(images, 120_000, 20, 100)
-    return Schedule(epochs, _steps(images, batch), batch, 1e-3, patience=12, label_smoothing=0.1, weight_decay=1e-2)
+    return Schedule(epochs, steps(images, batch), batch, 1e-3, patience=12, label_smoothing=0.1, weight_decay=1e-2)
+
+
+def steps(images: int, batch_size: int) -> int:
+    """Steps of an epoch that has every picture once."""
+    return -(-images // batch_size)
+
+
+def warmup_steps(schedule: Schedule) -> int:
+    """Steps in which the rate rises to its highest (Goyal et al. 2017, arXiv:1706.02677)."""
+    return min(schedule.epochs * schedule.steps // 10, 500)
+
+
+SPARE = 0.05  # share of the time that is left over: no epoch takes as long as the one before
+
+
+def epochs_within(seconds: float, epoch: float) -> int:
+    """Epochs that end within a time; 0 where not one does.
+
+    Args:
+        seconds: there are.
+        epoch: seconds that one takes.
+    """
+    return max(0, int((1 - SPARE) * seconds / epoch))
+
+
+# Rates that a range test tries, in so many steps: from where nothing moves to where every network breaks.
+TRIED_RATES, TRIED_STEPS = (1e-7, 1.0), 120
 
 
 def scratch_layers(images: int, image_size: int) -> list[dict]:
@@ -198,10 +225,6 @@ def _epochs(images: int, budget: int, least: int, most: int) -> int:
 
 def _batch(images: int) -> int:
     return min(32, max(8, _power_of_two(images // 16)))
-
-
-def _steps(images: int, batch_size: int) -> int:
-    return -(-images // batch_size)
 
 
 def _power_of_two(number: int) -> int:

@@ -14,6 +14,7 @@ from transfer.cli.keeping import cache
 from transfer.cli.learning import compare, train
 from transfer.cli.opening import explain
 from transfer.cli.option_names import with_options
+from transfer.cli.rates import lr
 from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.serving import serve
@@ -51,7 +52,7 @@ def root(
 
 
 COMMANDS = (
-    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, serve,
+    check, clean, train, compare, lr, evaluate, predict, explain, features, similar, report, export, serve,
     backbones, cache, demo,
 )  # fmt: skip
 for command in COMMANDS:

@@ -29,6 +29,7 @@ from transfer.cli.show import (
     show_line,
     show_notes,
     show_place,
+    show_settings,
 )
 from transfer.cli.typed import names_in, refuse_idle_options, refuse_unbuildable, typed_options
 from transfer.errors import OptionError
@@ -49,6 +50,7 @@ def train(
     again: option.Again = None,
     folds: option.Folds = None,
     repeats: option.Repeats = 1,
+    explain_settings: option.ExplainSettings = False,
     output: option.Output,
 ) -> None:
     """Retrain on a folder of pictures and write a run with its SavedModel."""
@@ -70,6 +72,9 @@ def train(
     if network is not None:
         check_asked_backbone(network, training, [method])
     training = replace(training, refit=reading.per_class is None)
+    if explain_settings:
+        images, split, _ = load(data, reading, training)
+        return show_settings(transfer.explain_settings(images, split, network, method, training), output.as_json)
     place = context.with_resource(place_for(output.out_folder, data, method, output.overwrite))
     images, split, findings = load(data, reading, training)
     also = []

@@ -107,6 +107,13 @@ Again = Annotated[
         rich_help_panel="Training",
     ),
 ]
+ExplainSettings = Annotated[
+    bool,
+    typer.Option(
+        "--explain-settings", help="print what would be chosen for DATA, and why; trains nothing",
+        rich_help_panel="Output",
+    ),
+]  # fmt: skip
 Curve = Annotated[
     bool,
     typer.Option(

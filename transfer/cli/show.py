@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from transfer.reading import read_json
@@ -97,6 +98,19 @@ def one_line(text: str) -> str:
 def show_line(text: str, style: str | None = None) -> None:
     """Print a line on standard output as it is: no markup in file names, and none of them broken."""
     out.print(one_line(text), style=style, markup=False, soft_wrap=True)
+
+
+def show_settings(rows, as_json: bool) -> None:
+    """Print what `explain_settings` gives."""
+    if as_json:
+        return print_json({"settings": [row._asdict() for row in rows]})
+    table = Table("setting", "value", "why")
+    for row in rows:
+        reasons = [row.rule, row.source, f"measured: {row.measured}" if row.measured else ""]
+        why = "asked for" if row.asked else ". ".join(filter(None, reasons)) or "as it is"
+        value = f"{len(row.value)} rows" if row.name == "layers" else row.value
+        table.add_row(row.name, "when trained" if value is None else escape(one_line(str(value))), escape(why))
+    out.print(table)
 
 
 def command_line() -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
+from transfer.learning.checkpoints import until_kept
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result, in_short
@@ -121,8 +122,9 @@ def compare(
         done = take_up(place, images, split)
         if done is None:
             network, method, chosen, labels = trainings[name]
-            done = train(images, split, network, method, chosen, pictures=shared.pictures, labels=labels)
-            keep(done, place)
+            with until_kept():
+                done = train(images, split, network, method, chosen, pictures=shared.pictures, labels=labels)
+                keep(done, place)
         comparison[name] = done
     return comparison
 

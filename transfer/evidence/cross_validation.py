@@ -16,6 +16,7 @@ from transfer.cache import keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
+from transfer.learning.checkpoints import until_kept
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Predictions
@@ -123,15 +124,16 @@ def cross_validate(
             kept = place / split.digest(images.digests)
             fold = _take_up(kept)
             if fold is None:
-                result = train(images, split, shared.network, method, given, **same)
-                fold = _Fold(
-                    {part: len(indices) for part, indices in result.split.parts().items()}
-                    | {name: result.metrics[name] for name in FIGURES},
-                    result.notes,
-                    *result.predictions.of("test"),
-                )
-                if not result.stopped_by_hand:
-                    _keep(fold, kept)
+                with until_kept():
+                    result = train(images, split, shared.network, method, given, **same)
+                    fold = _Fold(
+                        {part: len(indices) for part, indices in result.split.parts().items()}
+                        | {name: result.metrics[name] for name in FIGURES},
+                        result.notes,
+                        *result.predictions.of("test"),
+                    )
+                    if not result.stopped_by_hand:
+                        _keep(fold, kept)
             rows.append({"fold": number, **fold.figures})
             found.append((fold.indices, np.full(len(fold.indices), number), fold.probabilities))
             notes |= dict.fromkeys(fold.notes)

@@ -17,10 +17,11 @@ from transfer.data.images import read_fitted
 from transfer.data.levels import Levels
 from transfer.errors import ExportError, PictureError
 from transfer.learning.results import Result
+from transfer.libraries import versions
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import read_json, run_config
 from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH
-from transfer.runs.records import figures, versions
+from transfer.runs.records import figures
 from transfer.runs.run_folders import load_network_of
 
 PARTS = ("test", "validation", "train")  # in the order in which pictures are taken to compare answers on

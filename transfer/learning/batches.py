@@ -89,16 +89,17 @@ class TrainingBatches(Batches):
         return np.stack(crops).astype(np.float32), self.targets[rows], weights
 
 
-def stream(batches: Batches, endless: bool = False) -> tf.data.Dataset:
+def stream(batches: Batches, endless: bool = False, first: int = 0) -> tf.data.Dataset:
     """Batches in their order, the next ones made by threads while one is learned from.
 
     Args:
         batches: one or more.
-        endless: epoch after epoch; otherwise the first one only.
+        endless: epoch after epoch; otherwise one only.
+        first: epoch, from 0 up.
     """
 
     def made() -> Iterator[Batch]:
-        epochs = count() if endless else range(1)
+        epochs = count(first) if endless else (first,)
         wanted = ((number, epoch) for epoch in epochs for number in range(len(batches)))
         pool = ThreadPoolExecutor(WORKERS)
         try:

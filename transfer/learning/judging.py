@@ -47,7 +47,7 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
             np.concatenate([np.full(len(getattr(split, part)), part, dtype="U10") for part in parts]),
             np.concatenate([probabilities[part] for part in parts]),
         )
-    task.notes += training.diverged(history, len(names))
+    task.notes += training.lowered(history) + training.diverged(history, len(names))
     trained = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     return Result(
         model, task.images, split, written | {"trainable_parameters": trained}, figures["test"],

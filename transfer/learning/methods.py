@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import keras
 import numpy as np
 
 from transfer import settings
-from transfer.checks.mirrored import mirrored_note
-from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
-from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.batches import Batches, TrainingBatches
 from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
-from transfer.learning.feature_heads import final_logits, head_on_features
+from transfer.learning.checkpoints import until_kept
+from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features
 from transfer.learning.held_out import held_out_folds, units_of
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.learning.tasks import Task
+from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.features import forward
-from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
 
@@ -73,8 +69,38 @@ def train(
         DataError: no training picture of a class can be decoded.
     """
     begin_nothing_more()
+    network, task, names = begin(images, split, backbone, method, options_from(options, changed), pictures)
+    names = dict(labels or names)
+    if why := names.pop("chosen", None):
+        task.notes.append(why)
+    while True:
+        # The head starts the same, whether the network was built here or given, and whatever was left out.
+        keras.utils.set_random_seed(task.options.seed)
+        with until_kept():
+            try:
+                model, logits, history = _METHODS[method](network, task)
+            except UnreadablePictures as error:
+                # Every method decodes all pictures before it fits, and keeps what the others gave.
+                task.leave_out(error)
+            else:
+                written = {"method": method, **names, **task.options.written()}
+                return judge(model, task, logits, history, written)
+
+
+def begin(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None,
+    method: str,
+    options: TrainingOptions,
+    pictures: Pictures | None = None,
+) -> tuple[keras.Model, Task, dict]:
+    """What a training has before anything is trained; all of `train`.
+
+    Returns:
+        (pictures to features, the task, `backbone` and `weights` and others as they are written down).
+    """
     check_methods([method])
-    options = options_from(options, changed)
     check_split(images, split)
     keras.utils.set_random_seed(options.seed)
     network, names = resolve_backbone(backbone, method, images, split, options)
@@ -87,21 +113,7 @@ def train(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    task = Task(images, split, pictures, options)
-    names = dict(labels or names)
-    if why := names.pop("chosen", None):
-        task.notes.append(why)
-    while True:
-        # The head starts the same, whether the network was built here or given, and whatever was left out.
-        keras.utils.set_random_seed(options.seed)
-        try:
-            model, logits, history = _METHODS[method](network, task)
-        except UnreadablePictures as error:
-            # Every method decodes all pictures before it fits, and keeps what the others gave.
-            task.leave_out(error)
-        else:
-            written = {"method": method, **names, **task.options.written()}
-            return judge(model, task, logits, history, written)
+    return network, Task(images, split, pictures, options), names
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
@@ -112,46 +124,42 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
-    network = copy_network(network)
     by_folds = None
-    if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE:
+    if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None:
         with task.clock("candidates"):
             by_folds = _judged_by_folds(network, task)
     tuned, history = _tune(network, task, "finetune")
+    if not history:  # there was no time for it
+        start = tuned.heads[0.0]
+        freezing.freeze(tuned.network)
+        return heads.join(tuned.network, start.head), final_logits(task, start), start.history
     with task.clock("candidates"):
         best = best_between(tuned, task, by_folds)
     logits = final_logits(task, best)
-    return heads.join(network, best.head), logits, history
+    return heads.join(tuned.network, best.head), logits, tuned.heads[0.0].history + history
 
 
-def _tune(network: keras.Model, task: Task, phase: str) -> tuple[Tuned, training.History]:
-    """Train a head on the features of a network, and then the network with it."""
-    freezing.freeze(network)
-    start, before = head_on_features(network, task, alone=False), network.get_weights()
-    o = task.options
-    freezing.unfreeze(network, o.share or settings.FINETUNE_SHARE, o.train_batch_norm)
-    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
-    history = _fit_whole(heads.join(network, copy_network(start.head)), task, schedule, phase)
-    return Tuned(network, before, network.get_weights(), start.strength, {0.0: start}), start.history + history
+def _tune(network: keras.Model, task: Task, phase: str) -> tuple[Tuned, list[dict]]:
+    model, network, start, schedule = finetune_start(network, task)
+    before = network.get_weights()
+    seen_after = 4 * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
+    history = fit_whole(model, network, task, schedule, phase, seen_after)
+    return Tuned(network, before, network.get_weights(), start.strength, {0.0: start}), history
 
 
 def _judged_by_folds(network: keras.Model, task: Task) -> Judged | None:
-    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn.
-
-    The network is left as it was.
-    """
+    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn."""
     pool = np.concatenate([task.split.train, task.split.validation])
-    unit, before, nothing = units_of(task, pool), network.get_weights(), np.array([], int)
+    unit, nothing = units_of(task, pool), np.array([], int)
     told, found = [], []
     for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
-        if is_stopping():
-            return None
         part = Split(np.delete(pool, fold), pool[fold], nothing)
         each = Task(task.images, part, task.pictures, task.options)
-        tuned, _ = _tune(network, each, f"finetune, fold {len(found) + 1}")
+        tuned, history = _tune(network, each, f"finetune, fold {len(found) + 1}")
+        if not history:
+            return None
         found.append(judge_between(tuned, each).losses)
         told.append(unit[fold])
-        network.set_weights(before)
     if not found:
         return None
     losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
@@ -159,40 +167,37 @@ def _judged_by_folds(network: keras.Model, task: Task) -> Judged | None:
     return Judged(losses, together, f"on {len(together):,} pictures that {len(found)} folds held out in turn")
 
 
-def _scratch(network: keras.Model, task: Task) -> Trained:
+def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, FeatureHead, settings.Schedule]:
+    """What fine-tuning begins with: (network with head, a copy of the network in it, its head, the schedule)."""
     network = copy_network(network)
-    if task.options.head == AUTO:
-        task.take_head("linear")
-    freezing.unfreeze(network, 1.0, batch_norm=True)
-    model = heads.join(network, task.head(network))
-    schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
-    history = _fit_whole(model, task, schedule, "scratch")
+    freezing.freeze(network)
+    start, o = head_on_features(network, task, alone=False), task.options
+    freezing.unfreeze(network, o.share or settings.FINETUNE_SHARE, o.train_batch_norm)
+    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
+    return heads.join(network, copy_network(start.head)), network, start, schedule
+
+
+def _scratch(network: keras.Model, task: Task) -> Trained:
+    model, network, schedule = scratch_start(network, task)
+    minutes, seen_after = task.options.minutes, len(task.split.validation) + len(task.split.test)
+    history = fit_whole(model, network, task, schedule, "scratch", seen_after)
+    if minutes and not history and not is_stopping():
+        raise OptionError(f"`minutes={minutes:g}` of scratch, of which an epoch takes longer; give more")
     with task.clock("evaluate"):
         return model, _logits_of_parts(model, task), history
 
 
+def scratch_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, settings.Schedule]:
+    """What a training from scratch begins with: (network with head, a copy of the network in it, the schedule)."""
+    network = copy_network(network)
+    if task.options.head == AUTO:
+        task.take_head("linear")
+    freezing.unfreeze(network, 1.0, batch_norm=True)
+    schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
+    return heads.join(network, task.head(network)), network, schedule
+
+
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
-
-
-def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phase: str) -> training.History:
-    o, split = task.options, task.split
-    schedule = task.schedule(schedule)
-    require_training(model, min(schedule.batch_size, len(split.train)))
-    with task.clock(phase):
-        task.pictures.load(np.concatenate(list(split.parts().values())))
-        mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
-        task.notes += [f"{mirrored}: no random flips"] if mirrored else []
-        change = partial(random_crop, smallest=schedule.smallest_crop, flip=o.flip and not mirrored)
-        batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, change
-        )
-        validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
-        loss = task.loss(schedule.label_smoothing)
-        history = training.fit_network(model, batches, validation, schedule, loss, phase)
-    if lost := batches.lost | validation.lost:
-        # They stay in their part: some epochs may have seen them.
-        task.notes.append(f"{task.pictures.unreadable(lost).note} from then on")
-    return history
 
 
 def _logits_of_parts(model: keras.Model, task: Task) -> dict[str, np.ndarray]:

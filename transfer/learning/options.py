@@ -115,6 +115,10 @@ class TrainingOptions:
     epochs: int | None = _option(
         None, "at most; of fine-tuning those after the head [default: from the data's size]", range=_COUNT
     )
+    minutes: float | None = _option(
+        None, "that a training may take, of each method: as many epochs as fit [default: all]",
+        range=_ABOVE_0, need=_WHOLE,
+    )  # fmt: skip
     learning_rate: float | None = _option(
         None, "the highest of the schedule [default: from the data's size]", range=_ABOVE_0, need=_DESCENDED
     )

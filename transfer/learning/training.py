@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -10,6 +14,8 @@ import tensorflow as tf
 
 from transfer.errors import TrainingError
 from transfer.learning.batches import Batches, TrainingBatches, stream, without_autotune
+from transfer.learning.checkpoints import Checkpoint
+from transfer.learning.fit_states import FitState, capture, restore
 from transfer.learning.optimizers import adamw, cosine
 from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
@@ -21,6 +27,8 @@ from transfer.stopping import is_stopping
 Targets = tuple[np.ndarray, ...]
 History = list[dict[str, float | str]]
 UNPENALISED = "unpenalised_loss"
+# What a rate that blew up is multiplied by, and the least share of the first one that is tried.
+LOWERED, LEAST_RATE = 0.1, 1e-5
 
 
 def fit_head(
@@ -56,29 +64,109 @@ def fit_head(
 
 
 def fit_network(
-    model: keras.Model, batches: TrainingBatches, validation: Batches, schedule: Schedule, loss: Loss, phase: str
+    model: keras.Model,
+    batches: TrainingBatches,
+    validation: Batches,
+    schedule: Schedule,
+    loss: Loss,
+    phase: str,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is.
 
+    Where the loss becomes no number, or is far from that of equal probabilities, the fit goes on from the epoch before
+    at a lower learning rate, see `lowered`.
+
+    Args:
+        model: gets the new weights at the end.
+        batches, validation, schedule, loss: of the fit.
+        phase: its name.
+        checkpoint: what was reached before, by a schedule that is written there, and how it is kept.
+
     Raises:
         DataError: too many of the pictures are gone; what both `Batches` have lost is told by them.
-        TrainingError: the loss is no number any more, or weights were none from the start.
+        TrainingError: the loss is no number at lower rates either, or weights were none from the start.
     """
     if is_stopping():
         return []
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise TrainingError(f"{model.name} has weights that are no finite numbers; give those of its training")
-    quick = quick_copy(model)
-    quick.compile(adamw(quick, schedule), loss, **_measured(loss), jit_compile=False)
+    state, keep = checkpoint or Checkpoint()
     known = stream(validation) if len(validation) else None
-    try:
-        history = _fit(quick, stream(batches, endless=True), known, schedule, phase)
-    except tf.errors.OpError:
-        if broken := batches.broken or validation.broken:
-            raise broken from None
-        raise
-    model.set_weights(quick.get_weights())
-    return history
+    asked, equal = schedule.learning_rate, float(np.log(batches.targets.shape[1]))
+    while True:
+        schedule = state.schedule if state else schedule
+        may_lower = schedule.learning_rate > asked * LEAST_RATE
+        is_lowered = schedule.learning_rate < asked
+        far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
+        course = _Course(state, keep, far, is_lowered)
+        quick = _to_be_fitted(model, schedule, loss)
+        data = stream(batches, endless=True, first=len(state.rows) if state else 0)
+        try:
+            history = _fit(quick, data, known, schedule, phase, course)
+        except tf.errors.OpError:
+            if broken := batches.broken or validation.broken:
+                raise broken from None
+            raise
+        except _BlownUp as error:
+            if not may_lower:
+                raise
+            schedule = replace(schedule, learning_rate=schedule.learning_rate * LOWERED)
+            state = error.state and replace(error.state, schedule=schedule)
+        else:
+            model.set_weights(quick.get_weights())
+            return history
+
+
+class Pace(NamedTuple):
+    """Seconds that a step of training takes, and those in which a network answers to a picture."""
+
+    step: float
+    picture: float
+
+
+LONG_ENOUGH = 1.0  # seconds, to measure a pace
+
+
+def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss) -> Pace:
+    """How fast a network trains here, by steps that another one with its weights makes."""
+    before = random.getstate()  # from which Keras draws the seeds of layers
+    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, endless=True))
+
+    def seconds(run: Callable) -> float:
+        run(1)  # in which the graph is made
+        steps, took = 4, 0.0
+        while took < LONG_ENOUGH and steps <= 4 * max(schedule.steps, 4):
+            begun = time.perf_counter()
+            run(steps)
+            took, measured = time.perf_counter() - begun, steps
+            steps *= 4
+        return took / measured
+
+    step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
+    random.setstate(before)
+    answer = seconds(lambda steps: quick.evaluate(data, steps=steps, verbose=0))
+    return Pace(step, answer / schedule.batch_size)
+
+
+def losses_by_rate(
+    model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss, rates: np.ndarray
+) -> np.ndarray:
+    """The loss of each step while the learning rate rises; `model` stays as it is, for another one is trained.
+
+    Args:
+        rates: `(N,)`, each the same times the one before.
+
+    Returns:
+        `(N,)` losses without penalty, fewer where one is no number any more.
+    """
+    growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
+    quick, seen = _to_be_fitted(model, schedule, loss, growing), _EachStep()
+    with bar("learning rates", len(rates)) as advance:
+        seen.advance = advance
+        data = without_autotune(stream(batches, endless=True))
+        quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
+    return np.array(seen.losses)
 
 
 def stopped_by_hand(phase: str, history: History) -> None:
@@ -95,6 +183,22 @@ def stops(history: History) -> list[str]:
     ]
 
 
+def lowered(history: History) -> list[str]:
+    """One sentence for each phase of a history whose learning rate was lowered, since it had been too high."""
+    rates: dict[str, dict] = {}
+    for row in history:
+        if "lowered_rate" in row:
+            rates.setdefault(row["phase"], {"epoch": row["epoch"]})["rate"] = row["lowered_rate"]
+    return [
+        f"the loss of {phase} was no number or far off, so that its learning rate was lowered: from epoch "
+        f"{said['epoch']} on to {said['rate']:g}"
+        for phase, said in rates.items()
+    ]
+
+
+# The same where a rate was lowered: one is sought at which the network learns, and not one at which its loss comes down
+# to that of equal probabilities, and stays there.
+TOO_FAR = 2
 FAR = 10  # times the loss of equal probabilities: at common rates a loss ends below twice that
 
 
@@ -110,29 +214,56 @@ def diverged(history: History, classes: int) -> list[str]:
     ]
 
 
+def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss, rate=None) -> keras.Model:
+    quick = quick_copy(model)
+    quick.compile(adamw(quick, schedule, rate), loss, **_measured(loss), jit_compile=False)
+    return quick
+
+
 def _measured(loss: Loss) -> dict:
     # What Keras calls the loss holds penalties of the weights too, which say nothing of how well pictures are told.
     return {"weighted_metrics": ["accuracy", keras.metrics.MeanMetricWrapper(loss, name=UNPENALISED)]}
 
 
+class _BlownUp(TrainingError):
+    def __init__(self, message: str, state: FitState | None):
+        super().__init__(message)
+        self.state = state  # before that; `None` at the start
+
+
+class _Course(NamedTuple):
+    # What the fit of a whole network has beside its schedule: the state that it goes on from, who is told of each that
+    # it reaches, the loss from which on it has blown up, and whether its rate was lowered before.
+    begin: FitState | None
+    keep: Callable[[FitState, bool], None]
+    far: float
+    is_lowered: bool
+
+
 def _fit(
-    model: keras.Model, data: tf.data.Dataset, validation: tf.data.Dataset | None, schedule: Schedule, phase: str
+    model: keras.Model,
+    data: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
+    schedule: Schedule,
+    phase: str,
+    course: _Course | None = None,
 ) -> History:
-    watched = f"val_{UNPENALISED}" if validation is not None else UNPENALISED
-    chosen = schedule.patience is not None
-    best = keras.callbacks.EarlyStopping(
-        watched, mode="min", patience=schedule.patience or 0, restore_best_weights=validation is not None
-    )
+    begin = course.begin if course else None
+    best = _Best(schedule, validation is not None, begin)
     with bar(phase, schedule.epochs) as advance:
-        watch = _Watch(advance)
+        watch = _Watch(advance, best, schedule, course)
+        if begin and begin.over:
+            best.end_at_once(model)
+            return [{"phase": phase, **row} for row in watch.rows]
         try:
             model.fit(
                 without_autotune(data),
                 epochs=schedule.epochs,
+                initial_epoch=len(watch.rows),
                 steps_per_epoch=schedule.steps,
                 shuffle=False,
                 validation_data=None if validation is None else without_autotune(validation),
-                callbacks=[best, watch] if chosen else [watch],
+                callbacks=[watch] if schedule.patience is None else [best, watch],
                 verbose=0,
             )
         except KeyboardInterrupt:
@@ -140,11 +271,14 @@ def _fit(
                 raise
             if best.best_weights is not None:
                 model.set_weights(best.best_weights)
+            if watch.state:
+                course.keep(watch.state, True)
             stopped_by_hand(phase, watch.rows)
     if watch.broken:
-        raise TrainingError(
+        raise _BlownUp(
             f"the loss became {watch.broken} in epoch {len(watch.rows)} of {phase}, at a learning rate of "
-            f"{schedule.learning_rate:g}; give a lower `learning_rate`, or look at the layers of a network of your own"
+            f"{schedule.learning_rate:g}; give a lower `learning_rate`, or look at the layers of a network of your own",
+            watch.state,
         )
     return [{"phase": phase, **row} for row in watch.rows]
 
@@ -155,20 +289,72 @@ def in_words(row: dict) -> str:
     return f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}"
 
 
-class _Watch(keras.callbacks.Callback):
-    """Keeps the rows of the history, moves the bar, and stops when the loss is no number."""
+class _Best(keras.callbacks.EarlyStopping):
+    """Stops early and keeps the best epoch, also of a fit that goes on from a state."""
 
-    def __init__(self, advance: Callable):
+    def __init__(self, schedule: Schedule, judged: bool, begin: FitState | None):
+        watched = f"val_{UNPENALISED}" if judged else UNPENALISED
+        super().__init__(watched, mode="min", patience=schedule.patience or 0, restore_best_weights=judged)
+        self.begin = begin
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self.begin:
+            restore(self.begin, self.model, self)
+
+    def end_at_once(self, model: keras.Model) -> None:
+        """Bring a network to what a fit that is over has left."""
+        self.set_model(model)
+        self.on_train_begin()
+        self.on_train_end()
+
+
+class _Watch(keras.callbacks.Callback):
+    """Keeps the rows of the history, moves the bar, and stops when the loss is no number.
+
+    Of a whole network it has the state after the last epoch, for which it comes behind `best`.
+    """
+
+    def __init__(self, advance: Callable, best: _Best, schedule: Schedule, course: _Course | None):
         super().__init__()
-        self.advance, self.rows, self.broken = advance, [], ""
+        self.advance, self.best, self.schedule, self.course, self.broken = advance, best, schedule, course, ""
+        self.state = course.begin if course else None
+        self.rows = [dict(row) for row in self.state.rows] if self.state else []
+        for row in self.rows:
+            advance(1, note=in_words(row))
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1}
         for part in ("", "val_"):
             names = {"loss": UNPENALISED, "accuracy": "accuracy"}
             row |= {part + name: float(logs[part + key]) for name, key in names.items() if part + key in logs}
+        if self.course and self.course.is_lowered:
+            row["lowered_rate"] = self.schedule.learning_rate
         self.rows.append(row)
         self.advance(1, note=in_words(row))
-        if not np.isfinite(row["loss"]):
-            self.broken = str(row["loss"])
+        if not np.isfinite(row["loss"]) or (self.course and row["loss"] > self.course.far):
+            self.broken = f"{row['loss']:g}"
             self.model.stop_training = True
+        elif self.course:
+            over = self.model.stop_training or epoch + 1 == self.schedule.epochs
+            self.state = capture(self.model, self.best, self.schedule, self.rows, over)
+            self.course.keep(self.state, over)
+
+
+class _EachStep(keras.callbacks.Callback):
+    """The loss of each step by itself; ends where it is no number."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses, self.advance = [], lambda count, note: None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.reset_metrics()  # which are means over an epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs[UNPENALISED])
+        if not np.isfinite(loss):
+            self.model.stop_training = True
+            return
+        self.losses.append(loss)
+        self.advance(1, note=f"loss {loss:.3g}")

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from transfer.memory import FLOAT, require_memory
+from transfer.memory import FLOAT, fits, require_memory
 
 ADVICE = "give a smaller `image_size`"
 
@@ -21,14 +21,23 @@ def require_forward(network: keras.Model, pictures: int) -> None:
     require_memory(_what(network, pictures), FLOAT * pictures * max(each, default=0), ADVICE)
 
 
-def require_training(network: keras.Model, pictures: int) -> None:
-    """The same for training, which keeps what every layer gives until the gradients have come back.
+def fitting_batch(network: keras.Model, batch_size: int, pictures: int) -> int:
+    """A batch size, halved until training fits, which keeps what every layer gives until the gradients have come back.
+
+    Args:
+        network: to be trained.
+        batch_size: that is wanted.
+        pictures: there are, so that none is larger.
 
     Raises:
-        OptionError: with what would be needed.
+        OptionError: a single picture does not fit, with what would be needed.
     """
-    each = [_numbers(layer.output) for layer in network.layers if hasattr(layer, "output")]
-    require_memory(_what(network, pictures), FLOAT * pictures * sum(each), f"{ADVICE}, or `batch_size`")
+    each = FLOAT * sum(_numbers(layer.output) for layer in network.layers if hasattr(layer, "output"))
+    while batch_size > 1 and not fits(each * min(batch_size, pictures)):
+        batch_size //= 2
+    most = min(batch_size, pictures)
+    require_memory(_what(network, most), each * most, ADVICE)
+    return batch_size
 
 
 def _numbers(tensors) -> int:
@@ -36,4 +45,5 @@ def _numbers(tensors) -> int:
 
 
 def _what(network: keras.Model, pictures: int) -> str:
-    return f"{network.name} with {pictures} pictures of {network.input_shape[1]} pixels at once"
+    shown = "a picture" if pictures == 1 else f"{pictures} pictures"
+    return f"{network.name} with {shown} of {network.input_shape[1]} pixels at once"

@@ -61,6 +61,24 @@ def _name_sizes(axes: Axes, places: Sequence[float], names: Sequence[str]) -> No
     axes.xaxis.set_minor_locator(NullLocator())
 
 
+def draw_losses_by_rate(figure: Figure, said: dict) -> None:
+    """The loss of each step against its learning rate, smoothed as well; `said`: `rates`, `losses`, `smoothed`,
+    `suggested` and `highest`."""
+    axes = figure.subplots()
+    learned = [loss for rate, loss in zip(said["rates"], said["losses"]) if rate <= said["highest"]]
+    spare = 0.1 * (max(learned) - min(learned)) or 1.0
+    axes.plot(said["rates"], said["losses"], ".", color=COLOURS[0], markersize=4, alpha=0.5)
+    axes.plot(said["rates"], said["smoothed"], color=COLOURS[0], linewidth=1.8, label="smoothed")
+    for colour, name in zip(COLOURS[1:], ("suggested", "highest")):
+        axes.axvline(said[name], color=colour, linewidth=1.4, linestyle="--", label=name)
+    axes.set_xscale("log")
+    axes.set_ylim(min(learned) - spare, max(learned) + spare)  # what blows up goes out of it
+    axes.set(xlabel="learning rate", ylabel="loss of a step")
+    axes.grid(color=INK, alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    legend_above(axes)
+
+
 def draw_accuracy_against_cost(figure: Figure, said: dict) -> None:
     """Cross-validated accuracy against milliseconds a picture, with the Pareto front; `said`: `backbones.json`."""
     axes = figure.subplots()

@@ -13,6 +13,7 @@ from transfer.data.picture_files import digest_of
 from transfer.data.splits import Split
 from transfer.data.tables import some
 from transfer.errors import ExportError, ModelFileError, OutputError
+from transfer.learning.checkpoints import until_kept
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
@@ -65,8 +66,9 @@ def train_once(
     )  # fmt: skip
     result = take_up(place, images, split)
     if result is None:
-        result = train(images, split, backbone, method, options, **labels)
-        keep(result, place)
+        with until_kept():
+            result = train(images, split, backbone, method, options, **labels)
+            keep(result, place)
     return result
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +17,13 @@ from transfer.data.folders import LabelledImages, spread
 from transfer.data.levels import Levels
 from transfer.data.splits import Split
 from transfer.learning.results import Predictions, Result
+from transfer.libraries import versions
 from transfer.reading import read_json, read_rows, run_config
 from transfer.runs.answer_tables import read_answers, write_answers
 from transfer.runs.run_folders import load_network_of, seal
 from transfer.statistics.evaluation import FIGURES
 from transfer.writing import SCHEMA_VERSION, write_json, write_table
 
-LIBRARIES = ("transfer", "tensorflow", "keras", "numpy", "pillow", "scikit-learn")
 SAMPLES = 16
 
 
@@ -91,11 +89,6 @@ def configuration(result: Result, command: str = "") -> dict:
         "division": result.split.division,
         "unreadable": [list(row) for row in images.unreadable],
     }
-
-
-def versions() -> dict[str, str]:
-    """What computes the figures here, by name."""
-    return {name: metadata.version(name) for name in LIBRARIES} | {"python": platform.python_version()}
 
 
 def unfinished(*asked: object) -> Path:

@@ -14,8 +14,8 @@ from transfer.learning.backbone_argument import asked_for
 from transfer.learning.methods import train
 from transfer.learning.options import options_of_run
 from transfer.learning.results import Result
+from transfer.libraries import versions
 from transfer.reading import read_rows, run_config, trained_on
-from transfer.runs.records import versions
 from transfer.settings import MAX_SIZE
 
 

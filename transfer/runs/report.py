@@ -71,7 +71,9 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
     chosen = saved[best]
     model = model or load_model(chosen.folder / "model.keras")
     differences, said = _compared(folders, saved)
-    methods = {name: each.figures | {"refitted": _refitted(each), "settled": _settled(each)} for name, each in saved.items()}
+    methods = {
+        name: each.figures | {"refitted": _refitted(each), "settled": _settled(each)} for name, each in saved.items()
+    }
     histories = {name: each.history() for name, each in saved.items()}
     context = {
         "data_name": Path(trained_on(chosen.config)).name,

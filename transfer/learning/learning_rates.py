@@ -1,0 +1,133 @@
+"""A learning rate by trying many: the loss while the rate rises from step to step (Smith 2015, arXiv:1506.01186)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+
+from transfer import settings
+from transfer.data.augmentation import random_crop
+from transfer.data.folders import LabelledImages
+from transfer.data.splits import Split
+from transfer.errors import OptionError, TrainingError, UnreadablePictures
+from transfer.learning import training
+from transfer.learning.batches import TrainingBatches
+from transfer.learning.methods import begin, finetune_start, scratch_start
+from transfer.learning.options import TrainingOptions, options_from
+from transfer.learning.tasks import Task
+from transfer.networks.needed_memory import fitting_batch
+from transfer.settings import Schedule
+
+SMOOTHING = 0.9  # share of the mean that a step leaves as it is
+BREAK = 4  # times its noise, by which the smoothed loss is above its lowest so far: the rate is too high
+SAFE = 0.1  # of the highest rate at which the loss is low, behind which it rises
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What a range test has found.
+
+    Attributes:
+        method: `finetune` or `scratch`.
+        network: what was trained, with its picture size.
+        rates: `(N,)`, rising.
+        losses: `(N,)`, of each step.
+        highest: the highest rate at which the smoothed loss is still as low as anywhere, see `highest_good`.
+        suggested: a tenth of that.
+        chosen: the rate that a training takes where none is asked for.
+        notes: one sentence each.
+    """
+
+    method: str
+    network: str
+    rates: np.ndarray
+    losses: np.ndarray
+    highest: float
+    suggested: float
+    chosen: float
+    notes: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """The suggestion, its rule, and the rate of a training without it."""
+        return (
+            f"a learning rate of {self.suggested:.1g} is suggested for {self.method} of {self.network}: a tenth of "
+            f"{self.highest:.1g}, up to which the loss stays low; where none is asked for, {self.chosen:g} is taken"
+        )
+
+
+def find_learning_rate(
+    images: LabelledImages,
+    split: Split,
+    backbone: keras.Model | str | None = None,
+    method: str = "finetune",
+    options: TrainingOptions | None = None,
+    **changed,
+) -> RateTest:
+    """Try learning rates on the training pictures: 120 steps, each at a higher rate than the one before.
+
+    Nothing of it is kept: the networks that it trains are thrown away.
+
+    Args:
+        images, split, backbone, options, changed: of `train`; `epochs`, `learning_rate` and `minutes` have no effect.
+        method: `finetune`, which begins with the head on the frozen network, or `scratch`.
+
+    Raises:
+        OptionError: the method frozen, whose head has no rate.
+        TrainingError: the loss is no number at the lowest rate.
+    """
+    if method == "frozen":
+        raise OptionError("the method frozen, whose head has no learning rate to find; expected finetune or scratch")
+    network, task, names = begin(images, split, backbone, method, options_from(options, changed))
+    while True:
+        keras.utils.set_random_seed(task.options.seed)
+        try:
+            model, _, *_, schedule = _STARTS[method](network, task)
+            task.pictures.load(task.split.train)
+        except UnreadablePictures as error:
+            task.leave_out(error)
+        else:
+            return _tested(model, task, schedule, method, f"{names['backbone']} at {task.options.image_size} px")
+
+
+_STARTS = {"finetune": finetune_start, "scratch": scratch_start}
+
+
+def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, network: str) -> RateTest:
+    train = task.split.train
+    size = fitting_batch(model, schedule.batch_size, len(train))
+    change = partial(random_crop, smallest=schedule.smallest_crop, flip=task.options.flip)
+    batches = TrainingBatches(task.pictures, train, *task.targets(train), size, task.options.seed, change)
+    rates = np.geomspace(*settings.TRIED_RATES, settings.TRIED_STEPS)
+    losses = training.losses_by_rate(model, batches, schedule, task.loss(schedule.label_smoothing), rates)
+    if len(losses) < len(rates) / 4:
+        raise TrainingError(
+            f"the loss is no number at a learning rate of {rates[len(losses)]:.1g}; look at the network"
+        )
+    highest = float(rates[highest_good(losses)])
+    return RateTest(
+        method, network, rates[: len(losses)], losses, highest, SAFE * highest, schedule.learning_rate,
+        tuple(task.notes),
+    )  # fmt: skip
+
+
+def smoothed(losses: np.ndarray) -> np.ndarray:
+    """An exponential mean of losses `(N,)`, whose first ones count no less than others."""
+    kept = SMOOTHING ** np.arange(len(losses))[::-1]
+    return np.array([np.average(losses[: end + 1], weights=kept[-end - 1 :]) for end in range(len(losses))])
+
+
+def highest_good(losses: np.ndarray) -> int:
+    """The last step before the smoothed loss breaks out at which it is as low as anywhere, but for its noise.
+
+    The lowest itself would be anywhere where a network has little left to learn, and its losses are flat; and behind a
+    break a network that answers the same to every picture has a low loss again.
+    """
+    quarter, first = len(losses) // 4, len(losses) // 6  # its rates move nothing; before that the mean is of too few
+    noise = float(np.std(losses[:quarter])) * ((1 - SMOOTHING) / (1 + SMOOTHING)) ** 0.5
+    smooth = smoothed(losses)[first:]
+    breaks = np.flatnonzero(smooth > np.minimum.accumulate(smooth) + BREAK * noise)
+    smooth = smooth[: breaks[0] if len(breaks) else None]
+    return first + int(np.flatnonzero(smooth <= smooth.min() + noise)[-1])
