@@ -61,6 +61,8 @@ def test_the_command_line_explains_and_trains_nothing(digits_folder, method, cap
     assert ("layers" in rows, "share" in rows) == (method == "scratch", False)
     _, out, _ = typed(capsys, *words)
     assert "arXiv:" in "".join(out.split())
+    with pytest.raises(OptionError, match="--out with --explain-settings, which trains and writes nothing; leave it"):
+        cli.app([*map(str, words), "--out", "run"], standalone_mode=False)
     assert not list(tmp_path.iterdir())
 
 
