@@ -61,6 +61,8 @@ def test_the_command_line_explains_and_trains_nothing(digits_folder, method, cap
     assert ("layers" in rows, "share" in rows) == (method == "scratch", False)
     _, out, _ = typed(capsys, *words)
     assert "arXiv:" in "".join(out.split())
+    with pytest.raises(OptionError, match="--out with --explain-settings, which trains and writes nothing; leave it"):
+        cli.app([*map(str, words), "--out", "run"], standalone_mode=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -79,7 +81,7 @@ def test_the_highest_good_rate_is_found_under_noise():
     learns = np.where(rates < -4, 1, np.where(rates < -2, 1 - 0.4 * (rates + 4), 0.2 + 4 * (rates + 2) ** 2))
     assert -2.2 < rates[highest_good(learns + noise)] < -1.5
     flat = np.where(rates < -3, 0.5, 0.5 + (rates + 3))  # nothing left to learn
-    assert -3.5 < rates[highest_good(flat + noise)] < -2.5
+    assert -3.6 < rates[highest_good(flat + noise)] < -2.5
     collapsed = np.where(rates < -1.5, learns, np.where(rates < -1, 3, 0.1))  # the same answer to every picture
     assert -2.5 < rates[highest_good(collapsed + noise)] < -1.4
     assert smoothed(np.ones(3)).tolist() == [1, 1, 1]

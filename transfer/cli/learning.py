@@ -73,6 +73,11 @@ def train(
         check_asked_backbone(network, training, [method])
     training = replace(training, refit=reading.per_class is None)
     if explain_settings:
+        typed = typed_options(context)
+        if idle := [typed[name] for name in ("out_folder", "overwrite", "folds", "repeats") if name in typed]:
+            raise OptionError(
+                f"{', '.join(idle)} with --explain-settings, which trains and writes nothing; leave it away"
+            )
         images, split, _ = load(data, reading, training)
         return show_settings(transfer.explain_settings(images, split, network, method, training), output.as_json)
     place = context.with_resource(place_for(output.out_folder, data, method, output.overwrite))

@@ -20,7 +20,7 @@ from transfer.learning.options import TrainingOptions
 from transfer.names import AUTO, check_methods
 
 PAGE = "learning-rates.html"
-MEASURED = ("learning_rate", "epochs", "minutes", "refit")
+MEASURED = ("learning_rate", "epochs", "minutes")
 
 
 @with_records
