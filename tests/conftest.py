@@ -23,6 +23,12 @@ def own_cache(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def judged_without_folds(monkeypatch):
+    """Fine-tuning on few pictures is judged by their validation part alone, in a fourth of the time: folds have a test."""
+    monkeypatch.setattr("transfer.settings.LEAST_TO_JUDGE", 0)
+
+
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory):
     """Handwritten digits as `class/picture`: 3 classes of 30 pictures, 32 pixels wide."""

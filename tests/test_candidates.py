@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import transfer
+from transfer import settings
 from transfer.learning.candidates import ALPHAS
 from transfer.networks import scratch
 
@@ -49,6 +50,17 @@ def test_without_validation_pictures_all_of_it_is_kept(digits, backbone):
     alone = split.without(split.validation)
     result = transfer.train(images, alone, backbone, "finetune", epochs=1)
     assert "all of fine-tuning is kept, for there are no validation pictures to judge it by" in result.notes
+
+
+def test_few_validation_pictures_are_helped_by_folds(digits, backbone, monkeypatch):
+    images, split = digits
+    monkeypatch.setattr(settings, "LEAST_TO_JUDGE", len(split.validation) + 1)
+    result = transfer.train(images, split, backbone, "finetune", learning_rate=3e-3, epochs=2)
+    both = len(split.train) + len(split.validation)
+    (note,) = [note for note in result.notes if f"on {both} pictures that 3 folds held out in turn" in note]
+    assert "fine-tuning" in note
+    assert [row["phase"] for row in result.history if row["phase"] != "head"] == ["finetune"] * 2  # no row of a fold
+    assert result.predictions.of("validation")[0].tolist() == split.validation.tolist()
 
 
 @pytest.mark.parametrize("head", ["svm", "mlp"])  # which are fitted, and so compiled, before

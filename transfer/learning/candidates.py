@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -13,7 +13,6 @@ from transfer.errors import UnreadablePictures
 from transfer.learning.feature_heads import FeatureHead, answers, rows_of
 from transfer.learning.head_fitting import new_head
 from transfer.learning.tasks import Task
-from transfer.networks.features import compiled
 from transfer.statistics.calibration import fit_temperature
 from transfer.statistics.choosing import standard_error
 from transfer.statistics.intervals import units
@@ -41,12 +40,14 @@ class Tuned(NamedTuple):
 
     Attributes:
         network: pictures to features; it is left with the weights of the last place that was asked for.
+        answer: what it makes of pictures `(B, S, S, 3)` uint8, with the weights that it has.
         before, after: its weights.
         strength: of the penalty of every head, see `head_choice.HeadChoice`.
         heads: by alpha, those that are known.
     """
 
     network: keras.Model
+    answer: Callable
     before: list[np.ndarray]
     after: list[np.ndarray]
     strength: float
@@ -94,7 +95,7 @@ def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> Feat
             best = _candidate(tuned, chosen, task)
             tuned.set_weights(chosen)
             if "test" not in best.features:
-                best = best._replace(features=best.features | {"test": _features(tuned.network, task, "test")})
+                best = best._replace(features=best.features | {"test": _features(tuned, task, "test")})
         except UnreadablePictures as error:  # gone since they were trained on; nothing is trained again for them
             task.leave_out(error)
             tuned.heads.clear()
@@ -106,17 +107,17 @@ def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> Feat
 def _candidate(tuned: Tuned, alpha: float, task: Task) -> FeatureHead:
     if alpha not in tuned.heads:
         tuned.set_weights(alpha)
-        features = {part: _features(tuned.network, task, part) for part in ("train", "validation")}
+        features = {part: _features(tuned, task, part) for part in ("train", "validation")}
         rows, strength = rows_of(task, features), tuned.strength
         head, fit = new_head(task, tuned.network, rows, strength, alone=False)
         tuned.heads[alpha] = FeatureHead(head, fit(len(task.split.train)), features, strength, fit)
     return tuned.heads[alpha]
 
 
-def _features(network: keras.Model, task: Task, part: str) -> np.ndarray:
-    answer, batches = compiled(network), task.pictures.batches(getattr(task.split, part))
-    nothing = np.zeros((0, network.output_shape[-1]), np.float32)
-    return np.concatenate([nothing, *(answer(batch).numpy() for batch in batches)])
+def _features(tuned: Tuned, task: Task, part: str) -> np.ndarray:
+    batches = task.pictures.batches(getattr(task.split, part))
+    nothing = np.zeros((0, tuned.network.output_shape[-1]), np.float32)
+    return np.concatenate([nothing, *(tuned.answer(batch).numpy() for batch in batches)])
 
 
 def _losses(candidate: FeatureHead, task: Task) -> np.ndarray:

@@ -18,6 +18,7 @@ from transfer.learning.batches import TrainingBatches
 from transfer.learning.methods import begin, finetune_start, scratch_start
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.tasks import Task
+from transfer.networks.copies import copy_network
 from transfer.networks.needed_memory import fitting_batch
 from transfer.settings import Schedule
 
@@ -86,7 +87,7 @@ def find_learning_rate(
     while True:
         keras.utils.set_random_seed(task.options.seed)
         try:
-            model, _, *_, schedule = _STARTS[method](network, task)
+            model, *_, schedule = _STARTS[method](copy_network(network), task)
             task.pictures.load(task.split.train)
         except UnreadablePictures as error:
             task.leave_out(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import keras
@@ -25,7 +26,7 @@ from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.features import forward
+from transfer.networks.features import compiled, forward
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
 
@@ -124,42 +125,47 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
-    by_folds = None
+    network = copy_network(network)
+    answer, by_folds = compiled(network), None
     if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None:
         with task.clock("candidates"):
-            by_folds = _judged_by_folds(network, task)
-    tuned, history = _tune(network, task, "finetune")
+            by_folds = _judged_by_folds(network, answer, task)
+    tuned, history = _tune(network, answer, task, "finetune")
     if not history:  # there was no time for it
         start = tuned.heads[0.0]
-        freezing.freeze(tuned.network)
-        return heads.join(tuned.network, start.head), final_logits(task, start), start.history
+        freezing.freeze(network)
+        return heads.join(network, start.head), final_logits(task, start), start.history
     with task.clock("candidates"):
         best = best_between(tuned, task, by_folds)
     logits = final_logits(task, best)
-    return heads.join(tuned.network, best.head), logits, tuned.heads[0.0].history + history
+    return heads.join(network, best.head), logits, tuned.heads[0.0].history + history
 
 
-def _tune(network: keras.Model, task: Task, phase: str) -> tuple[Tuned, list[dict]]:
-    model, network, start, schedule = finetune_start(network, task)
+def _tune(network: keras.Model, answer: Callable, task: Task, phase: str) -> tuple[Tuned, list[dict]]:
+    model, start, schedule = finetune_start(network, task)
     before = network.get_weights()
     seen_after = 4 * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
     history = fit_whole(model, network, task, schedule, phase, seen_after)
-    return Tuned(network, before, network.get_weights(), start.strength, {0.0: start}), history
+    return Tuned(network, answer, before, network.get_weights(), start.strength, {0.0: start}), history
 
 
-def _judged_by_folds(network: keras.Model, task: Task) -> Judged | None:
-    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn."""
+def _judged_by_folds(network: keras.Model, answer: Callable, task: Task) -> Judged | None:
+    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn.
+
+    The network is left as it was.
+    """
     pool = np.concatenate([task.split.train, task.split.validation])
-    unit, nothing = units_of(task, pool), np.array([], int)
+    unit, before, nothing = units_of(task, pool), network.get_weights(), np.array([], int)
     told, found = [], []
     for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
         part = Split(np.delete(pool, fold), pool[fold], nothing)
         each = Task(task.images, part, task.pictures, task.options)
-        tuned, history = _tune(network, each, f"finetune, fold {len(found) + 1}")
+        tuned, history = _tune(network, answer, each, f"finetune, fold {len(found) + 1}")
         if not history:
             return None
         found.append(judge_between(tuned, each).losses)
         told.append(unit[fold])
+        network.set_weights(before)
     if not found:
         return None
     losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
@@ -167,18 +173,18 @@ def _judged_by_folds(network: keras.Model, task: Task) -> Judged | None:
     return Judged(losses, together, f"on {len(together):,} pictures that {len(found)} folds held out in turn")
 
 
-def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, FeatureHead, settings.Schedule]:
-    """What fine-tuning begins with: (network with head, a copy of the network in it, its head, the schedule)."""
-    network = copy_network(network)
+def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, FeatureHead, settings.Schedule]:
+    """What fine-tuning begins with, of a network that may be changed: (it with a head, the head, the schedule)."""
     freezing.freeze(network)
     start, o = head_on_features(network, task, alone=False), task.options
     freezing.unfreeze(network, o.share or settings.FINETUNE_SHARE, o.train_batch_norm)
     schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
-    return heads.join(network, copy_network(start.head)), network, start, schedule
+    return heads.join(network, copy_network(start.head)), start, schedule
 
 
 def _scratch(network: keras.Model, task: Task) -> Trained:
-    model, network, schedule = scratch_start(network, task)
+    network = copy_network(network)
+    model, schedule = scratch_start(network, task)
     minutes, seen_after = task.options.minutes, len(task.split.validation) + len(task.split.test)
     history = fit_whole(model, network, task, schedule, "scratch", seen_after)
     if minutes and not history and not is_stopping():
@@ -187,14 +193,13 @@ def _scratch(network: keras.Model, task: Task) -> Trained:
         return model, _logits_of_parts(model, task), history
 
 
-def scratch_start(network: keras.Model, task: Task) -> tuple[keras.Model, keras.Model, settings.Schedule]:
-    """What a training from scratch begins with: (network with head, a copy of the network in it, the schedule)."""
-    network = copy_network(network)
+def scratch_start(network: keras.Model, task: Task) -> tuple[keras.Model, settings.Schedule]:
+    """What a training from scratch begins with, of a network that may be changed: (it with a head, the schedule)."""
     if task.options.head == AUTO:
         task.take_head("linear")
     freezing.unfreeze(network, 1.0, batch_norm=True)
     schedule = settings.scratch_schedule(len(task.split.train), task.options.batch_size)
-    return heads.join(network, task.head(network)), network, schedule
+    return heads.join(network, task.head(network)), schedule
 
 
 _METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}

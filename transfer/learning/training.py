@@ -263,7 +263,7 @@ def _fit(
                 steps_per_epoch=schedule.steps,
                 shuffle=False,
                 validation_data=None if validation is None else without_autotune(validation),
-                callbacks=[watch] if schedule.patience is None else [best, watch],
+                callbacks=[best, watch],
                 verbose=0,
             )
         except KeyboardInterrupt:
@@ -290,11 +290,12 @@ def in_words(row: dict) -> str:
 
 
 class _Best(keras.callbacks.EarlyStopping):
-    """Stops early and keeps the best epoch, also of a fit that goes on from a state."""
+    """Stops early and keeps the best epoch where the schedule has patience, also of a fit that goes on from a state."""
 
     def __init__(self, schedule: Schedule, judged: bool, begin: FitState | None):
         watched = f"val_{UNPENALISED}" if judged else UNPENALISED
-        super().__init__(watched, mode="min", patience=schedule.patience or 0, restore_best_weights=judged)
+        chosen, patience = schedule.patience is not None, schedule.patience or schedule.epochs
+        super().__init__(watched, mode="min", patience=patience, restore_best_weights=judged and chosen)
         self.begin = begin
 
     def on_train_begin(self, logs=None):
