@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer.cli.augmenting import augment
 from transfer.cli.data import check, clean
 from transfer.cli.finding import features, similar
 from transfer.cli.keeping import cache
@@ -51,8 +52,8 @@ def root(
 
 
 COMMANDS = (
-    check, clean, train, compare, evaluate, predict, explain, features, similar, report, export, serve,
-    backbones, cache, demo,
+    check, clean, augment, train, compare, evaluate, predict, explain, features, similar, report, export,
+    serve, backbones, cache, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=GroupedCommand)(command)

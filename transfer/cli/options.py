@@ -10,7 +10,7 @@ import typer
 
 from transfer import settings
 from transfer.learning.options import TrainingOptions
-from transfer.names import AUTO
+from transfer.names import AUGMENTS, AUTO
 from transfer.serving.refusals import Limits
 from transfer.serving.server import Address
 
@@ -225,6 +225,18 @@ class Seeing:
     features: str | None = _as_trained("features")
     image_size: int | None = _as_trained("image_size")
     fit: str = _as_trained("fit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changing:
+    """How training pictures are changed at random."""
+
+    augment: Annotated[str | None, typer.Option(help=f"one of {', '.join(AUGMENTS)} [default: each of them]")] = None
+    mix: str | None = _as_trained("mix")
+    flip: bool = _as_trained("flip")
+    image_size: int | None = _as_trained("image_size")
+    fit: str = _as_trained("fit")
+    seed: int = _as_trained("seed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,8 @@ def choose_head(task: Task, rows: HeadRows) -> HeadChoice:
     if asked not in (AUTO, *CANDIDATES) or (asked == "linear" and strength):
         return HeadChoice(asked, strength or settings.HEAD_C)
     rows = rows.sample(settings.CHOSEN_ON, task.options.seed)
-    tested = _held_out(task, rows)
+    most = settings.head_folds(*rows.targets.shape)
+    tested = held_out(task, rows)[:most] if rows.targets.shape[1] <= settings.MOST_CHOSEN_CLASSES else []
     if not tested:
         kind = "cosine" if asked == AUTO else asked
         why = "the head cosine is taken, for there is too little to choose one by" if asked == AUTO else ""
@@ -99,15 +100,12 @@ def _why(kind: str, best: dict[str, tuple[float, float]], number: int, folds: in
     return f"{' and '.join(said)}, by {by} of {number:,} training and validation pictures" if said else ""
 
 
-def _held_out(task: Task, rows: HeadRows) -> list[np.ndarray]:
-    """Positions of each fold; none where too little is known of the classes, or there are too many of them."""
-    images, classes = task.images, rows.targets.shape[1]
-    if classes > settings.MOST_CHOSEN_CLASSES:
-        return []
+def held_out(task: Task, rows: HeadRows) -> list[np.ndarray]:
+    """Positions of each of five folds, without pictures of whose class nothing is known but by their fold."""
+    images = task.images
     groups = images.groups and [images.groups[i] for i in rows.indices]
     together = kept_together([images.digests[i] for i in rows.indices], groups)
     labels, units = images.labels[rows.indices], np.unique(together, return_inverse=True)[1]
-    folds = folds_of_units(labels, units, FOLDS, task.options.seed)[: settings.head_folds(len(labels), classes)]
-    # Of a class whose other pictures are held out as well nothing is known.
+    folds = folds_of_units(labels, units, FOLDS, task.options.seed)
     judged = [fold[np.isin(labels[fold], np.delete(labels, fold))] for fold in folds]
     return [fold for fold in judged if len(fold)]

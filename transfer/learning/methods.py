@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import keras
 import numpy as np
 
 from transfer import settings
 from transfer.checks.mirrored import mirrored_note
-from transfer.data.augmentation import random_crop
+from transfer.data.augmentation import change_of
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.batches import Batches, TrainingBatches
+from transfer.learning.batches import Batches, Drawing, TrainingBatches
 from transfer.learning.candidates import best_between
-from transfer.learning.feature_heads import final_logits, head_on_features
+from transfer.learning.feature_heads import final_logits, head_on_features, out_of_fold_logits
 from transfer.learning.judging import judge
+from transfer.learning.losses import loss_of
+from transfer.learning.mixing import MIXES
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.learning.tasks import Task
@@ -106,7 +107,7 @@ def train(
 def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
     trained = head_on_features(network, task, alone=True)
-    logits = final_logits(task, trained)
+    logits = final_logits(task, trained) | out_of_fold_logits(task, trained)
     return heads.join(network, trained.head), logits, trained.history
 
 
@@ -148,14 +149,20 @@ def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phas
     require_training(model, min(schedule.batch_size, len(split.train)))
     with task.clock(phase):
         task.pictures.load(np.concatenate(list(split.parts().values())))
-        mirrored = mirrored_note(task.pictures, split.train) if o.flip else ""
+        mirrored = mirrored_note(task.pictures, split.train) if o.flip and o.augment != "none" else ""
         task.notes += [f"{mirrored}: no random flips"] if mirrored else []
-        change = partial(random_crop, smallest=schedule.smallest_crop, flip=o.flip and not mirrored)
+        change = change_of(o.augment, schedule.smallest_crop, flip=o.flip and not mirrored)
+        mix = MIXES.get(o.mix) if phase == "scratch" else None
         batches = TrainingBatches(
-            task.pictures, split.train, *task.targets(split.train), schedule.batch_size, o.seed, change
+            task.pictures,
+            split.train,
+            *task.targets(split.train),
+            schedule.batch_size,
+            o.seed,
+            Drawing(change, mix, balanced=o.sampling is not None),
         )
         validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
-        loss = task.loss(schedule.label_smoothing)
+        loss = loss_of(o, schedule.label_smoothing)
         history = training.fit_network(model, batches, validation, schedule, loss, phase)
     if lost := batches.lost | validation.lost:
         # They stay in their part: some epochs may have seen them.

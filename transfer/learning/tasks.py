@@ -57,11 +57,6 @@ class Task:
             weights = len(labels) / (len(self.one_hot) * np.bincount(labels)[labels])
         return self.one_hot[labels], weights.astype(np.float32)
 
-    def loss(self, smoothing: float):
-        """The loss of the head; `smoothing` where no other was asked for."""
-        chosen = self.options.label_smoothing
-        return heads.HEADS[self.options.head].loss(smoothing if chosen is None else chosen)
-
     def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
         """A schedule with the epochs and the rate that were asked for."""
         chosen = {"epochs": self.options.epochs, "learning_rate": self.options.learning_rate}
