@@ -15,8 +15,6 @@ from transfer.cli.records import with_records
 from transfer.cli.show import print_json, show_line, show_notes
 from transfer.cli.typed import refuse_idle_options
 from transfer.errors import unknown_name
-from transfer.learning.options import TrainingOptions
-from transfer.names import AUGMENTS
 from transfer.writing import check_unwritten
 
 METHODS = ("finetune", "scratch")  # that see pictures again and again
@@ -28,9 +26,6 @@ def augment(
     *,
     data: option.Data,
     changing: option.Changing,
-    method: Annotated[str, typer.Option(help="finetune or scratch: their crops differ")] = "finetune",
-    pictures: Annotated[int, typer.Option(min=1, help="of each class")] = 2,
-    draws: Annotated[int, typer.Option(min=1, help="changes of each picture")] = 5,
     groups: option.Groups = None,
     max_size: option.MaxSize = settings.MAX_SIZE,
     most_megapixels: option.MostMegapixels = None,
@@ -39,16 +34,17 @@ def augment(
     as_json: option.Json = False,
 ) -> None:
     """Show training pictures as the network will see them, by each preset of --augment."""
-    if method not in METHODS:
-        raise unknown_name("`method`", method, METHODS)
-    presets = AUGMENTS if changing.augment is None else (changing.augment,)
-    training = TrainingOptions(**vars(changing) | {"augment": presets[-1]})
-    refuse_idle_options(context, training, [method])
+    if changing.method not in METHODS:
+        raise unknown_name("`method`", changing.method, METHODS)
+    training, presets = changing.training(), changing.presets()
+    refuse_idle_options(context, training, [changing.method])
     check_unwritten(page, overwrite)
     context.with_resource(page_place(page, data))
     images = transfer.load_images(data, groups, max_size=max_size)
     split = transfer.split(images, training.seed)
-    told = transfer.write_augmented_page(images, split, page, method, training, presets, pictures, draws)
+    told = transfer.write_augmented_page(
+        images, split, page, changing.method, training, presets, changing.pictures, changing.draws
+    )
     notes = [*split.notes, *told]
     if as_json:
         return print_json({"page": str(page), "presets": list(presets), "notes": notes})

@@ -16,8 +16,8 @@ def bias_of_answers(task: Task, logits: dict[str, np.ndarray], temperature: floa
 
     Args:
         task: its `optimise` or `logit_adjustment`; zeros without either.
-        logits: `(N, C)` by part, of pictures that the network has not seen: `validation`, and `train` where heads
-            on parts of the features have answered.
+        logits: `(N, C)` by part; those of `validation` choose, or of `out_of_fold` where they are there, see
+            `feature_heads.out_of_fold_logits`.
         temperature: see `calibration.fit_temperature`.
     """
     o, names = task.options, task.images.class_names
@@ -28,11 +28,12 @@ def bias_of_answers(task: Task, logits: dict[str, np.ndarray], temperature: floa
         bias = decision_bias.prior_bias(shares, o.logit_adjustment)
         task.notes.append(f"{_said(names, bias)}, by the share of each class in training")
         return bias
-    parts = [part for part in ("train", "validation") if part in logits]
-    labels = task.images.labels[np.concatenate([getattr(task.split, part) for part in parts])]
-    values = np.concatenate([logits[part] for part in parts]).astype(np.float64) / temperature
+    indices, values = task.split.validation, logits["validation"]
+    if "out_of_fold" in logits:
+        indices, values = np.concatenate([task.split.train, indices]), logits["out_of_fold"]
     known = np.isfinite(values).all(axis=1)
-    labels, values, figure = labels[known], values[known], decision_bias.FIGURES[o.optimise][0]
+    labels, values = task.images.labels[indices[known]], values[known].astype(np.float64) / temperature
+    figure = decision_bias.FIGURES[o.optimise][0]
     if not len(labels):
         task.notes.append(f"nothing was held out to choose answers of the best {figure} by")
         return np.zeros(len(names))

@@ -86,12 +86,13 @@ def final_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
 
 
 def out_of_fold_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
-    """Logits of the training part by heads that have not seen the picture, where they are asked for and cost little.
+    """Logits of all pictures that are not tested by heads that have not seen them, where `optimise` asks for them.
 
     Only features that training has not touched can tell what a picture is worth that no head has seen.
 
     Returns:
-        `train`: `(N, C)`, NaN for pictures that belong together with all others of their class; or nothing.
+        `out_of_fold`: `(N, C)`, of the training part and then the validation part, NaN for pictures that belong
+        together with all others of their class. Or nothing, for heads that are not solved.
     """
     o = task.options
     if o.optimise is None or o.head != "linear":
@@ -101,7 +102,7 @@ def out_of_fold_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray
         if rows.targets.size > settings.MOST_SOLVED:
             return {}
         targets, folds = smoothed(rows.targets, o.label_smoothing or 0.0), held_out(task, rows)
-        return {"train": held_out_logits(rows.axes, targets, folds, trained.strength)[: len(task.split.train)]}
+        return {"out_of_fold": held_out_logits(rows.axes, targets, folds, trained.strength)}
 
 
 def answers(head: keras.Model, features: np.ndarray) -> np.ndarray:

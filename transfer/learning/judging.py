@@ -21,8 +21,7 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
     Args:
         model: pictures to logits.
         task: what it was trained for.
-        logits: `(N, C)` by part, `validation` and `test`, and of `train` what heads gave that had not seen the picture,
-            where there are any.
+        logits: `(N, C)` by part, `validation` and `test`, and `out_of_fold` where answers are chosen by it.
         history: one row an epoch.
         written: the options as a run folder holds them.
     """

@@ -34,7 +34,7 @@ def write_augmented_page(
     page: str | Path,
     method: str = "finetune",
     options: TrainingOptions | None = None,
-    presets: Sequence[str] = AUGMENTS,
+    presets: Sequence[str] = AUGMENTS[1:],
     a_class: int = 2,
     draws: int = 5,
 ) -> list[str]:
