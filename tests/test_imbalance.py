@@ -181,6 +181,7 @@ def test_the_page_and_the_files_of_a_run_tell_of_it(rare, tmp_path):
     assert list(said["calibration"]["bias"]) == ["0", "1", "2"]
     page = (tmp_path / "run" / "report.html").read_text()
     assert "to logits is added 0 " in page
+    assert "each class has another share than here" in page
     answered = transfer.predict(tmp_path / "run", [str(images.paths[i]) for i in split.test[:3]])
     np.testing.assert_allclose(
         [list(row.probabilities.values()) for row in answered], result.predictions.of("test")[1][:3], atol=1e-3
