@@ -168,6 +168,10 @@ def test_options_of_a_whole_network_reach_its_batches_and_its_loss(rare, monkeyp
     options = dict(epochs=1, sampling="balanced", mix="cutmix", augment="none", focal=2.0, label_smoothing=0.0)
     focal = transfer.train(images, split, small, "scratch", **options)
     assert given[0].balanced
+    task = methods.Task(images, split, methods.Pictures(images, 32), TrainingOptions(sampling="balanced"))
+    labels, (_, weights) = images.labels[split.validation], task.targets(split.validation, as_drawn=True)
+    np.testing.assert_allclose(np.bincount(labels, weights)[np.unique(labels)], len(labels) / 3, rtol=1e-5)
+    assert (task.targets(split.train)[1] == 1).all()  # those are drawn
     assert given[0].mix is methods.MIXES["cutmix"]
     plain = transfer.train(images, split, small, "scratch", **options | {"focal": None})
     assert focal.history[0]["val_loss"] < plain.history[0]["val_loss"]

@@ -161,7 +161,7 @@ def _fit_whole(model: keras.Model, task: Task, schedule: settings.Schedule, phas
             o.seed,
             Drawing(change, mix, balanced=o.sampling is not None),
         )
-        validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
+        validation = Batches(task.pictures, split.validation, *task.targets(split.validation, as_drawn=True))
         loss = loss_of(o, schedule.label_smoothing)
         history = training.fit_network(model, batches, validation, schedule, loss, phase)
     if lost := batches.lost | validation.lost:
