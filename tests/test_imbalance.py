@@ -19,6 +19,7 @@ import keras  # noqa: E402
 from transfer.learning import losses, methods  # noqa: E402
 from transfer.learning.options import TrainingOptions, idle_without  # noqa: E402
 from transfer.networks import heads  # noqa: E402
+from transfer.runs import saving  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -49,7 +50,7 @@ def test_a_bias_chosen_on_some_pictures_serves_others(shares):
         bias = decision_bias.fit_bias(labels, logits, shares, name)
         assert bias.mean() == pytest.approx(0, abs=1e-12)
         plain, better = (decision_bias.figure_of(others, answers + by, name) for by in (0, bias))
-        assert better > plain + 0.01
+        assert better > plain + 0.005
     balanced = decision_bias.fit_bias(labels, logits, shares, "balanced")
     np.testing.assert_allclose(balanced, decision_bias.prior_bias(shares), atol=0.7)  # which is best in theory
     accuracy = decision_bias.fit_bias(labels, logits, shares, "accuracy")
@@ -177,7 +178,8 @@ def test_options_of_a_whole_network_reach_its_batches_and_its_loss(rare, monkeyp
     assert focal.history[0]["val_loss"] < plain.history[0]["val_loss"]
 
 
-def test_the_page_and_the_files_of_a_run_tell_of_it(rare, tmp_path):
+def test_the_page_and_the_files_of_a_run_tell_of_it(rare, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     images, split, _ = rare
     result = transfer.train(images, split, transfer.dense_network(32, (4,)), "scratch", epochs=1, logit_adjustment=1.0)
     transfer.save_run(result, tmp_path / "run")
