@@ -25,7 +25,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def judged_without_folds(monkeypatch):
-    """Fine-tuning on few pictures is judged by their validation part alone, in a fourth of the time: folds have a test."""
+    """Fine-tuning is judged by the validation part alone, which takes a fourth of the time: folds have a test."""
     monkeypatch.setattr("transfer.settings.LEAST_TO_JUDGE", 0)
 
 

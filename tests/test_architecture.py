@@ -25,6 +25,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "statistics": [
         "intervals", "choosing", "calibration", "ranking", "evaluation", "significance", "differences", "power_laws",
         "linear_probe", "standardising", "penalties", "class_means",
+        "decision_bias",
     ],
     "pretrained": ["weight_packages", "architectures", "hub_package", "backbone_table"],
     "networks": [
@@ -38,17 +39,18 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "batches", "fit_states", "checkpoints", "optimizers", "training", "results", "tasks", "held_out",
-        "head_rows", "head_choice", "solved_heads", "head_fitting", "feature_heads", "candidates", "whole_fits",
-        "backbone_default",
-        "backbone_argument", "judging", "methods", "learning_rates", "explained_settings",
+        "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers", "training", "results",
+        "tasks", "held_out", "head_rows", "head_choice", "solved_heads", "head_fitting", "feature_heads", "candidates",
+        "whole_fits", "backbone_default", "backbone_argument", "decisions", "judging", "methods", "learning_rates",
+        "explained_settings",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
         "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
         "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction_tables", "prediction", "sorting", "evaluating", "explain_sections",
-        "explain_page", "picture_features", "similar_pictures", "similar_page", "rate_page", "repetition",
+        "explain_page", "picture_features", "similar_pictures", "similar_page", "rate_page",
+        "augmented_page", "repetition",
     ],
     "exports": [
         "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",

@@ -73,5 +73,5 @@ def test_classes_that_are_mirror_images_of_each_other_are_not_mirrored_in_traini
         transfer.train(images, transfer.split(images), network, "scratch", epochs=1, flip=flip)
         for flip in (True, False)
     ]
-    assert [change.keywords["flip"] for change in flips] == [False, False]
+    assert [drawing.change.keywords["flip"] for drawing in flips] == [False, False]
     assert [sum("no random flips" in note for note in result.notes) for result in results] == [1, 0]

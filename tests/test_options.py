@@ -71,7 +71,7 @@ def test_an_option_has_its_field_its_help_and_its_place_on_the_command_line():
 @pytest.mark.parametrize(
     ("options", "methods", "typed", "idle"),
     [
-        ({}, ["frozen"], ["hidden", "flip"], {"`head=mlp`": ["hidden"], "the method finetune or scratch": ["flip"]}),
+        ({}, ["frozen"], ["hidden", "share"], {"`head=mlp`": ["hidden"], "the method finetune": ["share"]}),
         ({"head": "mlp"}, ["finetune"], ["hidden", "flip", "share"], {}),
         ({"head": "svm"}, ["frozen"], ["label_smoothing"], {"`head=linear` or mlp": ["label_smoothing"]}),
         (

@@ -178,6 +178,7 @@ def test_a_class_that_is_no_name_of_a_folder_is_not_sorted(tmp_path):
 PRINTED = {
     "check": (("{data}",), {"schema_version", "images", "classes", "seconds", "counts", "findings"}),
     "clean": (("{data}", "--out", "clean.csv"), {"drop", "move", "group", "keep"}),
+    "augment": (("{data}", "--image-size", "32"), {"page", "presets", "notes"}),
     "train": (
         ("{data}", "--method", "scratch", "--layers", "{layers}", "--image-size", "32", "--epochs", "1"),
         {"accuracy", "method", "classes", "images", "seconds"},

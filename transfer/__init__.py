@@ -45,6 +45,7 @@ _HOMES = {
     "grad_cam": "networks.explanation",
     "input_gradient": "networks.explanation",
     "occlusion_map": "networks.explanation",
+    "write_augmented_page": "runs.augmented_page",
     "train": "learning.methods",
     "TrainingOptions": "learning.options",
     "explain_settings": "learning.explained_settings",
@@ -77,7 +78,7 @@ _HOMES = {
 # These do without TensorFlow, or load it once they have looked at what they were given.
 _LIGHT = (
     "errors", "data.", "checks.", "learning.options", "pretrained.", "runs.prediction", "runs.evaluating",
-    "runs.sorting", "runs.picture_features", "runs.similar_pictures", "serving.",
+    "runs.sorting", "runs.augmented_page", "runs.picture_features", "runs.similar_pictures", "serving.",
 )  # fmt: skip
 __all__ = [*_HOMES]
 

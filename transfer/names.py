@@ -15,6 +15,9 @@ HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
 EXPORTS = ("savedmodel", "litert", "litert-f16", "litert-int8", "litert-uint8", "onnx", "openvino")
 ALL = "all"  # of them
 FITS = ("crop", "pad", "stretch")
+AUGMENTS = ("none", "light", "standard", "strong")  # the rows of `augmentation.PRESETS`
+MIXES = ("mixup", "cutmix")  # the rows of `mixing.MIXES`
+OPTIMISED = ("accuracy", "balanced", "f1")  # figures that `decision_bias.fit_bias` knows
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",

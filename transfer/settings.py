@@ -171,6 +171,11 @@ def image_size(typical_side: int, default: int, smallest: int) -> int:
     return max(smallest, min(default, own))
 
 
+def scratch_size(typical_side: int) -> int:
+    """The same of a convnet from scratch."""
+    return image_size(typical_side, default=64, smallest=32)
+
+
 LEAST_FOR_IMAGENET = 64  # pixels that pictures really hold
 
 

@@ -67,7 +67,7 @@ KINDS = (
         "move them to a class, or add them to the table",
     ),
     Kind("small classes", "warning", "", folder_checks.small_classes, "more pictures; their test accuracy says little"),
-    Kind("imbalance", "warning", "", folder_checks.imbalance, "--class-weights balanced; read balanced accuracy"),
+    Kind("imbalance", "warning", "", folder_checks.imbalance, "--optimise balanced; read balanced accuracy"),
     Kind("shortcuts", "warning", "pixels", picture_checks.shortcuts, "a network may learn this; even it out"),
     Kind("marks", "warning", "pixels", picture_checks.marks, "a stamp or frame that a network may learn"),
     Kind("suspected labels", "warning", "suspects", data_checks.suspected_labels, "look at them one by one"),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer.cli.augmenting import augment
 from transfer.cli.data import check, clean
 from transfer.cli.finding import features, similar
 from transfer.cli.keeping import cache
@@ -52,7 +53,7 @@ def root(
 
 
 COMMANDS = (
-    check, clean, train, compare, lr, evaluate, predict, explain, features, similar, report, export, serve,
+    check, clean, augment, train, compare, lr, evaluate, predict, explain, features, similar, report, export, serve,
     backbones, cache, demo,
 )  # fmt: skip
 for command in COMMANDS:

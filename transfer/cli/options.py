@@ -10,7 +10,7 @@ import typer
 
 from transfer import settings
 from transfer.learning.options import TrainingOptions
-from transfer.names import AUTO
+from transfer.names import AUGMENTS, AUTO
 from transfer.serving.refusals import Limits
 from transfer.serving.server import Address
 
@@ -232,6 +232,30 @@ class Seeing:
     features: str | None = _as_trained("features")
     image_size: int | None = _as_trained("image_size")
     fit: str = _as_trained("fit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changing:
+    """Which training pictures are shown, and how they are changed at random."""
+
+    method: Annotated[str, typer.Option(help="finetune or scratch: their crops differ")] = "finetune"
+    pictures: Annotated[int, typer.Option(min=1, help="of each class")] = 2
+    draws: Annotated[int, typer.Option(min=1, help="changes of each picture")] = 5
+    augment: Annotated[str | None, typer.Option(help=f"one of {', '.join(AUGMENTS)} [default: all but none]")] = None
+    mix: str | None = _as_trained("mix")
+    flip: bool = _as_trained("flip")
+    image_size: int | None = _as_trained("image_size")
+    fit: str = _as_trained("fit")
+    seed: int = _as_trained("seed")
+
+    def presets(self) -> tuple[str, ...]:
+        """Those that are shown."""
+        return AUGMENTS[1:] if self.augment is None else (self.augment,)
+
+    def training(self) -> TrainingOptions:
+        """As a training takes them."""
+        shared = ("mix", "flip", "image_size", "fit", "seed")
+        return TrainingOptions(augment=self.presets()[-1], **{name: getattr(self, name) for name in shared})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
         lambda values, typed: set(names_in(values["methods"])) != {"dense"},
     ),
     (("overwrite",), "--out", lambda values, typed: values.get("out_folder", True)),
-    (("sizes", "draws"), "--learning-curve", lambda values, typed: values["learning_curve"]),
+    (("sizes", "draws"), "--learning-curve", lambda values, typed: values.get("learning_curve", True)),
     (("repeats",), "--folds", lambda values, typed: values["folds"] is not None),
     (("seed",), "--labels", lambda values, typed: values.get("labels", True)),
     (("move_suspects",), "--labels", lambda values, typed: values["labels"]),

@@ -61,7 +61,7 @@ def resolve_backbone(
         _check_network(backbone, image_size, weights)
         return backbone, {"backbone": backbone.name, "weights": "as given"}
     if method == "scratch" and backbone is None:
-        size = image_size or settings.image_size(images.typical_side(), default=64, smallest=32)
+        size = image_size or settings.scratch_size(images.typical_side())
         layers = settings.scratch_layers(len(split.train), size) if layers is None else layers
         network = scratch.convnet(size, layers)
         return network, {"backbone": network.name, "weights": "none", "layers": layers}

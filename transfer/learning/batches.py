@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.augmentation import random_crop
+from transfer.data.augmentation import Change, random_crop
 from transfer.data.pipeline import Pictures
 from transfer.errors import PictureError, TransferError
+from transfer.learning.mixing import Mix, mixed
 
 WORKERS = 2
 AHEAD = 3  # batches that wait or are being made while one is learned from
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
-Change = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+
+
+class Drawing(NamedTuple):
+    """How pictures come to a training step.
+
+    Attributes:
+        change: what is done to each of them.
+        mix: how pairs of them are mixed, or `None`.
+        balanced: whether each class is drawn as often as any other; an epoch has as many pictures as without.
+    """
+
+    change: Change = random_crop
+    mix: Mix | None = None
+    balanced: bool = False
 
 
 class Batches:
@@ -72,21 +87,36 @@ class TrainingBatches(Batches):
     Args:
         pictures, indices, targets, weights: see `Batches`.
         seed: of the order and of the changes.
-        change: what is done to each picture: pixels, side of the square and a source of chance to `(S, S, 3)` uint8.
+        drawing: which pictures come how often, and what is done to them.
     """
 
-    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, change: Change = random_crop):
+    def __init__(self, pictures, indices, targets, weights, batch_size: int, seed: int, drawing: Drawing | None = None):
         super().__init__(pictures, indices, targets, weights, batch_size)
-        self.seed, self.change = seed, change
+        self.seed, self.drawing = seed, drawing or Drawing()
 
     def batch(self, number: int, epoch: int = 0) -> Batch:
         """The same of pictures in the order of an epoch, each changed at random."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
+        order = self._order(np.random.default_rng((self.seed, epoch)))
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rng = np.random.default_rng((self.seed, epoch, number))
         read, weights = self._read(rows)
-        crops = [self.change(pixels, self.pictures.size, rng) for pixels in read]
-        return np.stack(crops).astype(np.float32), self.targets[rows], weights
+        changed = [self.drawing.change(pixels, self.pictures.size, rng) for pixels in read]
+        batch = np.stack(changed).astype(np.float32), self.targets[rows], weights
+        return mixed(*batch, self.drawing.mix, rng) if self.drawing.mix else batch
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        """The rows of an epoch, of rare classes again and again, of frequent ones a part."""
+        if not self.drawing.balanced:
+            return rng.permutation(len(self.targets))
+        labels = self.targets.argmax(axis=1)
+        present = rng.permutation(np.unique(labels))
+        drawn = []
+        for place, label in enumerate(present):
+            number = (len(labels) + place) // len(present)  # they add up to all
+            mine = np.flatnonzero(labels == label)
+            rounds = [rng.permutation(mine) for _ in range(-(-number // len(mine)))]
+            drawn.append(np.concatenate([mine[:0], *rounds])[:number])
+        return rng.permutation(np.concatenate(drawn))
 
 
 def stream(batches: Batches, endless: bool = False, first: int = 0) -> tf.data.Dataset:

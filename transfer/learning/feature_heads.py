@@ -8,15 +8,19 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from transfer import settings
 from transfer.checks.mirrored import mirrored_note
 from transfer.errors import OptionError
 from transfer.learning import training
-from transfer.learning.head_choice import choose_head
+from transfer.learning.head_choice import FOLDS, choose_head
 from transfer.learning.head_fitting import new_head
 from transfer.learning.head_rows import HeadRows
+from transfer.learning.held_out import held_out_folds
 from transfer.learning.results import refitted
+from transfer.learning.solved_heads import smoothed
 from transfer.learning.tasks import Task
 from transfer.networks.features import extract_features
+from transfer.statistics.penalties import held_out_logits
 from transfer.stopping import is_stopping
 
 
@@ -80,6 +84,26 @@ def final_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
             both = len(task.split.train) + len(task.split.validation)
             task.notes += training.stops(trained.fit(both))
     return logits | {"test": answers(trained.head, trained.features["test"])}
+
+
+def out_of_fold_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
+    """Logits of all pictures that are not tested by heads that have not seen them, where `optimise` asks for them.
+
+    Only features that training has not touched can tell what a picture is worth that no head has seen.
+
+    Returns:
+        `out_of_fold`: `(N, C)`, of the training part and then the validation part, NaN for pictures that belong
+        together with all others of their class. Or nothing, for heads that are not solved.
+    """
+    o = task.options
+    if o.optimise is None or o.head != "linear":
+        return {}
+    with task.clock("head"):
+        rows = rows_of(task, trained.features)
+        if rows.targets.size > settings.MOST_SOLVED:
+            return {}
+        targets, folds = smoothed(rows.targets, o.label_smoothing or 0.0), held_out_folds(task, rows.indices, FOLDS)
+        return {"out_of_fold": held_out_logits(rows.axes, targets, folds, trained.strength)}
 
 
 def answers(head: keras.Model, features: np.ndarray) -> np.ndarray:

@@ -75,7 +75,12 @@ def choose_head(task: Task, rows: HeadRows) -> HeadChoice:
     if asked not in (AUTO, *CANDIDATES) or (asked == "linear" and strength):
         return HeadChoice(asked, strength or settings.HEAD_C)
     rows = rows.sample(settings.CHOSEN_ON, task.options.seed)
-    tested = _held_out(task, rows)
+    most = settings.head_folds(*rows.targets.shape)
+    tested = (
+        held_out_folds(task, rows.indices, FOLDS)[:most]
+        if rows.targets.shape[1] <= settings.MOST_CHOSEN_CLASSES
+        else []
+    )
     if not tested:
         kind = "cosine" if asked == AUTO else asked
         why = "the head cosine is taken, for there is too little to choose one by" if asked == AUTO else ""
@@ -96,11 +101,3 @@ def _why(kind: str, best: dict[str, tuple[float, float]], number: int, folds: in
         said.append(f"the penalty of the head is C = {best[kind][1]:g}")
     by = f"{folds}-fold cross-validation" if folds > 1 else "a part held out"
     return f"{' and '.join(said)}, by {by} of {number:,} training and validation pictures" if said else ""
-
-
-def _held_out(task: Task, rows: HeadRows) -> list[np.ndarray]:
-    """Positions of each fold; none where too little is known of the classes, or there are too many of them."""
-    pictures, classes = rows.targets.shape
-    if classes > settings.MOST_CHOSEN_CLASSES:
-        return []
-    return held_out_folds(task, rows.indices, FOLDS)[: settings.head_folds(pictures, classes)]

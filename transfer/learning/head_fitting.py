@@ -10,6 +10,7 @@ import numpy as np
 from transfer import settings
 from transfer.learning import training
 from transfer.learning.head_rows import HeadRows
+from transfer.learning.losses import loss_of
 from transfer.learning.solved_heads import fit_linear, set_means
 from transfer.learning.tasks import Task
 from transfer.networks.heads import HEADS
@@ -46,7 +47,7 @@ def new_head(
         parts = [
             (rows.features[some], *task.targets(rows.indices[some])) for some in (slice(number), slice(number, None))
         ]
-        return training.fit_head(head, *parts, schedule, task.loss(0.0), o.seed)
+        return training.fit_head(head, *parts, schedule, loss_of(o, 0.0), o.seed)
 
     return head, by_gradients
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer.learning import training
+from transfer.learning.decisions import bias_of_answers
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
 from transfer.networks import heads
@@ -15,12 +16,12 @@ from transfer.statistics.evaluation import evaluate_probabilities
 
 
 def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history: list[dict], written: dict) -> Result:
-    """The result of a training, with the temperature of its probabilities fitted and put into the network.
+    """The result of a training, with temperature and bias of its answers put into the network.
 
     Args:
         model: pictures to logits.
         task: what it was trained for.
-        logits: `(N, C)` by part, `validation` and `test`.
+        logits: `(N, C)` by part, `validation` and `test`, and `out_of_fold` where answers are chosen by it.
         history: one row an epoch.
         written: the options as a run folder holds them.
     """
@@ -29,10 +30,12 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
         # Fitted where the network has learned nothing: the test part is still to be asked.
         validation_groups = task.images.groups_of(split.validation)
         temperature = fit_temperature(labels[split.validation], logits["validation"], validation_groups)
+        bias = bias_of_answers(task, logits, temperature)
         before = softmax(logits["test"].astype(np.float64), axis=1)
         heads.divide_logits(model, temperature)
+        heads.shift_logits(model, bias)
         parts = ("validation", "test")
-        probabilities = {part: softmax(logits[part].astype(np.float64) / temperature, axis=1) for part in parts}
+        probabilities = {part: softmax(logits[part].astype(np.float64) / temperature + bias, axis=1) for part in parts}
         figures = {}
         for part in parts:
             indices = getattr(split, part)
@@ -41,6 +44,7 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
         figures["test"]["calibration"] = {
             "temperature": temperature,
             "error_before": calibration_error(labels[split.test], before) if len(before) else None,
+            "bias": dict(zip(names, bias.tolist())) if bias.any() else None,
         }
         predictions = Predictions(
             np.concatenate([getattr(split, part) for part in parts]),

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import keras
 import numpy as np
 
 from transfer import settings
-from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.errors import OptionError, TrainingError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.batches import TrainingBatches
+from transfer.learning.losses import loss_of
 from transfer.learning.methods import begin, finetune_start, scratch_start
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.tasks import Task
+from transfer.learning.whole_fits import drawing_of
 from transfer.networks.copies import copy_network
 from transfer.networks.needed_memory import fitting_batch
 from transfer.settings import Schedule
 
 SMOOTHING = 0.9  # share of the mean that a step leaves as it is
-# Times its noise, by which the smoothed loss may be above its lowest, and from which on it breaks out. Of 400 curves made
-# with noise, 96 % ended within a third of a decade of where they rise; with 1 and 4, one in twenty was off by three decades.
+# Times its noise, by which the smoothed loss may be above its lowest, and from which on it breaks out. Of 400 curves
+# made with noise, 96 % ended within a third of a decade of where they rise; with 1 and 4, one in twenty was off by three
+# decades.
 LOW, BREAK = 3, 6
 SAFE = 0.1  # of the highest rate at which the loss is low, behind which it rises
 
@@ -101,10 +102,10 @@ _STARTS = {"finetune": finetune_start, "scratch": scratch_start}
 def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, network: str) -> RateTest:
     train = task.split.train
     size = fitting_batch(model, schedule.batch_size, len(train))
-    change = partial(random_crop, smallest=schedule.smallest_crop, flip=task.options.flip)
-    batches = TrainingBatches(task.pictures, train, *task.targets(train), size, task.options.seed, change)
+    drawing = drawing_of(task, schedule, method)
+    batches = TrainingBatches(task.pictures, train, *task.targets(train), size, task.options.seed, drawing)
     rates = np.geomspace(*settings.TRIED_RATES, settings.TRIED_STEPS)
-    losses = training.losses_by_rate(model, batches, schedule, task.loss(schedule.label_smoothing), rates)
+    losses = training.losses_by_rate(model, batches, schedule, loss_of(task.options, schedule.label_smoothing), rates)
     if len(losses) < len(rates) / 4:
         raise TrainingError(
             f"the loss is no number at a learning rate of {rates[len(losses)]:.1g}; look at the network"

@@ -16,7 +16,7 @@ from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
 from transfer.learning.checkpoints import until_kept
-from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features
+from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features, out_of_fold_logits
 from transfer.learning.held_out import held_out_folds, units_of
 from transfer.learning.judging import judge
 from transfer.learning.options import TrainingOptions, options_from
@@ -120,7 +120,7 @@ def begin(
 def _frozen(network: keras.Model, task: Task) -> Trained:
     network = frozen(network)
     trained = head_on_features(network, task, alone=True)
-    logits = final_logits(task, trained)
+    logits = final_logits(task, trained) | out_of_fold_logits(task, trained)
     return heads.join(network, trained.head), logits, trained.history
 
 

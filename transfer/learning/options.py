@@ -12,9 +12,10 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
-from transfer.names import ACTIVATIONS, AUTO, FEATURES, FITS, HEADS
+from transfer.names import ACTIVATIONS, AUGMENTS, AUTO, FEATURES, FITS, HEADS, MIXES, OPTIMISED
 
 NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
+_BALANCING = ("class_weights", "sampling", "logit_adjustment")
 _STAND_FOR = ("weights", "features", "layers")  # with the backbone, for a network
 
 
@@ -76,6 +77,18 @@ _PENALISED = Need(
 )
 _TUNED = Need("the method finetune", lambda options, methods: "finetune" in methods)
 _WHOLE = Need("the method finetune or scratch", lambda options, methods: set(methods) != {"frozen"})
+_FLIPPED = Need(
+    "the method finetune or scratch, and an `augment` other than none",
+    lambda options, methods: set(methods) != {"frozen"} and options.augment != "none",
+)
+_FOCUSED = Need(
+    "`head=mlp`, or a linear one and the method finetune or scratch (behind frozen features it is solved)",
+    lambda options, methods: options.head == "mlp" or (options.head in ("linear", AUTO) and set(methods) != {"frozen"}),
+)
+_ADJUSTED = Need(
+    "`head=linear`, mlp or svm (means of classes do not know how frequent they are), and no `optimise`",
+    lambda options, methods: options.head in ("linear", "mlp", "svm") and options.optimise is None,
+)
 _PRETRAINED = Need(
     "the method frozen or finetune", lambda options, methods: bool({"frozen", "finetune"} & set(methods))
 )
@@ -144,7 +157,29 @@ class TrainingOptions:
     class_weights: str | None = _option(
         None, "balanced: rare classes weigh as much as frequent ones", names=("balanced",)
     )
-    flip: bool = _option(True, "mirror training pictures at random", need=_WHOLE)
+    sampling: str | None = _option(
+        None, "balanced: training draws each class as often as any other", names=("balanced",), need=_WHOLE
+    )
+    focal: float | None = _option(
+        None, "exponent of the focal loss, in which pictures that are sure count less, such as 2",
+        range=_ABOVE_0, need=_FOCUSED,
+    )  # fmt: skip
+    logit_adjustment: float | None = _option(
+        None, "take so many times the logarithm of its share off each class's logit; 1: as if all were as frequent",
+        range=_ABOVE_0, need=_ADJUSTED,
+    )  # fmt: skip
+    optimise: str | None = _option(
+        None, "accuracy, balanced (accuracy) or f1 (macro): add to each class's logit what serves it best on "
+        "pictures that were held out",
+        names=OPTIMISED,
+    )  # fmt: skip
+    augment: str = _option(
+        "light", "random changes of training pictures: none, light (crops), standard (turns and colours too), strong "
+        "(TrivialAugment and erasing)",
+        names=AUGMENTS, need=_WHOLE,
+    )  # fmt: skip
+    mix: str | None = _option(None, "mix training pictures in pairs: mixup or cutmix", names=MIXES, need=_SCRATCH)
+    flip: bool = _option(True, "mirror training pictures at random", need=_FLIPPED)
     share: float | None = _option(
         None, "of the backbone's layers that fine-tuning changes, from the top, above 0 to 1 [default: from the data]",
         range=_PART, need=_TUNED,
@@ -161,6 +196,10 @@ class TrainingOptions:
             _check(each, getattr(self, each.name))
         if self.head == "mlp" and not self.hidden:
             raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
+        balancing = {name: value for name in _BALANCING if (value := getattr(self, name)) is not None}
+        if len(balancing) > 1:
+            given = " and ".join(f"`{name}={value}`" for name, value in balancing.items())
+            raise OptionError(f"{given}: each makes rare classes as likely as frequent ones; give one of them")
 
     def beside_network(self) -> TrainingOptions:
         """The same for a network that is loaded already, without what it was loaded with."""

@@ -35,7 +35,7 @@ def fit_linear(
         One row a step, which is an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `training.stops`.
     """
     counted, measured = _counted(weights)
-    targets = (1 - smoothing) * rows.targets + smoothing / rows.targets.shape[1]
+    targets = smoothed(rows.targets, smoothing)
     history: History = []
     with bar("head", steps) as advance:
         try:
@@ -73,6 +73,11 @@ def set_means(
     kernel, bias = means(features[:known], rows.targets[:known], weights[0])
     last.set_weights([scale * kernel, scale * bias])
     return [_row(1, scale * (features @ kernel + bias), rows.targets, *_counted(weights))]
+
+
+def smoothed(targets: np.ndarray, share: float) -> np.ndarray:
+    """Targets `(N, C)` with a share of each spread over all classes, 0..1."""
+    return (1 - share) * targets + share / targets.shape[1]
 
 
 def _counted(weights: Weights) -> tuple[np.ndarray, np.ndarray]:

@@ -46,21 +46,17 @@ class Task:
             raise DataError(f"{error.note}, and there is no other training picture of class {name!r}; add pictures")
         self.notes.append(error.note)
 
-    def targets(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, indices: np.ndarray, as_drawn: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """One-hot labels `(N, C)` of some pictures, and what each of them counts in the loss, `(N,)`, 1 on average.
 
-        Balanced, each class counts as much as any other among them, however the classes of another part are mixed.
+        Balanced, each class counts as much as any other among them, however the classes of another part are mixed. So
+        it does where balanced sampling is asked for and they are to count `as_drawn`, without being drawn.
         """
         labels = self.images.labels[indices]
         weights = np.ones(len(labels))
-        if self.options.class_weights == "balanced":
+        if self.options.class_weights or (as_drawn and self.options.sampling):
             weights = len(labels) / (len(self.one_hot) * np.bincount(labels)[labels])
         return self.one_hot[labels], weights.astype(np.float32)
-
-    def loss(self, smoothing: float):
-        """The loss of the head; `smoothing` where no other was asked for."""
-        chosen = self.options.label_smoothing
-        return heads.HEADS[self.options.head].loss(smoothing if chosen is None else chosen)
 
     def schedule(self, schedule: settings.Schedule) -> settings.Schedule:
         """A schedule with the epochs and the rate that were asked for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import keras
 import numpy as np
@@ -11,12 +10,14 @@ import tensorflow as tf
 
 from transfer import settings
 from transfer.checks.mirrored import mirrored_note
-from transfer.data.augmentation import random_crop
+from transfer.data.augmentation import change_of
 from transfer.data.splits import digest_in_order
 from transfer.errors import OptionError
 from transfer.learning import training
-from transfer.learning.batches import Batches, TrainingBatches
+from transfer.learning.batches import Batches, Drawing, TrainingBatches
 from transfer.learning.checkpoints import Checkpoint, checkpoint, not_needed, others, place_of
+from transfer.learning.losses import loss_of
+from transfer.learning.mixing import MIXES
 from transfer.learning.tasks import Task
 from transfer.libraries import versions
 from transfer.networks.features import fingerprint
@@ -73,14 +74,11 @@ def _fit(
     model: keras.Model, task: Task, schedule: Schedule, phase: str, kept: Checkpoint, seen_after: int
 ) -> training.History:
     """Fit with the largest batch that the memory has room for, halved as often as needed."""
-    split, seed = task.split, task.options.seed
-    mirrored = mirrored_note(task.pictures, split.train) if task.options.flip else ""
-    task.notes += [f"{mirrored}: no random flips"] if mirrored else []
-    change = partial(random_crop, smallest=schedule.smallest_crop, flip=task.options.flip and not mirrored)
-    loss, targets = task.loss(schedule.label_smoothing), task.targets(split.train)
-    validation = Batches(task.pictures, split.validation, *task.targets(split.validation))
+    split, o, drawing = task.split, task.options, drawing_of(task, schedule, phase)
+    loss, targets = loss_of(o, schedule.label_smoothing), task.targets(split.train)
+    validation = Batches(task.pictures, split.validation, *task.targets(split.validation, as_drawn=True))
     while True:
-        batches = TrainingBatches(task.pictures, split.train, *targets, schedule.batch_size, seed, change)
+        batches = TrainingBatches(task.pictures, split.train, *targets, schedule.batch_size, o.seed, drawing)
         try:
             if task.options.minutes is not None and kept.state is None:
                 pace = training.measured_pace(model, batches, schedule, loss)
@@ -100,6 +98,15 @@ def _fit(
                 # They stay in their part: some epochs may have seen them.
                 task.notes.append(f"{task.pictures.unreadable(lost).note} from then on")
             return history
+
+
+def drawing_of(task: Task, schedule: Schedule, phase: str) -> Drawing:
+    """How training pictures are drawn and changed in a phase; `task.notes` are told where they cannot be mirrored."""
+    o = task.options
+    mirrored = mirrored_note(task.pictures, task.split.train) if o.flip and o.augment != "none" else ""
+    task.notes += [f"{mirrored}: no random flips"] if mirrored else []
+    change = change_of(o.augment, schedule.smallest_crop, flip=o.flip and not mirrored)
+    return Drawing(change, MIXES.get(o.mix) if phase == "scratch" else None, balanced=o.sampling is not None)
 
 
 def _asked(network: keras.Model, task: Task, phase: str) -> dict:

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers as kl
 
 from transfer.errors import OptionError, unknown_name
@@ -154,3 +155,9 @@ def divide_logits(model: keras.Model, temperature: float) -> None:
     """
     last = model.layers[-1]
     last.set_weights([weight / temperature for weight in last.get_weights()])
+
+
+def shift_logits(model: keras.Model, bias: np.ndarray) -> None:
+    """Add a number a class `(C,)` to the logits of such a network, inside its last layer."""
+    kernel, own = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, own + bias])

@@ -51,7 +51,7 @@ TRAINED = {
 TESTED = TRAINED | ANSWERED | {
     "roc_auc": Maybe(SHARE), "roc_auc_ci95": Maybe(INTERVAL),
     "per_class": {str: ANSWERED["per_class"][str] | {"roc_auc": Maybe(SHARE)}},
-    "calibration": {"temperature": POSITIVE, "error_before": SHARE},
+    "calibration": {"temperature": POSITIVE, "error_before": SHARE, "bias?": Maybe({str: NUMBER})},
 }  # fmt: skip
 COMPARED = {
     "methods": {str: ANYTHING},

@@ -89,18 +89,38 @@ def held_out_losses(
     Returns:
         `(len(strengths),)`: mean log loss over the pictures in `tested`.
     """
+    losses, number = np.zeros(len(strengths)), 0.0
+    for positions, logits in _held_out(axes, targets, tested, strengths):
+        costs = -(targets[positions, None] * log_softmax(logits.astype(np.float64), axis=-1)).sum(axis=-1)
+        losses += axes.weights[positions] @ costs
+        number += axes.weights[positions].sum()
+    return losses / number
+
+
+def held_out_logits(axes: Axes, targets: np.ndarray, tested: Sequence[np.ndarray], strength: float) -> np.ndarray:
+    """Logits `(N, C)` by heads that have not seen the picture; NaN for pictures that are in no fold.
+
+    Args:
+        axes, targets, tested: see `held_out_losses`.
+        strength: inverse strength C.
+    """
+    found = np.full(targets.shape, np.nan, np.float32)
+    for positions, logits in _held_out(axes, targets, tested, [strength]):
+        found[positions] = logits[:, 0]
+    return found
+
+
+def _held_out(
+    axes: Axes, targets: np.ndarray, tested: Sequence[np.ndarray], strengths: Sequence[float]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the positions of each fold and their logits `(n, P, C)` by heads fitted on all others."""
     weights = np.tile(axes.weights, (len(tested), 1))
     for fold, positions in enumerate(tested):
         weights[fold, positions] = 0
     steps = _steps(axes, targets, weights, strengths)
     kernel, bias = next(state for number, state in enumerate(steps, 1) if number == HEAD_STEPS)
-    losses, number = np.zeros(len(strengths)), 0.0
     for fold, positions in enumerate(tested):
-        logits = np.tensordot(axes.rows[positions], kernel[:, fold], 1) + bias[fold]
-        costs = -(targets[positions, None] * log_softmax(logits.astype(np.float64), axis=-1)).sum(axis=-1)
-        losses += axes.weights[positions] @ costs
-        number += axes.weights[positions].sum()
-    return losses / number
+        yield positions, np.tensordot(axes.rows[positions], kernel[:, fold], 1) + bias[fold]
 
 
 def _steps(
