@@ -15,6 +15,10 @@ HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
 EXPORTS = ("savedmodel", "litert", "litert-f16", "litert-int8", "litert-uint8", "onnx", "openvino")
 ALL = "all"  # of them
 FITS = ("crop", "pad", "stretch")
+# The rows of `engines.ENGINES`; the last computes in bfloat16, so that it is for answers, and not for trainings.
+BFLOAT16_ENGINE = "openvino-bf16"
+EXACT_ENGINES = ("tensorflow", "openvino", "onnxruntime")
+ENGINES = (*EXACT_ENGINES, BFLOAT16_ENGINE)
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
@@ -52,6 +56,16 @@ def check_format(name: str) -> None:
     """
     if name not in (*EXPORTS, ALL):
         raise unknown_name("`format`", name, (*EXPORTS, ALL))
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that is not known.
+
+    Raises:
+        UnknownNameError: it is none of `ENGINES`, nor `auto`.
+    """
+    if name not in (AUTO, *ENGINES):
+        raise unknown_name("`engine`", name, (AUTO, *ENGINES))
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:
