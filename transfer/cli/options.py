@@ -10,7 +10,7 @@ import typer
 
 from transfer import settings
 from transfer.learning.options import TrainingOptions
-from transfer.names import AUTO
+from transfer.names import AUTO, ENGINES
 from transfer.serving.refusals import Limits
 from transfer.serving.server import Address
 
@@ -49,6 +49,7 @@ Backbone = Annotated[
         rich_help_panel="Network",
     ),
 ]
+Engine = Annotated[str, typer.Option(help=f"computes the answers: {', '.join(ENGINES)}, or auto: the fastest")]
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -181,6 +182,7 @@ class Looking:
     groups: Groups = None
     near: NearDuplicates = "hash"
     labels: LookAtLabels = False
+    engine: Engine = AUTO
     max_size: MaxSize = settings.MAX_SIZE
     seed: Seed = 0
 
@@ -225,6 +227,7 @@ class Seeing:
     features: str | None = _as_trained("features")
     image_size: int | None = _as_trained("image_size")
     fit: str = _as_trained("fit")
+    engine: str = _as_trained("engine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,8 @@ def _first_that_may_stand(source: ExportSource, known: Reference, name: str, fil
         except (TransferError, OSError):
             raise
         except Exception as error:  # each converter has errors of its own
-            raise ExportError(f"the format {name} cannot hold this network: {conversion_failure(error)}") from error
+            why = conversion_failure(error, source.model)
+            raise ExportError(f"the format {name} cannot hold this network: {why}") from error
         if not (why := objection(judged, row.tolerance)):
             return {"numbers": numbers} | judged, refused
         refused[numbers] = why

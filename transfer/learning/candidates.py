@@ -10,7 +10,7 @@ from transfer.errors import UnreadablePictures
 from transfer.learning.feature_heads import FeatureHead, answers, rows_of
 from transfer.learning.head_fitting import new_head
 from transfer.learning.tasks import Task
-from transfer.networks.features import compiled
+from transfer.networks.engines import compiled
 from transfer.statistics.calibration import fit_temperature
 from transfer.statistics.choosing import standard_error
 from transfer.statistics.intervals import units
@@ -55,7 +55,7 @@ def _best_between(
     def features_of(part: str) -> np.ndarray:
         batches = task.pictures.batches(getattr(split, part))
         nothing = np.zeros((0, network.output_shape[-1]), np.float32)
-        return np.concatenate([nothing, *(answer(batch).numpy() for batch in batches)])
+        return np.concatenate([nothing, *(answer(batch) for batch in batches)])
 
     def candidate(alpha: float) -> FeatureHead:
         set_weights(alpha)

@@ -27,6 +27,7 @@ from transfer.learning.tasks import Task
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
+from transfer.networks.engine_packages import require_engine
 from transfer.networks.features import forward
 from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
@@ -68,12 +69,14 @@ def train(
     Raises:
         TrainingError: the loss became no number.
         UnknownNameError, OptionError: a wrong name or value, or one that would be ignored.
+        MissingExtraError, EngineError: see `choose_engine`.
         ModelFileError: the network takes no pictures of one size, or gives no features `(B, D)`.
         DataError: no training picture of a class can be decoded.
     """
     begin_nothing_more()
     check_methods([method])
     options = options_from(options, changed)
+    require_engine(options.engine)
     check_split(images, split)
     keras.utils.set_random_seed(options.seed)
     network, names = resolve_backbone(backbone, method, images, split, options)

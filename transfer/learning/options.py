@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
-from transfer.names import ACTIVATIONS, AUTO, FEATURES, FITS, HEADS
+from transfer.names import ACTIVATIONS, AUTO, EXACT_ENGINES, FEATURES, FITS, HEADS
 
 NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
 _STAND_FOR = ("weights", "features", "layers")  # with the backbone, for a network
@@ -99,6 +99,10 @@ class TrainingOptions:
     views: int = _option(
         1, "2: features of each picture and of its mirror image, averaged; twice the time", NETWORK,
         range=_VIEWS, need=_PRETRAINED,
+    )  # fmt: skip
+    engine: str = _option(
+        AUTO, "computes features: tensorflow, openvino, onnxruntime, or auto: the fastest that is installed", NETWORK,
+        names=(AUTO, *EXACT_ENGINES), need=_PRETRAINED,
     )  # fmt: skip
     layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
     head: str = _option(

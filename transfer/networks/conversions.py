@@ -119,7 +119,29 @@ def open_onnx(file: Path) -> Answer:
     return answer
 
 
-def conversion_failure(error: Exception) -> str:
-    """What a converter says, in one sentence: the operation that it does not know, where it names one."""
-    operations = sorted(set(re.findall(r"\btfl?\.[A-Z]\w+|(?<=No Op registered for )\w+", str(error))))
-    return f"it does not know {', '.join(operations)}" if operations else first_line(error)
+def conversion_failure(error: Exception, model: keras.Model) -> str:
+    """What a converter says, in one sentence: the operation that it does not know and its layer, where it names one.
+
+    Args:
+        error: that it has raised.
+        model: pictures `(B, S, S, 3)` to `(B, D)`, what was to be converted.
+    """
+    found = re.findall(r"\btfl?\.([A-Z]\w+)|No Op registered for (\w+)|found for operations: (.+)", str(error))
+    operations = {name.strip() for groups in found for group in groups for name in group.split(",") if name.strip()}
+    if not operations:
+        return first_line(error)
+    layers = _layers_with(operations, model)
+    return f"it does not know {', '.join(sorted(operations))}" + (
+        f" of the layer {', '.join(layers)}" if layers else ""
+    )
+
+
+def _layers_with(operations: set[str], model: keras.Model) -> list[str]:
+    """The layers of a network in which some of TensorFlow's operations are."""
+    layers = {layer.name for layer in model._flatten_layers()}
+    pictures = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    graph = tf.function(lambda x: model(x, training=False), [pictures]).get_concrete_function().graph
+    scopes = [each.name.split("/")[-2::-1] for each in graph.get_operations() if each.type in operations]
+    # Where a scope is entered again, its name gets a number.
+    names = ((scope, re.sub(r"_\d+$", "", scope)) for scopes_of in scopes for scope in scopes_of[:1])
+    return sorted({name for both in names for name in both if name in layers})

@@ -7,7 +7,7 @@ from importlib import util
 from typing import NamedTuple
 
 from transfer.errors import MissingExtraError
-from transfer.names import AUTO, BFLOAT16_ENGINE
+from transfer.names import AUTO, BFLOAT16_ENGINE, check_engine
 
 
 class Runtime(NamedTuple):
@@ -34,10 +34,12 @@ def is_installed(engine: str) -> bool:
 
 
 def require_engine(engine: str) -> None:
-    """Refuse an engine whose packages are not installed; `auto` does with those that are.
+    """Refuse an engine that is not known or not installed; `auto` does with those that are.
 
     Raises:
+        UnknownNameError: it is not known.
         MissingExtraError: what to install.
     """
+    check_engine(engine)
     if engine != AUTO and not is_installed(engine):
         raise MissingExtraError(f"`engine={engine}` {missing_of(RUNTIMES[engine])}")

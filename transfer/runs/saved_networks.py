@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 
 from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH, squares
 from transfer.data.sources import Source
-from transfer.errors import ModelFileError, first_line
+from transfer.errors import ModelFileError, OptionError, first_line
+from transfer.names import AUTO
+from transfer.networks.conversions import Answer
+from transfer.networks.engine_packages import require_engine
+from transfer.networks.engines import choose_engine
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint
 from transfer.runs.network_places import network_place
@@ -88,6 +93,47 @@ class _Keep:
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         answers = self._signature(pictures=tf.constant(pictures, tf.float32))
         return answers["probabilities"].numpy().astype(np.float64)
+
+
+def answering_by(
+    network: SavedNetwork, engine: str, pictures: int, told: Callable[[str], None] = lambda name: None
+) -> SavedNetwork:
+    """The same network, answering by an engine, which the first batch that it is asked about may choose.
+
+    Args:
+        network: from `load_network`.
+        engine: see `engines.choose_engine`.
+        pictures: how many will be asked about.
+        told: called with the name of the engine before it answers.
+
+    Raises:
+        UnknownNameError, MissingExtraError: see `engines.choose_engine`.
+        OptionError: another engine than TensorFlow for the graph of a SavedModel.
+    """
+    require_engine(engine)
+    if network.model is None and engine not in (AUTO, "tensorflow"):
+        raise OptionError(
+            f"`engine={engine}` for a SavedModel that lies in no run, which is TensorFlow's own; give the run, or "
+            "`engine=tensorflow`"
+        )
+    if network.model is None or engine == "tensorflow":
+        told("tensorflow")
+        return network
+    answer = None
+
+    def classify(pixels: np.ndarray) -> np.ndarray:
+        nonlocal answer
+        if answer is None:
+            chosen = choose_engine(network.model, engine, pixels, pictures)
+            told(chosen.name)
+            answer = network.classify if chosen.name == "tensorflow" else _softmax_of(chosen.answer)
+        return answer(pixels)
+
+    return network._replace(classify=classify)
+
+
+def _softmax_of(logits: Answer) -> Answer:
+    return lambda pixels: softmax(logits(pixels).astype(np.float64), axis=1)
 
 
 def answers(

@@ -1,0 +1,221 @@
+"""What computes the answers of a network: TensorFlow, or a runtime that is faster on a processor.
+
+Whichever does, a network is a function of pictures `(B, S, S, 3)` uint8 that gives `(B, D)` float32, the same to
+`TOLERANCE` of how widely the answers are spread: nothing else needs to know which one it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transfer import settings
+from transfer.cache import cache_folder, is_kept, made_folder
+from transfer.errors import EngineError, OutputError
+from transfer.names import AUTO, BFLOAT16_ENGINE
+from transfer.networks import conversions
+from transfer.networks.conversions import Answer
+from transfer.networks.engine_packages import is_installed, require_engine
+from transfer.networks.fingerprints import fingerprint
+from transfer.progress import console
+from transfer.quiet import told_only_on_failure
+
+TOLERANCE = 1e-4  # of the spread of what TensorFlow answers
+PROBE = 0.5  # seconds in which two engines are compared
+_told: set[str] = set()  # sentences that were said already
+
+
+class Conversion(NamedTuple):
+    """Another form of a network, kept in the cache.
+
+    Attributes:
+        file: in which it is.
+        package: whose version it is good for.
+        write: from a network of whole numbers to that file.
+    """
+
+    file: str
+    package: str
+    write: Callable[[keras.Model, Path], None]
+
+
+class Engine(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        conversion: what the engine runs, or `None` for the network itself.
+        open: from the file of that to a function of pictures.
+        is_exact: whether it computes in float32, so that its answers have to be those of TensorFlow.
+        refusal: why this processor is none for it, in words, or `""`.
+    """
+
+    conversion: Conversion | None
+    open: Callable[[Path], Answer]
+    is_exact: bool = True
+    refusal: Callable[[], str] = lambda: ""
+
+
+class Chosen(NamedTuple):
+    """An engine by its name, and what it makes of pictures."""
+
+    name: str
+    answer: Answer
+
+
+def compiled(model: keras.Model) -> Answer:
+    """A network as TensorFlow computes it, for batches of any length; it follows the weights of the network."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
+    def answer(batch):
+        return tf.cast(model(tf.cast(batch, tf.float32), training=False), tf.float32)
+
+    return lambda batch: answer(batch).numpy()
+
+
+def choose_engine(network: keras.Model, engine: str, sample: np.ndarray, pictures: int) -> Chosen:
+    """What is to compute the answers of a network, which must not change its weights any more.
+
+    `auto` takes the first of `AUTOMATIC` that is installed and answers faster than TensorFlow, and alike, which is found
+    out on the sample; unless there are too few pictures for that to pay, see `settings.engine_pays`.
+
+    Args:
+        network: pictures `(B, S, S, 3)` 0..255 to `(B, D)`.
+        engine: one of `names.ENGINES`, or `auto`.
+        sample: `(B, S, S, 3)` uint8, some of the pictures that are to be answered.
+        pictures: how many there will be.
+
+    Raises:
+        UnknownNameError: no such engine.
+        MissingExtraError: its packages are not installed.
+        EngineError: it cannot compute this network, or answers otherwise than TensorFlow.
+    """
+    require_engine(engine)
+    by_tensorflow = Chosen("tensorflow", compiled(network))
+    if engine == "tensorflow":
+        return by_tensorflow
+    expected = by_tensorflow.answer(sample)
+    if engine == AUTO:
+        return _fastest(network, by_tensorflow, sample, expected, pictures)
+    try:
+        return Chosen(engine, _opened(network, engine, sample, expected))
+    except EngineError as error:
+        raise EngineError(f"`engine={engine}`: {error}; give tensorflow, or auto") from error
+
+
+def keeps_apart(engine: str) -> str:
+    """What marks what an engine has computed, where other engines compute something else."""
+    return "" if engine == AUTO or ENGINES[engine].is_exact else f"-{engine}"
+
+
+def _fastest(
+    network: keras.Model, by_tensorflow: Chosen, sample: np.ndarray, expected: np.ndarray, pictures: int
+) -> Chosen:
+    installed = [name for name in AUTOMATIC if is_installed(name)]
+    if not installed or pictures <= len(sample):
+        return by_tensorflow
+    each = _seconds(by_tensorflow.answer, sample) / len(sample)
+    for name in installed:
+        kept = is_kept(_place(network, ENGINES[name].conversion))
+        if not settings.engine_pays(pictures, each, settings.CONVERTING[name] * (not kept)):
+            continue
+        try:
+            other = Chosen(name, _opened(network, name, sample, expected))
+        except EngineError as error:
+            _tell(f"note: TensorFlow computes {network.name}: {error}")
+            continue
+        if _is_faster(other.answer, by_tensorflow.answer, sample):
+            return other
+    return by_tensorflow
+
+
+def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.ndarray) -> Answer:
+    """A network in an engine, whose answers to a sample were compared with those of TensorFlow.
+
+    Raises:
+        EngineError: it cannot be had, or answers otherwise.
+    """
+    row = ENGINES[name]
+    if why := row.refusal():
+        raise EngineError(why)
+    with told_only_on_failure():
+        try:
+            answer = row.open(_converted(network, row.conversion))
+            found = answer(sample)
+        except OutputError:
+            raise
+        except Exception as error:  # each runtime has errors of its own
+            why = f"{name} cannot compute {network.name}: {conversions.conversion_failure(error, network)}"
+    if why:
+        raise EngineError(why)
+    gap, spread = float(np.abs(found - expected).max()), float(expected.std())
+    if row.is_exact and not gap <= TOLERANCE * spread:
+        raise EngineError(
+            f"the answers of {name} for {network.name} differ by up to {gap / (spread or 1):.1g} of their spread; "
+            f"{TOLERANCE:g} is allowed"
+        )
+    return answer
+
+
+def _converted(network: keras.Model, conversion: Conversion) -> Path:
+    """The file of a conversion, made where it is not in the cache."""
+
+    def make(folder: Path) -> None:
+        last = keras.layers.Activation("linear", dtype="float32", name="answers")
+        conversion.write(conversions.network_of_pixels(network, last), folder / conversion.file)
+
+    return made_folder(_place(network, conversion), make) / conversion.file
+
+
+def _place(network: keras.Model, conversion: Conversion) -> Path:
+    known_by = (fingerprint(network), conversion.file, conversion.package, metadata.version(conversion.package))
+    return cache_folder("engines", hashlib.blake2b(" ".join(known_by).encode(), digest_size=16).hexdigest())
+
+
+def _is_faster(answer: Answer, than: Answer, sample: np.ndarray) -> bool:
+    """Whether one engine is faster than another, each at its best of several times in turn."""
+    mine, theirs = [], []
+    until = time.perf_counter() + PROBE
+    while not mine or time.perf_counter() < until:
+        mine.append(_seconds(answer, sample))
+        theirs.append(_seconds(than, sample))
+    return min(mine) < min(theirs)
+
+
+def _seconds(answer: Answer, sample: np.ndarray) -> float:
+    start = time.perf_counter()
+    answer(sample)
+    return time.perf_counter() - start
+
+
+def _tell(sentence: str) -> None:
+    if sentence not in _told:
+        _told.add(sentence)
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _write_openvino(network: keras.Model, file: Path) -> None:
+    conversions.save_openvino(conversions.to_openvino(network), file)
+
+
+def _no_bfloat16() -> str:
+    there = conversions.computes_in_bfloat16()
+    return "" if there else "this processor does not compute in bfloat16, so that nothing is won"
+
+
+_IR = Conversion("model.xml", "openvino", _write_openvino)
+_ONNX = Conversion("model.onnx", "tf2onnx", conversions.write_onnx_graph)
+ENGINES: Mapping[str, Engine] = {
+    "tensorflow": Engine(None, compiled),
+    "openvino": Engine(_IR, conversions.open_openvino),
+    "onnxruntime": Engine(_ONNX, conversions.open_onnx),
+    BFLOAT16_ENGINE: Engine(_IR, lambda file: conversions.open_openvino(file, "bf16"), False, _no_bfloat16),
+}
+AUTOMATIC = ("openvino", "onnxruntime")  # equally fast, but for ONNX it takes thrice as long to convert a network
