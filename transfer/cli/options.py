@@ -198,6 +198,13 @@ class Asking:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answering(Asking):
+    """Which networks are asked, and what computes their answers."""
+
+    engine: Engine = AUTO
+
+
+@dataclass(frozen=True, kw_only=True)
 class Growing:
     """A table that is written while answers come."""
 

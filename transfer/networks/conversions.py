@@ -126,11 +126,11 @@ def conversion_failure(error: Exception, model: keras.Model) -> str:
         error: that it has raised.
         model: pictures `(B, S, S, 3)` to `(B, D)`, what was to be converted.
     """
-    found = re.findall(r"\btfl?\.([A-Z]\w+)|No Op registered for (\w+)|found for operations: (.+)", str(error))
+    found = re.findall(r"\b(tfl?\.[A-Z]\w+)|No Op registered for (\w+)|found for operations: (.+)", str(error))
     operations = {name.strip() for groups in found for group in groups for name in group.split(",") if name.strip()}
     if not operations:
         return first_line(error)
-    layers = _layers_with(operations, model)
+    layers = _layers_with({name.rpartition(".")[2] for name in operations}, model)
     return f"it does not know {', '.join(sorted(operations))}" + (
         f" of the layer {', '.join(layers)}" if layers else ""
     )
@@ -143,5 +143,6 @@ def _layers_with(operations: set[str], model: keras.Model) -> list[str]:
     graph = tf.function(lambda x: model(x, training=False), [pictures]).get_concrete_function().graph
     scopes = [each.name.split("/")[-2::-1] for each in graph.get_operations() if each.type in operations]
     # Where a scope is entered again, its name gets a number.
-    names = ((scope, re.sub(r"_\d+$", "", scope)) for scopes_of in scopes for scope in scopes_of[:1])
-    return sorted({name for both in names for name in both if name in layers})
+    names = ([name for scope in inner for name in (scope, re.sub(r"_\d+$", "", scope))] for inner in scopes)
+    nearest = (next((name for name in each if name in layers), None) for each in names)
+    return sorted({name for name in nearest if name})

@@ -29,7 +29,7 @@ from transfer.progress import console
 from transfer.quiet import told_only_on_failure
 
 TOLERANCE = 1e-4  # of the spread of what TensorFlow answers
-PROBE = 0.5  # seconds in which two engines are compared
+PROBE, PLAIN = 0.5, 1.5  # seconds in which two engines are compared at most, and by what factor one is plainly faster
 _told: set[str] = set()  # sentences that were said already
 
 
@@ -83,8 +83,8 @@ def compiled(model: keras.Model) -> Answer:
 def choose_engine(network: keras.Model, engine: str, sample: np.ndarray, pictures: int) -> Chosen:
     """What is to compute the answers of a network, which must not change its weights any more.
 
-    `auto` takes the first of `AUTOMATIC` that is installed and answers faster than TensorFlow, and alike, which is found
-    out on the sample; unless there are too few pictures for that to pay, see `settings.engine_pays`.
+    `auto` takes the first of `AUTOMATIC` that is installed, and answers the sample faster than TensorFlow and alike;
+    for few pictures, with which that does not pay (see `settings.engine_pays`), it takes TensorFlow.
 
     Args:
         network: pictures `(B, S, S, 3)` 0..255 to `(B, D)`.
@@ -180,13 +180,16 @@ def _place(network: keras.Model, conversion: Conversion) -> Path:
 
 
 def _is_faster(answer: Answer, than: Answer, sample: np.ndarray) -> bool:
-    """Whether one engine is faster than another, each at its best of several times in turn."""
+    """Whether one engine is faster than another, each at its best of some times in turn."""
     mine, theirs = [], []
     until = time.perf_counter() + PROBE
-    while not mine or time.perf_counter() < until:
+    while time.perf_counter() < until or not mine:
         mine.append(_seconds(answer, sample))
         theirs.append(_seconds(than, sample))
-    return min(mine) < min(theirs)
+        ratio = min(mine) / min(theirs)
+        if not 1 / PLAIN < ratio < PLAIN:
+            break
+    return ratio < 1
 
 
 def _seconds(answer: Answer, sample: np.ndarray) -> float:

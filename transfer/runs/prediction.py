@@ -81,16 +81,18 @@ def iter_predictions(
             `answer_tables.further_columns`, `error`. It gets its name when the last answer was taken; until then its
             rows are in `TABLE.unfinished`, where they stay if this is given up or killed.
         resume: go on from what an earlier call with the same model, pictures, `least` and `engine` has left there: its
-            answers come first, and then those that are missing, by the engine that computed the first. The table is the same, to the last byte, as in one go.
+            answers come first, and then those that are missing, by the engine that computed the first. The table is
+            the same, to the last byte, as in one go.
 
     Returns:
         One `Prediction` a picture, in order, each file once. Those that were there already have the most probable few
         classes, where the network has more than 200.
 
     Raises:
-        ModelFileError, DataError, OptionError, UnknownNameError, MissingExtraError, EngineError: see `predict`; or `resume` without a table that can be kept.
+        ModelFileError, DataError, UnknownNameError, EngineError: see `predict`.
+        OptionError: see `predict`; or `resume` without a table that can be kept.
         OutputError: `table` cannot be written, is something else, or is unfinished, without `resume` or of others.
-        MissingExtraError: `table` is to be Parquet, and pyarrow is not installed.
+        MissingExtraError: see `predict`; or `table` is to be Parquet, and pyarrow is not installed.
     """
     if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
