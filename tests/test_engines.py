@@ -165,8 +165,12 @@ def test_an_engine_that_answers_otherwise_is_not_taken(wrong, pictures, eager, m
     monkeypatch.setattr(engines, "require_engine", lambda name: None)
     for _ in range(2):
         assert engines.choose_engine(small_network(), "auto", pictures, MANY).name == "tensorflow"
-    assert capfd.readouterr().err.count("note: TensorFlow computes small: the answers of openvino for small differ") == 1
-    with pytest.raises(EngineError, match=r"`engine=openvino`: the answers .* of their spread; 0.0001 is allowed; give"):
+    assert (
+        capfd.readouterr().err.count("note: TensorFlow computes small: the answers of openvino for small differ") == 1
+    )
+    with pytest.raises(
+        EngineError, match=r"`engine=openvino`: the answers .* of their spread; 0.0001 is allowed; give"
+    ):
         engines.choose_engine(small_network(), "openvino", pictures, MANY)
 
 

@@ -187,12 +187,13 @@ MAX_SIZE = 8.0
 # and compare it with TensorFlow, each time; and the share of TensorFlow's time that is spared at the least.
 CONVERTING = {"openvino": 1.5, "onnxruntime": 3.5}
 STARTING, SPARED = 0.8, 0.4
+WORTH_A_WORD = 60  # seconds that have to be spared before a user is told what to install
 
 
 def engine_pays(pictures: int, seconds: float, converting: float) -> bool:
     """Whether another engine than TensorFlow spares more time than it takes to begin with it.
 
-    OpenVINO needs 0.4 to 0.6 of TensorFlow's time for the networks of ImageNet, see docs/engines.md.
+    OpenVINO needs half of TensorFlow's time for networks like EfficientNet-Lite0, see docs/engines.md.
 
     Args:
         pictures: that are to be answered.

@@ -12,7 +12,7 @@ _LITERT = Runtime("litert", ("ai_edge_litert", "flatbuffers"))
 RUNTIMES: dict[str, Runtime] = {
     **{name: _LITERT for name in EXPORTS if name.startswith("litert")},
     "onnx": ONNX,
-    "openvino": OPENVINO,
+    "openvino": OPENVINO._replace(extra="openvino"),
 }
 
 ANSWERING = {"model.xml": "openvino", "model.onnx": "onnx"}  # files that `exported_networks` opens

@@ -17,7 +17,7 @@ class Runtime(NamedTuple):
     modules: Sequence[str]
 
 
-OPENVINO = Runtime("openvino", ("openvino",))
+OPENVINO = Runtime("fast", ("openvino",))
 ONNX = Runtime("onnx", ("tf2onnx", "onnx", "onnxruntime"))
 RUNTIMES: dict[str, Runtime] = {"openvino": OPENVINO, BFLOAT16_ENGINE: OPENVINO, "onnxruntime": ONNX}
 

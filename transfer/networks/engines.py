@@ -23,7 +23,7 @@ from transfer.errors import EngineError, OutputError
 from transfer.names import AUTO, BFLOAT16_ENGINE
 from transfer.networks import conversions
 from transfer.networks.conversions import Answer
-from transfer.networks.engine_packages import is_installed, require_engine
+from transfer.networks.engine_packages import RUNTIMES, is_installed, missing_of, require_engine
 from transfer.networks.fingerprints import fingerprint
 from transfer.progress import console
 from transfer.quiet import told_only_on_failure
@@ -64,10 +64,11 @@ class Engine(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """An engine by its name, and what it makes of pictures."""
+    """An engine by its name, what it makes of pictures, and what it has made of the sample already."""
 
     name: str
     answer: Answer
+    of_sample: np.ndarray
 
 
 def compiled(model: keras.Model) -> Answer:
@@ -80,7 +81,9 @@ def compiled(model: keras.Model) -> Answer:
     return lambda batch: answer(batch).numpy()
 
 
-def choose_engine(network: keras.Model, engine: str, sample: np.ndarray, pictures: int) -> Chosen:
+def choose_engine(
+    network: keras.Model, engine: str, sample: np.ndarray, pictures: int, known: Answer | None = None
+) -> Chosen:
     """What is to compute the answers of a network, which must not change its weights any more.
 
     `auto` takes the first of `AUTOMATIC` that is installed, and answers the sample faster than TensorFlow and alike;
@@ -89,8 +92,9 @@ def choose_engine(network: keras.Model, engine: str, sample: np.ndarray, picture
     Args:
         network: pictures `(B, S, S, 3)` 0..255 to `(B, D)`.
         engine: one of `names.ENGINES`, or `auto`.
-        sample: `(B, S, S, 3)` uint8, some of the pictures that are to be answered.
-        pictures: how many there will be.
+        sample: `(B, S, S, 3)` uint8, the first of the pictures that are to be answered.
+        pictures: how many there are.
+        known: the network as TensorFlow computes it, where there is such a function already.
 
     Raises:
         UnknownNameError: no such engine.
@@ -98,14 +102,17 @@ def choose_engine(network: keras.Model, engine: str, sample: np.ndarray, picture
         EngineError: it cannot compute this network, or answers otherwise than TensorFlow.
     """
     require_engine(engine)
-    by_tensorflow = Chosen("tensorflow", compiled(network))
+    by_tensorflow = known or compiled(network)
+    start = time.perf_counter()
+    expected = by_tensorflow(sample)
+    chosen = Chosen("tensorflow", by_tensorflow, expected)
     if engine == "tensorflow":
-        return by_tensorflow
-    expected = by_tensorflow.answer(sample)
+        return chosen
     if engine == AUTO:
-        return _fastest(network, by_tensorflow, sample, expected, pictures)
+        # The first time, TensorFlow looks through the network too.
+        return _fastest(network, chosen, sample, pictures - len(sample), time.perf_counter() - start)
     try:
-        return Chosen(engine, _opened(network, engine, sample, expected))
+        return _opened(network, engine, sample, expected)
     except EngineError as error:
         raise EngineError(f"`engine={engine}`: {error}; give tensorflow, or auto") from error
 
@@ -115,28 +122,34 @@ def keeps_apart(engine: str) -> str:
     return "" if engine == AUTO or ENGINES[engine].is_exact else f"-{engine}"
 
 
-def _fastest(
-    network: keras.Model, by_tensorflow: Chosen, sample: np.ndarray, expected: np.ndarray, pictures: int
-) -> Chosen:
-    installed = [name for name in AUTOMATIC if is_installed(name)]
-    if not installed or pictures <= len(sample):
-        return by_tensorflow
-    each = _seconds(by_tensorflow.answer, sample) / len(sample)
-    for name in installed:
+def _fastest(network: keras.Model, slow: Chosen, sample: np.ndarray, pictures: int, at_most: float) -> Chosen:
+    """What is to answer some more pictures than the sample, of which TensorFlow has needed so many seconds at most."""
+
+    def pays(name: str, seconds: float) -> bool:
         kept = is_kept(_place(network, ENGINES[name].conversion))
-        if not settings.engine_pays(pictures, each, settings.CONVERTING[name] * (not kept)):
+        return settings.engine_pays(pictures, seconds / len(sample), settings.CONVERTING[name] * (not kept))
+
+    installed = [name for name in AUTOMATIC if is_installed(name)]
+    if pictures <= 0 or (installed and not any(pays(name, at_most) for name in installed)):
+        return slow
+    seconds = _seconds(slow.answer, sample)
+    if not installed and settings.engine_pays(pictures, seconds / len(sample), settings.WORTH_A_WORD):
+        whole = pictures * seconds / len(sample)
+        _tell(f"note: OpenVINO would take half of these {whole:.0f} seconds; it {missing_of(RUNTIMES[AUTOMATIC[0]])}")
+    for name in installed:
+        if not pays(name, seconds):
             continue
         try:
-            other = Chosen(name, _opened(network, name, sample, expected))
+            other = _opened(network, name, sample, slow.of_sample)
         except EngineError as error:
             _tell(f"note: TensorFlow computes {network.name}: {error}")
             continue
-        if _is_faster(other.answer, by_tensorflow.answer, sample):
+        if _is_faster(other.answer, slow.answer, sample):
             return other
-    return by_tensorflow
+    return slow
 
 
-def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.ndarray) -> Answer:
+def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.ndarray) -> Chosen:
     """A network in an engine, whose answers to a sample were compared with those of TensorFlow.
 
     Raises:
@@ -161,7 +174,7 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
             f"the answers of {name} for {network.name} differ by up to {gap / (spread or 1):.1g} of their spread; "
             f"{TOLERANCE:g} is allowed"
         )
-    return answer
+    return Chosen(name, answer, found)
 
 
 def _converted(network: keras.Model, conversion: Conversion) -> Path:

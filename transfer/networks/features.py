@@ -81,15 +81,18 @@ def _compute(
 ) -> dict[str, np.ndarray]:
     digests, rows = list(missing), {}
     failed: list[UnreadablePictures] = []
-    answer = None
+    chosen = None
     with bar("features", len(digests)) as advance:
         for start in range(0, len(digests), WRITTEN_TOGETHER):
             part = digests[start : start + WRITTEN_TOGETHER]
             values, bad = [], set()
             try:
                 for batch in pictures.batches([missing[digest] for digest in part]):
-                    answer = answer or choose_engine(backbone, engine, batch, len(digests)).answer
-                    values.extend(answer(batch))
+                    if chosen is None:
+                        chosen = choose_engine(backbone, engine, batch, len(digests))
+                        values.extend(chosen.of_sample)
+                    else:
+                        values.extend(chosen.answer(batch))
                     advance(len(batch))
             except UnreadablePictures as error:
                 failed.append(error)

@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import softmax
-
 from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH, squares
 from transfer.data.sources import Source
 from transfer.errors import ModelFileError, OptionError, first_line
 from transfer.names import AUTO
-from transfer.networks.conversions import Answer
 from transfer.networks.engine_packages import require_engine
 from transfer.networks.engines import choose_engine
 from transfer.reading import run_config
@@ -119,21 +117,20 @@ def answering_by(
     if network.model is None or engine == "tensorflow":
         told("tensorflow")
         return network
-    answer = None
+    pictures_in = keras.Input(network.model.input_shape[1:])
+    sure = keras.layers.Softmax(dtype="float32")(network.model(pictures_in, training=False))
+    answering = keras.Model(pictures_in, sure, name=network.model.name)
+    chosen = None
 
     def classify(pixels: np.ndarray) -> np.ndarray:
-        nonlocal answer
-        if answer is None:
-            chosen = choose_engine(network.model, engine, pixels, pictures)
-            told(chosen.name)
-            answer = network.classify if chosen.name == "tensorflow" else _softmax_of(chosen.answer)
-        return answer(pixels)
+        nonlocal chosen
+        if chosen is not None:
+            return chosen.answer(pixels).astype(np.float64)
+        chosen = choose_engine(answering, engine, pixels, pictures, known=network.classify)
+        told(chosen.name)
+        return chosen.of_sample.astype(np.float64)
 
     return network._replace(classify=classify)
-
-
-def _softmax_of(logits: Answer) -> Answer:
-    return lambda pixels: softmax(logits(pixels).astype(np.float64), axis=1)
 
 
 def answers(
