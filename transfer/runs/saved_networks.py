@@ -10,6 +10,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+
 from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH, squares
 from transfer.data.sources import Source
