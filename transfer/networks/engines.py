@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer import settings
-from transfer.cache import cache_folder, is_kept, made_folder
+from transfer.cache import cache_folder, discard, is_kept, made_folder
 from transfer.errors import EngineError, OutputError
 from transfer.names import AUTO, BFLOAT16_ENGINE
 from transfer.networks import conversions
@@ -153,7 +153,7 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
     """A network in an engine, whose answers to a sample were compared with those of TensorFlow.
 
     Raises:
-        EngineError: it cannot be had, or answers otherwise.
+        EngineError: it cannot be had, or answers otherwise; what was converted is not kept then.
     """
     row = ENGINES[name]
     if why := row.refusal():
@@ -162,19 +162,26 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
         try:
             answer = row.open(_converted(network, row.conversion))
             found = answer(sample)
+            why = _objection(name, network, found, expected) if row.is_exact else ""
         except OutputError:
             raise
         except Exception as error:  # each runtime has errors of its own
             why = f"{name} cannot compute {network.name}: {conversions.conversion_failure(error, network)}"
     if why:
+        discard(_place(network, row.conversion))
         raise EngineError(why)
-    gap, spread = float(np.abs(found - expected).max()), float(expected.std())
-    if row.is_exact and not gap <= TOLERANCE * spread:
-        raise EngineError(
-            f"the answers of {name} for {network.name} differ by up to {gap / (spread or 1):.1g} of their spread; "
-            f"{TOLERANCE:g} is allowed"
-        )
     return Chosen(name, answer, found)
+
+
+def _objection(name: str, network: keras.Model, found: np.ndarray, expected: np.ndarray) -> str:
+    """Why answers are not those of TensorFlow, or `""`."""
+    gap, spread = float(np.abs(found - expected).max()), float(expected.std())
+    if gap <= TOLERANCE * spread:
+        return ""
+    return (
+        f"the answers of {name} for {network.name} differ by up to {gap / (spread or 1):.1g} of their spread; "
+        f"{TOLERANCE:g} is allowed"
+    )
 
 
 def _converted(network: keras.Model, conversion: Conversion) -> Path:
