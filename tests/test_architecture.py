@@ -30,8 +30,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "pretrained": ["weight_packages", "architectures", "hub_package", "backbone_table"],
     "networks": [
         "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads", "features",
-        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
+        "taps", "stages", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads",
+        "fingerprints", "engine_packages", "conversions", "engines", "features", "explanation", "inner_images",
+        "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",

@@ -17,7 +17,7 @@ import keras  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
 from transfer.exports import exportables, exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
 from transfer.names import EXPORTS  # noqa: E402
-from transfer.networks import scratch  # noqa: E402
+from transfer.networks import engine_packages, scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
 
 
@@ -213,10 +213,10 @@ def test_all_formats_are_those_that_can_be_had(quick, monkeypatch, tmp_path):
 def test_what_is_refused(quick, monkeypatch, tmp_path):
     with pytest.raises(UnknownNameError, match="did you mean onnx"):
         transfer.export(None, tmp_path, "onx")
-    monkeypatch.setattr(runtimes.util, "find_spec", lambda module: None)
+    monkeypatch.setattr(engine_packages.util, "find_spec", lambda module: None)
     with pytest.raises(MissingExtraError, match=r"needs tf2onnx, onnx, onnxruntime; pip install 'transfer\[onnx\]'"):
         transfer.export(None, tmp_path, "onnx")
-    monkeypatch.setattr(runtimes.util, "find_spec", lambda module: module)
+    monkeypatch.setattr(engine_packages.util, "find_spec", lambda module: module)
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "mine").write_bytes(b"")
     with pytest.raises(OutputError, match="exists already"):

@@ -9,7 +9,7 @@ import transfer
 from transfer.data.folders import load_images
 from transfer.data.images import fit_picture, read_picture
 from transfer.errors import TrainingError, UnreadablePictures
-from transfer.networks import features, heads, scratch
+from transfer.networks import features, fingerprints, heads, scratch
 
 
 def small_backbone(seed=0, name="small"):
@@ -97,17 +97,17 @@ def test_the_cache_knows_what_makes_a_difference(folder, monkeypatch):
 
 
 def test_fingerprint():
-    same = features.fingerprint(small_backbone())
-    assert features.fingerprint(small_backbone()) == same
-    assert features.fingerprint(small_backbone(seed=3)) != same
+    same = fingerprints.fingerprint(small_backbone())
+    assert fingerprints.fingerprint(small_backbone()) == same
+    assert fingerprints.fingerprint(small_backbone(seed=3)) != same
     keras.utils.set_random_seed(0)
-    assert features.fingerprint(scratch.convnet(16, [{"conv": 4, "stride": 2}, {"activation": "tanh"}])) != same
+    assert fingerprints.fingerprint(scratch.convnet(16, [{"conv": 4, "stride": 2}, {"activation": "tanh"}])) != same
     frozen = small_backbone()
     frozen.trainable = False
-    assert features.fingerprint(frozen) == same
+    assert fingerprints.fingerprint(frozen) == same
     nested = keras.Sequential([keras.Input((16, 16, 3)), small_backbone()])
-    assert features.fingerprint(nested) != same
-    assert features.fingerprint(heads.join(small_backbone(), heads.head(4, 2))) != same
+    assert fingerprints.fingerprint(nested) != same
+    assert fingerprints.fingerprint(heads.join(small_backbone(), heads.head(4, 2))) != same
 
 
 def scaled(divisor, activation="relu"):
@@ -119,12 +119,14 @@ def scaled(divisor, activation="relu"):
 
 
 def test_the_fingerprint_knows_what_is_no_layer_and_no_names():
-    same = features.fingerprint(scaled(255.0))
-    assert features.fingerprint(scaled(255.0)) == same  # though Keras calls its operations otherwise
-    assert features.fingerprint(scaled(127.0)) != same
-    assert features.fingerprint(scaled(255.0, "tanh")) != same
+    same = fingerprints.fingerprint(scaled(255.0))
+    assert fingerprints.fingerprint(scaled(255.0)) == same  # though Keras calls its operations otherwise
+    assert fingerprints.fingerprint(scaled(127.0)) != same
+    assert fingerprints.fingerprint(scaled(255.0, "tanh")) != same
     inputs = keras.Input((16, 16, 3))
-    around = [features.fingerprint(keras.Model(inputs, scaled(divisor)(inputs))) for divisor in (255.0, 255.0, 127.0)]
+    around = [
+        fingerprints.fingerprint(keras.Model(inputs, scaled(divisor)(inputs))) for divisor in (255.0, 255.0, 127.0)
+    ]
     assert around[0] == around[1] != around[2]
 
 

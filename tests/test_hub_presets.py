@@ -15,7 +15,7 @@ from transfer.errors import (
     WeightsError,
 )
 from transfer.learning.backbone_argument import asked_for
-from transfer.networks import copies, features, freezing, heads, model_files, quick_layers, taps
+from transfer.networks import copies, fingerprints, freezing, heads, model_files, quick_layers, taps
 from transfer.networks.backbones import load_backbone
 from transfer.networks.hub_presets import load_hub_network
 from transfer.pretrained import backbone_table, hub_package
@@ -71,7 +71,7 @@ def test_a_convnet_with_its_preprocessing(convnet):
     backbone, raw = load_backbone(name), pictures()
     assert backbone.input_shape == (None, SIZE, SIZE, 3)
     np.testing.assert_allclose(backbone(raw), answer(raw).mean(axis=(1, 2)), rtol=1e-3, atol=1e-5)
-    assert features.fingerprint(backbone) == features.fingerprint(load_backbone(name))
+    assert fingerprints.fingerprint(backbone) == fingerprints.fingerprint(load_backbone(name))
     assert load_backbone(name, 48)(pictures(48)).shape == (2, 64)
     assert load_backbone(name, features="stages").output_shape[1] > 64
 

@@ -26,7 +26,7 @@ from transfer.errors import (  # noqa: E402
 from transfer.learning import candidates, methods, training  # noqa: E402
 from transfer.learning.backbone_argument import asked_for, resolve_backbone  # noqa: E402
 from transfer.learning.options import TrainingOptions  # noqa: E402
-from transfer.networks.features import fingerprint  # noqa: E402
+from transfer.networks.fingerprints import fingerprint  # noqa: E402
 from transfer.runs import records  # noqa: E402
 
 SMALL = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]

@@ -6,7 +6,7 @@ import pytest
 from keras import layers as kl
 
 from transfer.errors import OptionError, UnknownNameError
-from transfer.networks import backbones, explanation, features, freezing, heads, scratch, stages, taps
+from transfer.networks import backbones, explanation, features, fingerprints, freezing, heads, scratch, stages, taps
 
 RNG = np.random.default_rng(0)
 QUICK = {
@@ -91,7 +91,7 @@ def test_a_network_with_stages_is_trained_saved_opened_and_explained_like_any_ot
     # What has the averages of all its resolutions gets none of them twice.
     twice = backbones.load_backbone(str(tmp_path / "with_stages.keras"), features="stages")
     assert twice.output_shape == backbone.output_shape
-    assert features.fingerprint(backbone) != features.fingerprint(tiny)
+    assert fingerprints.fingerprint(backbone) != fingerprints.fingerprint(tiny)
 
 
 def test_a_copy_of_a_network_is_changed_and_the_network_is_not(tiny):

@@ -1,4 +1,5 @@
-"""The folder for things that can be made again: features, inspections, near duplicates, unpacked archives.
+"""The folder for things that can be made again: features, inspections, near duplicates, networks for
+other engines, unpacked archives.
 
 What is kept in it is known again by its digest and made again where it is damaged. A cache that cannot be written
 costs nothing but time: all goes on without, with one note.
@@ -31,6 +32,7 @@ KINDS = {
     "pairs": r"[0-9a-f]{32}",
     "archives": r"[0-9a-f]{32}",
     "downloads": r"[0-9a-f]{16}",
+    "engines": r"[0-9a-f]{32}",
     "unfinished": r"[0-9a-f]{32}",
     "checkpoints": r"[0-9a-f]{32}",
 }

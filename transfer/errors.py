@@ -79,6 +79,10 @@ class TrainingError(TransferError):
     """Training broke down: the loss, or what a network makes of pictures, is no number."""
 
 
+class EngineError(TransferError):
+    """An engine cannot compute a network, or computes something else."""
+
+
 class ExportError(TransferError):
     """The exported model does not answer like the original."""
 

@@ -18,6 +18,10 @@ FITS = ("crop", "pad", "stretch")
 AUGMENTS = ("none", "light", "standard", "strong")  # the rows of `augmentation.PRESETS`
 MIXES = ("mixup", "cutmix")  # the rows of `mixing.MIXES`
 OPTIMISED = ("accuracy", "balanced", "f1")  # figures that `decision_bias.fit_bias` knows
+# The rows of `engines.ENGINES`; the last computes in bfloat16, so that it is for answers, and not for trainings.
+BFLOAT16_ENGINE = "openvino-bf16"
+EXACT_ENGINES = ("tensorflow", "openvino", "onnxruntime")
+ENGINES = (*EXACT_ENGINES, BFLOAT16_ENGINE)
 # All of Keras but one that halves the width and one that needs two more numbers.
 ACTIVATIONS = (
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
@@ -55,6 +59,16 @@ def check_format(name: str) -> None:
     """
     if name not in (*EXPORTS, ALL):
         raise unknown_name("`format`", name, (*EXPORTS, ALL))
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that is not known.
+
+    Raises:
+        UnknownNameError: it is none of `ENGINES`, nor `auto`.
+    """
+    if name not in (AUTO, *ENGINES):
+        raise unknown_name("`engine`", name, (AUTO, *ENGINES))
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

@@ -219,6 +219,26 @@ def curve_sizes(largest: int) -> list[int]:
 MAX_SIZE = 8.0
 
 
+# Seconds that it takes to convert a network for an engine, once (EfficientNet-Lite0, two cores); to load it, compile it
+# and compare it with TensorFlow, each time; and the share of TensorFlow's time that is spared at the least.
+CONVERTING = {"openvino": 1.5, "onnxruntime": 3.5}
+STARTING, SPARED = 0.8, 0.4
+WORTH_A_WORD = 60  # seconds that have to be spared before a user is told what to install
+
+
+def engine_pays(pictures: int, seconds: float, converting: float) -> bool:
+    """Whether another engine than TensorFlow spares more time than it takes to begin with it.
+
+    OpenVINO needs half of TensorFlow's time for networks like EfficientNet-Lite0, see docs/engines.md.
+
+    Args:
+        pictures: that are to be answered.
+        seconds: of TensorFlow for each.
+        converting: the network, 0 where that is kept.
+    """
+    return SPARED * pictures * seconds > STARTING + converting
+
+
 def bootstrap_draws() -> int:
     """Draws for an interval: 2,000 hold its ends to about a tenth of their distance (Efron 1987)."""
     return 2000

@@ -18,6 +18,8 @@ from transfer.checks.inspection import Inspection, inspect_files
 from transfer.data.folders import LabelledImages, Looked, load_images
 from transfer.data.tables import some
 from transfer.errors import DataError, unknown_name
+from transfer.names import AUTO
+from transfer.networks.engine_packages import require_engine
 
 NEAR = ("hash", "features", "none")
 FEW = 24  # pictures that are looked at where not all are
@@ -92,6 +94,7 @@ def check(
     seed: int = 0,
     cache: bool = True,
     max_size: float = settings.MAX_SIZE,
+    engine: str = AUTO,
 ) -> Check:
     """Look for what makes data misleading, and for what is good to know before training.
 
@@ -108,15 +111,17 @@ def check(
         seed: of the folds in which labels are judged.
         cache: use and keep measures and near duplicates.
         max_size: see `load_images`.
+        engine: what computes the features, see `extract_features`.
 
     Returns:
         The `Check`.
     """
+    require_engine(engine)
     if near not in NEAR:
         raise unknown_name("near", near, NEAR)
     start = time.perf_counter()
     images, inspections = _inspected(data, groups, cache, max_size)
-    features = _features(images) if labels or near == "features" else None
+    features = _features(images, engine) if labels or near == "features" else None
     pairs = [] if near == "none" else near_pairs(inspections, cache)
     if near == "features":
         known = {pair[:2] for pair in pairs}
@@ -178,14 +183,14 @@ def _readable(images: LabelledImages, inspections: list[Inspection]) -> tuple[La
     return kept, [inspections[index] for index in good]
 
 
-def _features(images: LabelledImages) -> np.ndarray:
+def _features(images: LabelledImages, engine: str) -> np.ndarray:
     from transfer import quiet
 
     quiet.import_tensorflow()  # only what needs a network waits for TensorFlow
     from transfer.networks.backbones import load_backbone
     from transfer.networks.features import extract_features
 
-    return extract_features(load_backbone("bundled", FEATURE_SIZE), images)
+    return extract_features(load_backbone("bundled", FEATURE_SIZE), images, engine=engine)
 
 
 def _suspects(features: np.ndarray, images: LabelledImages, seed: int) -> Sequence:

@@ -24,7 +24,7 @@ def chosen_backbone(images, split, backbones: str, backbone: str, training: Trai
             "--backbones with --backbone or --weights; write all of them into --backbones, as NAME:WEIGHTS"
         )
     names = names_in(backbones)
-    same = {name: getattr(training, name) for name in ("image_size", "features", "fit", "seed")}
+    same = {name: getattr(training, name) for name in ("image_size", "features", "fit", "seed", "engine")}
     choice = transfer.choose_backbone(images, split, names[0] if len(names) == 1 else names, **same)
     progress.print(f"compared with the recommended backbone, {choice.recommended.label}", markup=False)
     weights = choice.recommended.weights

@@ -10,7 +10,7 @@ import typer
 
 from transfer import settings
 from transfer.learning.options import TrainingOptions
-from transfer.names import AUGMENTS, AUTO
+from transfer.names import AUGMENTS, AUTO, ENGINES
 from transfer.serving.refusals import Limits
 from transfer.serving.server import Address
 
@@ -49,6 +49,7 @@ Backbone = Annotated[
         rich_help_panel="Network",
     ),
 ]
+Engine = Annotated[str, typer.Option(help=f"computes the answers: {', '.join(ENGINES)}, or auto: the fastest")]
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -188,6 +189,7 @@ class Looking:
     groups: Groups = None
     near: NearDuplicates = "hash"
     labels: LookAtLabels = False
+    engine: Engine = AUTO
     max_size: MaxSize = settings.MAX_SIZE
     seed: Seed = 0
 
@@ -200,6 +202,13 @@ class Asking:
         bool, typer.Option("--trust", help="run the graph of a SavedModel that lies in no run; it is a program")
     ] = False
     most_megapixels: MostMegapixels = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering(Asking):
+    """Which networks are asked, and what computes their answers."""
+
+    engine: Engine = AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +241,7 @@ class Seeing:
     features: str | None = _as_trained("features")
     image_size: int | None = _as_trained("image_size")
     fit: str = _as_trained("fit")
+    engine: str = _as_trained("engine")
 
 
 @dataclass(frozen=True, kw_only=True)

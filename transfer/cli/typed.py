@@ -42,6 +42,10 @@ NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[dict, dict], bool]], ...] = (
     (("sizes", "draws"), "--learning-curve", lambda values, typed: values.get("learning_curve", True)),
     (("repeats",), "--folds", lambda values, typed: values["folds"] is not None),
     (("seed",), "--labels", lambda values, typed: values.get("labels", True)),
+    (
+        ("engine",), "--labels or --near features",
+        lambda values, typed: "labels" not in values or values["labels"] or values["near"] == "features",
+    ),
     (("move_suspects",), "--labels", lambda values, typed: values["labels"]),
     (("given_below", "suggested_above"), "--move-suspects", lambda values, typed: values["move_suspects"]),
 )  # fmt: skip

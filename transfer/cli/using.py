@@ -40,12 +40,12 @@ def evaluate(
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
     max_size: option.MaxSize = settings.MAX_SIZE,
-    asking: option.Asking,
+    asking: option.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
     context.with_resource(table_place(csv, as_json))
-    figures = transfer.evaluate(model, data, groups, csv, asking.trust, max_size)
+    figures = transfer.evaluate(model, data, groups, csv, asking.trust, max_size, asking.engine)
     if csv:
         _show_written(csv, figures["images"])
     with beside_table(csv):
@@ -83,7 +83,7 @@ def predict(
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
-    asking: option.Asking,
+    asking: option.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
@@ -118,7 +118,8 @@ def predict(
             yield row
 
     try:
-        with closing(transfer.iter_predictions(model, pictures, least, asking.trust, **vars(growing))) as answered:
+        asked = transfer.iter_predictions(model, pictures, least, asking.trust, **vars(growing), engine=asking.engine)
+        with closing(asked) as answered:
             rows = told(answered)
             done = transfer.sort_into(rows, sort_into) if sort_into else deque(rows, maxlen=0)
     except BaseException:

@@ -18,6 +18,7 @@ from transfer.errors import DataError, OptionError, UnreadablePictures, WeightsE
 from transfer.evidence.candidates import BackboneChoice, Candidate
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.options import TrainingOptions
+from transfer.names import AUTO
 from transfer.networks.features import extract_features, forward
 from transfer.pretrained.architectures import ARCHITECTURES, imagenet_file
 from transfer.pretrained.backbone_table import SETS, check_backbone, name_and_weights
@@ -50,6 +51,7 @@ def choose_backbone(
     features: str | None = None,
     fit: str = "crop",
     seed: int = 0,
+    engine: str = AUTO,
 ) -> BackboneChoice:
     """Rank backbones by the cross-validated accuracy of a linear head on their frozen features.
 
@@ -67,6 +69,7 @@ def choose_backbone(
         features: the same for all, see `load_backbone`; by default `stages` of ImageNet networks, `last` of others.
         fit: how pictures are brought to the square.
         seed: of the folds, and of random weights.
+        engine: what computes the features, see `extract_features`.
 
     Raises:
         UnknownNameError, ImageSizeError, WeightsError: a backbone that cannot be loaded.
@@ -82,7 +85,7 @@ def choose_backbone(
     for entry in () if optional else names:  # first, so that a slip in the last name costs nothing
         name, weights = name_and_weights(entry)
         check_backbone(name, image_size, weights)
-    options = TrainingOptions(image_size=image_size, features=features, fit=fit, seed=seed)
+    options = TrainingOptions(image_size=image_size, features=features, fit=fit, seed=seed, engine=engine)
     notes: list[str] = []
     while True:
         indices = np.sort(np.concatenate([split.train, split.validation]))
@@ -112,7 +115,7 @@ def _ranked(names, optional: bool, images: LabelledImages, split: Split, tested,
                 raise
             notes.append(f"{name} is left out: {error}")
             continue
-        features = extract_features(network, images, indices, options.fit)
+        features = extract_features(network, images, indices, options.fit, engine=options.engine)
         answers.append(out_of_fold(features, images.labels[indices], tested).argmax(axis=1))
         pixels = Pictures(images, network.input_shape[1], options.fit).array(indices[:BATCH])
         measured.append(_measured(network, labels, pixels, images, indices, answers[-1]))

@@ -14,7 +14,7 @@ from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.options import TrainingOptions
 from transfer.networks import freezing
-from transfer.networks.features import fingerprint
+from transfer.networks.fingerprints import fingerprint
 from transfer.runs import records
 
 

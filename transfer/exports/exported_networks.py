@@ -11,6 +11,7 @@ import numpy as np
 from transfer.errors import ModelFileError, first_line
 from transfer.exports.formats import FORMATS
 from transfer.exports.runtimes import exported_format, require_packages
+from transfer.networks.conversions import import_openvino
 from transfer.runs.saved_networks import SavedNetwork
 
 
@@ -43,9 +44,7 @@ def load_export(folder: Path) -> SavedNetwork:
 
 
 def _openvino_facts(file: Path) -> dict:
-    import openvino
-
-    said = openvino.Core().read_model(file).get_rt_info(["transfer"]).astype(dict)
+    said = import_openvino().Core().read_model(file).get_rt_info(["transfer"]).astype(dict)
     return {key: json.loads(value.value) for key, value in said.items()}
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from transfer.errors import ExportError, MissingExtraError, TransferError, first_line
+from transfer.errors import ExportError, MissingExtraError, TransferError
 from transfer.exports.exportables import ExportSource, network_to_export, require_pictures
 from transfer.exports.formats import FORMATS
 from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
 from transfer.exports.runtimes import missing_packages, require_packages
 from transfer.names import ALL, check_format
+from transfer.networks.conversions import conversion_failure
 from transfer.progress import console
 from transfer.quiet import told_only_on_failure
 from transfer.reading import JUDGED
@@ -91,14 +91,9 @@ def _first_that_may_stand(source: ExportSource, known: Reference, name: str, fil
         except (TransferError, OSError):
             raise
         except Exception as error:  # each converter has errors of its own
-            raise ExportError(f"the format {name} cannot hold this network: {_reason(error)}") from error
+            why = conversion_failure(error, source.model)
+            raise ExportError(f"the format {name} cannot hold this network: {why}") from error
         if not (why := objection(judged, row.tolerance)):
             return {"numbers": numbers} | judged, refused
         refused[numbers] = why
     raise ExportError(f"{name} was deleted: {'; '.join(f'in {numbers} {why}' for numbers, why in refused.items())}")
-
-
-def _reason(error: Exception) -> str:
-    """What a converter says, in one sentence: the operation that it does not know, where it names one."""
-    operations = sorted(set(re.findall(r"\btfl?\.[A-Z]\w+|(?<=No Op registered for )\w+", str(error))))
-    return f"it does not know {', '.join(operations)}" if operations else first_line(error)

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from transfer.exports import litert, onnx_file, openvino_ir
 from transfer.exports.exportables import ExportSource
-from transfer.exports.parity import BATCH, Answer
+from transfer.exports.parity import BATCH
+from transfer.networks.conversions import Answer, open_onnx, open_openvino
 from transfer.runs.exports import export_saved_model
 from transfer.runs.plain_paths import plain_path
 
@@ -100,8 +101,8 @@ FORMATS: dict[str, Format] = {
     "litert-int8": Format("model.tflite", _INT8, litert.open_litert, None, 1, _INTERPRETER, _LITERT),
     "litert-uint8": Format("model.tflite", {"int8": litert.write_uint8}, litert.open_litert, None, 1, _INTERPRETER,
                            f"{_LITERT}\n{_UINT8}", gives="`probabilities`, `(1, {classes})` uint8 with a scale"),
-    "onnx": Format("model.onnx", {FLOAT: onnx_file.write_onnx}, onnx_file.open_onnx, EXACT, BATCH,
+    "onnx": Format("model.onnx", {FLOAT: onnx_file.write_onnx}, open_onnx, EXACT, BATCH,
                    "import json\nimport onnxruntime", _ONNX, *_ANY),
-    "openvino": Format("model.xml", {FLOAT: openvino_ir.write_openvino}, openvino_ir.open_openvino, EXACT, BATCH,
+    "openvino": Format("model.xml", {FLOAT: openvino_ir.write_openvino}, open_openvino, EXACT, BATCH,
                        "import json\nimport openvino", _OPENVINO, *_ANY),
 }  # fmt: skip

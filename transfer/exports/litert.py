@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from transfer.exports.answering import INPUT, answering_network
+from transfer.exports.answering import answering_network
 from transfer.exports.exportables import ExportSource, facts
 from transfer.exports.litert_metadata import add_metadata
-from transfer.exports.parity import Answer
+from transfer.networks.conversions import INPUT, Answer
 
 CALIBRATED_ON = 200  # training pictures
 _BUILTINS = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # all that a phone has without TensorFlow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +11,13 @@ import tensorflow as tf
 from transfer.errors import ExportError
 from transfer.exports.answering import answering_network
 from transfer.exports.exportables import PARTS, ExportSource
+from transfer.networks.conversions import Answer
 from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH
 from transfer.statistics.significance import LEVEL, paired_difference
 
 AT_LEAST, AT_MOST = 200, 1000  # pictures; of the test part as many as the second allows
 BATCH = 32
 AGREEMENT, LOSS = 0.98, 0.01  # shares of pictures
-
-Answer = Callable[[np.ndarray], np.ndarray]  # pictures `(B, S, S, 3)` uint8 to probabilities `(B, C)`
 
 
 class Reference(NamedTuple):

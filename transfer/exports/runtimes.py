@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import util
 from pathlib import Path
-from typing import NamedTuple
 
 from transfer.errors import MissingExtraError
 from transfer.names import ALL, EXPORTS
-
-
-class Runtime(NamedTuple):
-    """The extra of this package that brings them, and what they are imported as."""
-
-    extra: str
-    modules: Sequence[str]
-
+from transfer.networks.engine_packages import ONNX, OPENVINO, Runtime, missing_of
 
 _LITERT = Runtime("litert", ("ai_edge_litert", "flatbuffers"))
 RUNTIMES: dict[str, Runtime] = {
     **{name: _LITERT for name in EXPORTS if name.startswith("litert")},
-    "onnx": Runtime("onnx", ("tf2onnx", "onnx", "onnxruntime")),
-    "openvino": Runtime("openvino", ("openvino",)),
+    "onnx": ONNX,
+    "openvino": OPENVINO._replace(extra="openvino"),
 }
 
 ANSWERING = {"model.xml": "openvino", "model.onnx": "onnx"}  # files that `exported_networks` opens
@@ -35,11 +25,8 @@ def exported_format(folder: Path) -> str:
 
 def missing_packages(format: str) -> str:
     """What to install for a format, in words, or `""`."""
-    runtime = RUNTIMES.get(format, Runtime("", ()))
-    gone = [name for name in runtime.modules if util.find_spec(name) is None]
-    if not gone:
-        return ""
-    return f"`format={format}` needs {', '.join(gone)}; pip install 'transfer[{runtime.extra}]'"
+    missing = missing_of(RUNTIMES.get(format, Runtime("", ())))
+    return missing and f"`format={format}` {missing}"
 
 
 def require_packages(format: str) -> None:

@@ -14,7 +14,7 @@ from transfer.learning.backbone_default import default_backbone
 from transfer.learning.options import TrainingOptions
 from transfer.names import AUTO
 from transfer.networks import backbones, scratch
-from transfer.networks.features import fingerprint
+from transfer.networks.fingerprints import fingerprint
 from transfer.pretrained.backbone_table import (
     brings_weights,
     check_unnamed,

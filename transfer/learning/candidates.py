@@ -117,7 +117,7 @@ def _candidate(tuned: Tuned, alpha: float, task: Task) -> FeatureHead:
 def _features(tuned: Tuned, task: Task, part: str) -> np.ndarray:
     batches = task.pictures.batches(getattr(task.split, part))
     nothing = np.zeros((0, tuned.network.output_shape[-1]), np.float32)
-    return np.concatenate([nothing, *(tuned.answer(batch).numpy() for batch in batches)])
+    return np.concatenate([nothing, *(tuned.answer(batch) for batch in batches)])
 
 
 def _losses(candidate: FeatureHead, task: Task) -> np.ndarray:

@@ -51,8 +51,10 @@ def head_on_features(network: keras.Model, task: Task, alone: bool) -> FeatureHe
     parts = task.split.parts()
     with task.clock("features"):
         order = np.concatenate(list(parts.values()))
-        known = []
-        values = extract_features(network, task.images, order, task.options.fit, task.pictures, on_known=known.append)
+        known, o = [], task.options
+        values = extract_features(
+            network, task.images, order, o.fit, task.pictures, on_known=known.append, engine=o.engine
+        )
         task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
         features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
     if task.options.views == 2 and (found := mirrored_note(task.pictures, task.split.train)):

@@ -26,7 +26,9 @@ from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.features import compiled, forward
+from transfer.networks.engine_packages import require_engine
+from transfer.networks.engines import compiled
+from transfer.networks.features import forward
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
 
@@ -66,6 +68,7 @@ def train(
     Raises:
         TrainingError: the loss became no number.
         UnknownNameError, OptionError: a wrong name or value, or one that would be ignored.
+        MissingExtraError, EngineError: see `choose_engine`.
         ModelFileError: the network takes no pictures of one size, or gives no features `(B, D)`.
         DataError: no training picture of a class can be decoded.
     """
@@ -101,6 +104,7 @@ def begin(
     Returns:
         (pictures to features, the task, `backbone` and `weights` and others as they are written down).
     """
+    require_engine(options.engine)
     check_methods([method])
     check_split(images, split)
     keras.utils.set_random_seed(options.seed)

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
-from transfer.names import ACTIVATIONS, AUGMENTS, AUTO, FEATURES, FITS, HEADS, MIXES, OPTIMISED
+from transfer.names import ACTIVATIONS, AUGMENTS, AUTO, EXACT_ENGINES, FEATURES, FITS, HEADS, MIXES, OPTIMISED
 
 NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
 _BALANCING = ("class_weights", "sampling", "logit_adjustment")
@@ -112,6 +112,10 @@ class TrainingOptions:
     views: int = _option(
         1, "2: features of each picture and of its mirror image, averaged; twice the time", NETWORK,
         range=_VIEWS, need=_PRETRAINED,
+    )  # fmt: skip
+    engine: str = _option(
+        AUTO, "computes features: tensorflow, openvino, onnxruntime, or auto: the fastest that is installed", NETWORK,
+        names=(AUTO, *EXACT_ENGINES), need=_PRETRAINED,
     )  # fmt: skip
     layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
     head: str = _option(

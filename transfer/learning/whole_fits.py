@@ -20,7 +20,7 @@ from transfer.learning.losses import loss_of
 from transfer.learning.mixing import MIXES
 from transfer.learning.tasks import Task
 from transfer.libraries import versions
-from transfer.networks.features import fingerprint
+from transfer.networks.fingerprints import fingerprint
 from transfer.networks.needed_memory import ADVICE, fitting_batch
 from transfer.progress import console
 from transfer.settings import Schedule

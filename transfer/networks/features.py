@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from transfer.cache import cache_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
 from transfer.errors import TrainingError, UnreadablePictures
 from transfer.kept_rows import KeptRows
+from transfer.names import AUTO
+from transfer.networks.engine_packages import require_engine
+from transfer.networks.engines import choose_engine, compiled, keeps_apart
+from transfer.networks.fingerprints import fingerprint
 from transfer.networks.needed_memory import require_forward
 from transfer.progress import bar
 
@@ -30,6 +31,7 @@ def extract_features(
     pictures: Pictures | None = None,
     cache: bool = True,
     on_known: Callable[[int], None] = lambda count: None,
+    engine: str = AUTO,
 ) -> np.ndarray:
     """Send pictures through a backbone, each content once, and only those not on disk already.
 
@@ -41,6 +43,7 @@ def extract_features(
         pictures: where pixels come from, if something else wants to keep them too.
         cache: keep the features in the user's cache folder, by content, backbone, size, fit and levels.
         on_known: is told how many contents were on disk already.
+        engine: what computes them, see `engines.choose_engine`. Those that compute in float32 share what is kept.
 
     Returns:
         `(len(indices), D)` float32.
@@ -49,17 +52,19 @@ def extract_features(
         UnreadablePictures: some could not be decoded; what the others gave is on disk.
         OptionError: the pictures are too large for the memory.
         TrainingError: features are NaN or infinite.
+        UnknownNameError, MissingExtraError, EngineError: see `engines.choose_engine`.
     """
+    require_engine(engine)
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     size = backbone.input_shape[1]
     require_forward(backbone, min(BATCH, len(indices)))
     pictures = pictures or Pictures(images, size, fit)
     digests = [images.digests[i] for i in indices]
-    with closing(_Store(backbone, pictures, cache)) as store:
+    with closing(_Store(backbone, pictures, cache, engine)) as store:
         known = store.read(set(digests))
         on_known(len(known))
         missing = {digest: index for digest, index in zip(digests, indices) if digest not in known}
-        known |= _compute(backbone, pictures, missing, store)
+        known |= _compute(backbone, pictures, missing, store, engine)
     if not digests:
         return np.zeros((0, backbone.output_shape[-1]), np.float32)
     features = np.stack([known[digest] for digest in digests])
@@ -71,17 +76,23 @@ def extract_features(
     return features
 
 
-def _compute(backbone, pictures: Pictures, missing: dict[str, int], store: _Store) -> dict[str, np.ndarray]:
+def _compute(
+    backbone: keras.Model, pictures: Pictures, missing: dict[str, int], store: _Store, engine: str
+) -> dict[str, np.ndarray]:
     digests, rows = list(missing), {}
     failed: list[UnreadablePictures] = []
-    answer = compiled(backbone)
+    chosen = None
     with bar("features", len(digests)) as advance:
         for start in range(0, len(digests), WRITTEN_TOGETHER):
             part = digests[start : start + WRITTEN_TOGETHER]
             values, bad = [], set()
             try:
                 for batch in pictures.batches([missing[digest] for digest in part]):
-                    values.extend(answer(batch).numpy())
+                    if chosen is None:
+                        chosen = choose_engine(backbone, engine, batch, len(digests))
+                        values.extend(chosen.of_sample)
+                    else:
+                        values.extend(chosen.answer(batch))
                     advance(len(batch))
             except UnreadablePictures as error:
                 failed.append(error)
@@ -104,17 +115,7 @@ def forward(model: keras.Model, batches: Iterator[np.ndarray]) -> Iterator[np.nd
     """
     answer = compiled(model)
     for batch in batches:
-        yield answer(batch).numpy()[: len(batch)]
-
-
-def compiled(model: keras.Model) -> Callable:
-    """A network as a function of uint8 batches of any length, which follows its weights."""
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
-    def answer(batch):
-        return tf.cast(model(tf.cast(batch, tf.float32), training=False), tf.float32)
-
-    return answer
+        yield answer(batch)[: len(batch)]
 
 
 def batches_of(pixels: np.ndarray) -> Iterator[np.ndarray]:
@@ -122,38 +123,12 @@ def batches_of(pixels: np.ndarray) -> Iterator[np.ndarray]:
     yield from (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
 
 
-def fingerprint(model: keras.Model) -> str:
-    """A digest of what a network computes: its graph, whatever the names in it, and its weights."""
-    graph = json.dumps(_without_names(model.get_config()), sort_keys=True, default=str)
-    digest = hashlib.blake2b(graph.encode(), digest_size=16)
-    for weight in model.get_weights():
-        digest.update(weight.tobytes())
-    return digest.hexdigest()
-
-
-def _without_names(config, positions: dict[str, int] | None = None):
-    """A configuration whose layers and operations are known by their position: Keras numbers their names on and on."""
-    if isinstance(config, (list, tuple)):
-        return [_without_names(value, positions) for value in config]
-    if not isinstance(config, dict):
-        return config
-    if "input_layers" in config:  # a graph, in which names are its own
-        positions = {row["name"]: position for position, row in enumerate(config["layers"])}
-    return {
-        key: keras.tree.map_structure(lambda end: positions.get(end, end), value)
-        if key in ("keras_history", "input_layers", "output_layers")
-        else _without_names(value, positions)
-        for key, value in config.items()
-        if key not in ("name", "trainable", "compile_config")
-    }
-
-
 class _Store:
     """Features by picture digest in one file for each backbone, size, fit and levels."""
 
-    def __init__(self, backbone: keras.Model, pictures: Pictures, persistent: bool):
+    def __init__(self, backbone: keras.Model, pictures: Pictures, persistent: bool, engine: str):
         levels = "".join(f"-{kind.replace(';', '')}{level:g}" for kind, level in pictures.images.levels.items())
-        name = f"{fingerprint(backbone)}-{pictures.size}-{pictures.fit}{levels}.sqlite"
+        name = f"{fingerprint(backbone)}-{pictures.size}-{pictures.fit}{levels}{keeps_apart(engine)}.sqlite"
         self._bytes = 4 * backbone.output_shape[-1]
         self._rows = KeptRows(cache_folder("features") / name if persistent else None, ("value",))
 

@@ -10,6 +10,8 @@ import numpy as np
 from transfer import quiet
 from transfer.data.folders import load_images
 from transfer.errors import DataError
+from transfer.names import AUTO
+from transfer.networks.engine_packages import require_engine
 from transfer.reading import run_config
 from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells
@@ -30,6 +32,7 @@ def evaluate(
     table: str | Path | None = None,
     trust: bool = False,
     max_size: float = MAX_SIZE,
+    engine: str = AUTO,
 ) -> dict:
     """Measure a SavedModel or a run on labelled pictures.
 
@@ -44,6 +47,7 @@ def evaluate(
             `answer_tables.further_columns`. Mistakes come first, and of these the one least likely to be right.
         trust: run the graph of a SavedModel that lies in no run, see `load_network`.
         max_size: see `load_images`.
+        engine: what computes the answers, see `engines.choose_engine`.
 
     Returns:
         The figures of `evaluation.evaluate_probabilities`, with the number of `images` that counted, of those
@@ -54,21 +58,25 @@ def evaluate(
         ModelFileError: no network of this toolkit there, or a SavedModel alone without `trust`.
         DataError: DATA has other classes, or no picture that counts.
         OutputError: `table` cannot be written, lies in DATA, or is another file.
+        OptionError, UnknownNameError, MissingExtraError, EngineError: see `predict`.
     """
+    require_engine(engine)
     if table is not None:
         check_file(Path(table))
         with claim(Path(table)):
             check_apart(Path(table), data)
             check_table(Path(table), COLUMNS)
-            return _evaluated(model, data, groups, Path(table), trust, max_size)
-    return _evaluated(model, data, groups, None, trust, max_size)
+            return _evaluated(model, data, groups, Path(table), trust, max_size, engine)
+    return _evaluated(model, data, groups, None, trust, max_size, engine)
 
 
-def _evaluated(model: str | Path, data: str | Path, groups, table: Path | None, trust: bool, max_size: float) -> dict:
+def _evaluated(
+    model: str | Path, data: str | Path, groups, table: Path | None, trust: bool, max_size: float, engine: str
+) -> dict:
     network_place(model, trust)
     images = load_images(data, groups, lenient=True, max_size=max_size)
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
-    from transfer.runs.saved_networks import answers, load_network
+    from transfer.runs.saved_networks import answering_by, answers, load_network
     from transfer.statistics.evaluation import evaluate_probabilities
 
     network = load_network(model, trust)
@@ -85,6 +93,7 @@ def _evaluated(model: str | Path, data: str | Path, groups, table: Path | None, 
         raise DataError(f"{data} holds only pictures that the model was trained on; give others")
     index = {name: position for position, name in enumerate(network.class_names)}
     labels = np.array([index[images.class_names[images.labels[i]]] for i in rows])
+    network = answering_by(network, engine, len(rows))
     probabilities, errors = [], []
     for _, values, failed in answers(network, [images.paths[i] for i in rows]):
         probabilities.append(values)

@@ -15,6 +15,7 @@ from transfer.data.levels import Levels
 from transfer.data.splits import Split
 from transfer.errors import DataError, OptionError, UnreadablePictures
 from transfer.learning.options import TrainingOptions, options_from
+from transfer.networks.engine_packages import require_engine
 from transfer.parquet_files import LABEL, TEXT, check_parquet, is_parquet, write_parquet
 from transfer.reading import run_config, trained_on
 from transfer.settings import MAX_SIZE
@@ -69,7 +70,7 @@ def features_of(
     Args:
         source: DATA, see `load_images` (one class is enough), or the folder of a run.
         backbone: see `train`; by default, the data chooses.
-        options: of them `weights`, `features`, `image_size` and `fit` count.
+        options: of them `weights`, `features`, `image_size`, `fit` and `engine` count.
         max_size: see `load_images`.
         **changes: fields of `options` by name.
 
@@ -80,8 +81,9 @@ def features_of(
         TransferError: see `load_backbone` and `extract_features`.
     """
     options, is_run = options_from(options, changes), is_run_folder(source)
-    if is_run and (backbone is not None or options != TrainingOptions()):
+    if is_run and (backbone is not None or options != TrainingOptions(engine=options.engine)):
         raise OptionError(f"`backbone` or its options beside {source}: a run has its own network; leave them away")
+    require_engine(options.engine)
     config = run_config(Path(source), "model.keras") if is_run else {}
     images = load_images(trained_on(config) if is_run else source, lenient=True, max_size=max_size)
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
@@ -100,13 +102,13 @@ def features_of(
     notes = [f"{name} {reason}; it is left out" for name, reason in images.unreadable]
     kept = np.arange(len(images))
     try:
-        values = extract_features(network, images, kept, fit)
+        values = extract_features(network, images, kept, fit, engine=options.engine)
     except UnreadablePictures as error:
         kept = np.setdiff1d(kept, error.positions)
         notes.append(error.note)
         if not len(kept):
             raise DataError(f"{source}: none of {len(images)} pictures can be decoded; {error.note}") from error
-        values = extract_features(network, images, kept, fit)
+        values = extract_features(network, images, kept, fit, engine=options.engine)
     return PictureFeatures(
         tuple(images.names[i] for i in kept), tuple(images.paths[i] for i in kept), images.labels[kept],
         images.class_names, values, network, fit, images.levels, about, tuple(notes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from numbers import Real
 from pathlib import Path
@@ -17,6 +17,8 @@ from transfer.data.folder_files import is_picture, walk
 from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
 from transfer.errors import DataError, OptionError
+from transfer.names import AUTO
+from transfer.networks.engine_packages import require_engine
 from transfer.progress import bar
 from transfer.runs.network_places import network_digest, network_place
 from transfer.runs.prediction_tables import Prediction, check_growing, growing_table, kept_rows, written
@@ -25,9 +27,15 @@ from transfer.streams import is_stream
 if TYPE_CHECKING:
     from transfer.runs.saved_networks import SavedNetwork
 
+ENGINE = "engine.txt"  # in the folder of an unfinished table: by which its answers were computed
+
 
 def predict(
-    model: str | Path, pictures: Source | Iterable[Source], least: float = 0.0, trust: bool = False
+    model: str | Path,
+    pictures: Source | Iterable[Source],
+    least: float = 0.0,
+    trust: bool = False,
+    engine: str = AUTO,
 ) -> list[Prediction]:
     """Name what is in pictures.
 
@@ -40,6 +48,7 @@ def predict(
             picture, a uint8 array `(H, W, 3)` or `(H, W)` 0..255, or several of these; an array `(N, H, W, 3)` is N.
         least: probability from which on a class is named, 0..1.
         trust: run the graph of a SavedModel that lies in no run, see `load_network`.
+        engine: what computes the answers, see `engines.choose_engine`.
 
     Returns:
         One `Prediction` a picture, in order, each file once. A file that is no picture gets one that says so.
@@ -47,9 +56,10 @@ def predict(
     Raises:
         ModelFileError: no network of this toolkit there, or a SavedModel alone without `trust`.
         DataError: nothing matches, or something else was given.
-        OptionError: `least` is no share.
+        OptionError: `least` is no share, or an engine beside a SavedModel that lies in no run.
+        UnknownNameError, MissingExtraError, EngineError: see `engines.choose_engine`.
     """
-    return list(iter_predictions(model, pictures, least, trust))
+    return list(iter_predictions(model, pictures, least, trust, engine=engine))
 
 
 def iter_predictions(
@@ -59,27 +69,30 @@ def iter_predictions(
     trust: bool = False,
     table: str | Path | None = None,
     resume: bool = False,
+    engine: str = AUTO,
 ) -> Iterator[Prediction]:
     """Name what is in pictures, and give each answer as it comes: no more than some batches are in memory at once.
 
     What is wrong with the arguments is raised at once, not with the first answer.
 
     Args:
-        model, pictures, least, trust: see `predict`.
+        model, pictures, least, trust, engine: see `predict`.
         table: CSV to write as answers come, or Parquet if it ends in `.parquet`: `file`, `predicted`, `probability`,
             `answer_tables.further_columns`, `error`. It gets its name when the last answer was taken; until then its
             rows are in `TABLE.unfinished`, where they stay if this is given up or killed.
-        resume: go on from what an earlier call with the same model, pictures and `least` has left there: its answers
-            come first, and then those that are missing. The table is the same, to the last byte, as in one go.
+        resume: go on from what an earlier call with the same model, pictures, `least` and `engine` has left there: its
+            answers come first, and then those that are missing, by the engine that computed the first. The table is
+            the same, to the last byte, as in one go.
 
     Returns:
         One `Prediction` a picture, in order, each file once. Those that were there already have the most probable few
         classes, where the network has more than 200.
 
     Raises:
-        ModelFileError, DataError, OptionError: see `predict`; or `resume` without a table that can be kept.
+        ModelFileError, DataError, UnknownNameError, EngineError: see `predict`.
+        OptionError: see `predict`; or `resume` without a table that can be kept.
         OutputError: `table` cannot be written, is something else, or is unfinished, without `resume` or of others.
-        MissingExtraError: `table` is to be Parquet, and pyarrow is not installed.
+        MissingExtraError: see `predict`; or `table` is to be Parquet, and pyarrow is not installed.
     """
     if not (isinstance(least, Real) and 0 <= least <= 1):
         raise OptionError(f"least of {least}; expected a share from 0 to 1")
@@ -87,35 +100,44 @@ def iter_predictions(
         raise OptionError("`resume=True` without a file for the table, in which answers are kept; name one")
     if table is not None:
         check_growing(Path(table), resume)
+    require_engine(engine)
     network_place(model, trust)
     sources = list_sources(pictures)
     if table is None:
-        return _answers(model, sources, least, trust)
-    return _tabled_answers(model, sources, least, trust, Path(table), resume)
+        return _answers(model, sources, least, trust, engine)
+    return _tabled_answers(model, sources, least, trust, Path(table), resume, engine)
 
 
-def _answers(model: str | Path, sources: dict[str, Source], least: float, trust: bool) -> Iterator[Prediction]:
-    yield from _predictions(_loaded(model, trust), sources, least)
+def _answers(
+    model: str | Path, sources: dict[str, Source], least: float, trust: bool, engine: str
+) -> Iterator[Prediction]:
+    yield from _predictions(_loaded(model, trust, engine, len(sources)), sources, least)
 
 
 def _tabled_answers(
-    model: str | Path, sources: dict[str, Source], least: float, trust: bool, table: Path, resume: bool
+    model: str | Path, sources: dict[str, Source], least: float, trust: bool, table: Path, resume: bool, engine: str
 ) -> Iterator[Prediction]:
     files = list(sources)
     pictures = hashlib.blake2b("\0".join(files).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     asked = {"network": network_digest(model, trust), "list of pictures": pictures, "`least`": float(least)}
+    asked["`engine`"] = engine
     with growing_table(table, files, asked, resume) as growing:
-        network = _loaded(model, trust)
+        # Engines differ in the last digits, and another process may choose another one.
+        by = growing.place.with_name(ENGINE)
+        before = by.read_text(encoding="utf-8") if growing.kept and by.is_file() else ""
+        network = _loaded(model, trust, before or engine, len(sources), by.write_text)
         yield from kept_rows(growing, network.class_names)
         rows = _predictions(network, sources, least, growing.kept)
         yield from written(rows, growing, network.class_names)
 
 
-def _loaded(model: str | Path, trust: bool) -> SavedNetwork:
+def _loaded(
+    model: str | Path, trust: bool, engine: str, pictures: int, told: Callable[[str], object] = lambda name: None
+) -> SavedNetwork:
     quiet.import_tensorflow()  # takes seconds: what is missing is said before
-    from transfer.runs.saved_networks import load_network
+    from transfer.runs.saved_networks import answering_by, load_network
 
-    return load_network(model, trust)
+    return answering_by(load_network(model, trust), engine, pictures, told)
 
 
 def _predictions(

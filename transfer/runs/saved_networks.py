@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH, squares
 from transfer.data.sources import Source
-from transfer.errors import ModelFileError, first_line
+from transfer.errors import ModelFileError, OptionError, first_line
+from transfer.names import AUTO
+from transfer.networks.engine_packages import require_engine
+from transfer.networks.engines import choose_engine
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint
 from transfer.runs.network_places import network_place
@@ -88,6 +92,46 @@ class _Keep:
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         answers = self._signature(pictures=tf.constant(pictures, tf.float32))
         return answers["probabilities"].numpy().astype(np.float64)
+
+
+def answering_by(
+    network: SavedNetwork, engine: str, pictures: int, told: Callable[[str], None] = lambda name: None
+) -> SavedNetwork:
+    """The same network, answering by an engine, which the first batch that it is asked about may choose.
+
+    Args:
+        network: from `load_network`.
+        engine: see `engines.choose_engine`.
+        pictures: how many will be asked about.
+        told: called with the name of the engine before it answers.
+
+    Raises:
+        UnknownNameError, MissingExtraError: see `engines.choose_engine`.
+        OptionError: another engine than TensorFlow for the graph of a SavedModel.
+    """
+    require_engine(engine)
+    if network.model is None and engine not in (AUTO, "tensorflow"):
+        raise OptionError(
+            f"`engine={engine}` for a SavedModel that lies in no run, which is TensorFlow's own; give the run, or "
+            "`engine=tensorflow`"
+        )
+    if network.model is None or engine == "tensorflow":
+        told("tensorflow")
+        return network
+    pictures_in = keras.Input(network.model.input_shape[1:])
+    sure = keras.layers.Softmax(dtype="float32")(network.model(pictures_in, training=False))
+    answering = keras.Model(pictures_in, sure, name=network.model.name)
+    chosen = None
+
+    def classify(pixels: np.ndarray) -> np.ndarray:
+        nonlocal chosen
+        if chosen is not None:
+            return chosen.answer(pixels).astype(np.float64)
+        chosen = choose_engine(answering, engine, pixels, pictures, known=network.classify)
+        told(chosen.name)
+        return chosen.of_sample.astype(np.float64)
+
+    return network._replace(classify=classify)
 
 
 def answers(
