@@ -21,7 +21,7 @@ def filled(tmp_path, monkeypatch):
     monkeypatch.setenv("TRANSFER_CACHE", str(tmp_path))
     name = "0123456789abcdef" * 2
     files = ["features/" + name + "-64-crop.sqlite", "inspections/4.sqlite", f"archives/{name}/cat/a.png"]
-    files += [f"pairs/{name}"]
+    files += [f"pairs/{name}", f"checkpoints/{name}/state.npz"]
     files += [f"downloads/{name[:16]}/a.zip", f"unfinished/{name}/result.json", "downloads/thesis.pdf", "mine.txt"]
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

@@ -231,7 +231,7 @@ def test_so_is_one_of_another_option(digits_folder, option, value):
 def test_options_of_the_same_name_are_in_train_and_compare():
     train, compare = (typer.main.get_command(cli.app).commands[name] for name in ("train", "compare"))
     names = [{opt for parameter in command.params for opt in parameter.opts} for command in (train, compare)]
-    assert names[0] - names[1] == {"--method", "--folds", "--repeats", "--from"}
+    assert names[0] - names[1] == {"--method", "--folds", "--repeats", "--from", "--explain-settings"}
     assert names[1] - names[0] == {"--methods", "--learning-curve", "--sizes", "--draws", "--backbones"}
 
 
