@@ -14,6 +14,7 @@ from transfer.data.augmentation import random_crop
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
+from transfer.engine_packages import require_engine
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.backbone_argument import resolve_backbone
@@ -27,7 +28,6 @@ from transfer.learning.tasks import Task
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.engine_packages import require_engine
 from transfer.networks.features import forward
 from transfer.networks.needed_memory import require_training
 from transfer.networks.views import two_views
