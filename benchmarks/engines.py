@@ -20,7 +20,7 @@ from frozen_run import plain_pass
 import transfer
 from transfer import names, quiet
 from transfer.data.folders import spread
-from transfer.networks.engine_packages import is_installed
+from transfer.engine_packages import is_installed
 
 
 def processor() -> str:

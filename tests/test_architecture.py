@@ -13,8 +13,9 @@ FOLDER = Path(transfer.__file__).parent
 # fmt: off
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
-        "quiet", "errors", "names", "settings", "setting_reasons", "libraries", "cells", "shapes", "memory", "progress",
-        "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache", "kept_rows", "reading",
+        "quiet", "errors", "names", "engine_packages", "settings", "setting_reasons", "libraries", "cells", "shapes",
+        "memory", "progress", "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache", "kept_rows",
+        "reading",
     ],
     "data": [
         "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
@@ -31,7 +32,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "networks": [
         "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
         "taps", "stages", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads",
-        "fingerprints", "engine_packages", "conversions", "engines", "features", "explanation", "inner_images",
+        "fingerprints", "conversions", "engines", "features", "explanation", "inner_images",
         "distillation", "quick_layers", "pretraining",
     ],
     "checks": [

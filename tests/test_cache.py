@@ -22,7 +22,13 @@ def filled(tmp_path, monkeypatch):
     name = "0123456789abcdef" * 2
     files = ["features/" + name + "-64-crop.sqlite", "inspections/4.sqlite", f"archives/{name}/cat/a.png"]
     files += [f"pairs/{name}", f"checkpoints/{name}/state.npz"]
-    files += [f"downloads/{name[:16]}/a.zip", f"unfinished/{name}/result.json", "downloads/thesis.pdf", "mine.txt"]
+    files += [
+        f"downloads/{name[:16]}/a.zip",
+        f"engines/{name}/model.xml",
+        f"unfinished/{name}/result.json",
+        "downloads/thesis.pdf",
+        "mine.txt",
+    ]
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_bytes(b"x" * 1000)

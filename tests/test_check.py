@@ -526,7 +526,7 @@ def test_larger_crops_are_found_by_features(tmp_path, monkeypatch):
     data = write(tmp_path, files)
     assert transfer.check(data)["near across classes"] == transfer.check(data)["near in class"] == ()
 
-    def nearest_is_the_crop(images):
+    def nearest_is_the_crop(images, engine):
         of = {"cat/crop.png": "cat/3.png", "dog/crop.png": "cat/5.png"}
         rows = {name: np.random.default_rng([*name.encode()]).normal(0, 1, 16) for name in images.names}
         return np.array([rows[of.get(name, name)] for name in images.names], np.float32)
@@ -586,7 +586,7 @@ def test_suspected_labels_come_from_the_backbone(digits_folder, monkeypatch):
     labels[5] = 2
     wrong = replace(images, labels=labels)
     features = np.eye(3, dtype=np.float32)[images.labels] + np.random.default_rng(0).normal(0, 0.1, (90, 3))
-    monkeypatch.setattr(checking, "_features", lambda images: features.astype(np.float32))
+    monkeypatch.setattr(checking, "_features", lambda images, engine: features.astype(np.float32))
     (finding,) = transfer.check(wrong, near="none", labels=True)["suspected labels"]
     assert finding.sets[0] == (5,)
     assert finding.details[0] == "2, looks like 0"
@@ -598,7 +598,7 @@ def test_labels_of_near_duplicates_are_judged_in_one_fold(tmp_path, monkeypatch)
 
     files = plain(8) | {"cat/0 again.png": ImageOps.mirror(plain(8)["cat/0.png"])}
     seen = []
-    monkeypatch.setattr(checking, "_features", lambda images: np.eye(len(images), dtype=np.float32))
+    monkeypatch.setattr(checking, "_features", lambda images, engine: np.eye(len(images), dtype=np.float32))
     monkeypatch.setattr(label_errors, "suspected_labels", lambda features, labels, groups, seed: seen.append(groups))
     names = transfer.check(write(tmp_path, files), labels=True).images.names
     group = dict(zip(names, seen[0]))

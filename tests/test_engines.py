@@ -15,10 +15,10 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from transfer import cli, names  # noqa: E402
+from transfer import cli, engine_packages, names  # noqa: E402
 from transfer.cache import cache_folder  # noqa: E402
 from transfer.errors import EngineError, MissingExtraError, OptionError, OutputError, UnknownNameError  # noqa: E402
-from transfer.networks import conversions, engine_packages, engines, scratch  # noqa: E402
+from transfer.networks import conversions, engines, scratch  # noqa: E402
 from transfer.networks.views import two_views  # noqa: E402
 from transfer.runs.saved_networks import answering_by, load_network  # noqa: E402
 

@@ -14,10 +14,11 @@ quiet.import_tensorflow()
 
 import keras  # noqa: E402
 
+from transfer import engine_packages  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
 from transfer.exports import exportables, exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
 from transfer.names import EXPORTS  # noqa: E402
-from transfer.networks import engine_packages, scratch  # noqa: E402
+from transfer.networks import scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
 
 

@@ -17,9 +17,9 @@ from transfer.checks.findings import SEVERITIES, Facts, Finding
 from transfer.checks.inspection import Inspection, inspect_files
 from transfer.data.folders import LabelledImages, Looked, load_images
 from transfer.data.tables import some
+from transfer.engine_packages import require_engine
 from transfer.errors import DataError, unknown_name
 from transfer.names import AUTO
-from transfer.networks.engine_packages import require_engine
 
 NEAR = ("hash", "features", "none")
 FEW = 24  # pictures that are looked at where not all are

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transfer.engine_packages import ONNX, OPENVINO, Runtime, missing_of
 from transfer.errors import MissingExtraError
 from transfer.names import ALL, EXPORTS
-from transfer.networks.engine_packages import ONNX, OPENVINO, Runtime, missing_of
 
 _LITERT = Runtime("litert", ("ai_edge_litert", "flatbuffers"))
 RUNTIMES: dict[str, Runtime] = {

@@ -12,6 +12,7 @@ from transfer import settings
 from transfer.data.folders import LabelledImages, check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
+from transfer.engine_packages import require_engine
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
@@ -26,7 +27,6 @@ from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.engine_packages import require_engine
 from transfer.networks.engines import compiled
 from transfer.networks.features import forward
 from transfer.networks.views import two_views

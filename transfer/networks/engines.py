@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from transfer import settings
 from transfer.cache import cache_folder, discard, is_kept, made_folder
+from transfer.engine_packages import RUNTIMES, is_installed, missing_of, require_engine
 from transfer.errors import EngineError, OutputError
 from transfer.names import AUTO, BFLOAT16_ENGINE
 from transfer.networks import conversions
 from transfer.networks.conversions import Answer
-from transfer.networks.engine_packages import RUNTIMES, is_installed, missing_of, require_engine
 from transfer.networks.fingerprints import fingerprint
 from transfer.progress import console
 from transfer.quiet import told_only_on_failure

@@ -11,10 +11,10 @@ import numpy as np
 from transfer.cache import cache_folder
 from transfer.data.folders import LabelledImages
 from transfer.data.pipeline import BATCH, Pictures
+from transfer.engine_packages import require_engine
 from transfer.errors import TrainingError, UnreadablePictures
 from transfer.kept_rows import KeptRows
 from transfer.names import AUTO
-from transfer.networks.engine_packages import require_engine
 from transfer.networks.engines import choose_engine, compiled, keeps_apart
 from transfer.networks.fingerprints import fingerprint
 from transfer.networks.needed_memory import require_forward

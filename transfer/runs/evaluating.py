@@ -9,9 +9,9 @@ import numpy as np
 
 from transfer import quiet
 from transfer.data.folders import load_images
+from transfer.engine_packages import require_engine
 from transfer.errors import DataError
 from transfer.names import AUTO
-from transfer.networks.engine_packages import require_engine
 from transfer.reading import run_config
 from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells

@@ -13,9 +13,9 @@ from transfer import quiet
 from transfer.data.folders import load_images
 from transfer.data.levels import Levels
 from transfer.data.splits import Split
+from transfer.engine_packages import require_engine
 from transfer.errors import DataError, OptionError, UnreadablePictures
 from transfer.learning.options import TrainingOptions, options_from
-from transfer.networks.engine_packages import require_engine
 from transfer.parquet_files import LABEL, TEXT, check_parquet, is_parquet, write_parquet
 from transfer.reading import run_config, trained_on
 from transfer.settings import MAX_SIZE

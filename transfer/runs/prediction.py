@@ -16,9 +16,9 @@ from transfer import quiet
 from transfer.data.folder_files import is_picture, walk
 from transfer.data.picture_files import SUFFIXES
 from transfer.data.sources import Source, named_sources
+from transfer.engine_packages import require_engine
 from transfer.errors import DataError, OptionError
 from transfer.names import AUTO
-from transfer.networks.engine_packages import require_engine
 from transfer.progress import bar
 from transfer.runs.network_places import network_digest, network_place
 from transfer.runs.prediction_tables import Prediction, check_growing, growing_table, kept_rows, written

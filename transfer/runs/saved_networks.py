@@ -14,9 +14,9 @@ import tensorflow as tf
 from transfer.data.levels import Levels
 from transfer.data.pipeline import BATCH, squares
 from transfer.data.sources import Source
+from transfer.engine_packages import require_engine
 from transfer.errors import ModelFileError, OptionError, first_line
 from transfer.names import AUTO
-from transfer.networks.engine_packages import require_engine
 from transfer.networks.engines import choose_engine
 from transfer.reading import run_config
 from transfer.runs.exports import SIDECAR, endpoint
