@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from transfer.errors import ExportError, MissingExtraError, TransferError, first_line
-from transfer.exports.exportables import ExportSource, network_to_export, require_pictures
 from transfer.exports.formats import FORMATS
 from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
@@ -15,6 +14,7 @@ from transfer.names import ALL, check_format
 from transfer.progress import console
 from transfer.quiet import told_only_on_failure
 from transfer.reading import JUDGED
+from transfer.runs.exportables import ExportSource, network_to_export, require_pictures
 from transfer.runs.exports import export_version
 from transfer.writing import check_free, whole_folder, write_json
 
@@ -92,7 +92,7 @@ def _first_that_may_stand(source: ExportSource, known: Reference, name: str, fil
             raise
         except Exception as error:  # each converter has errors of its own
             raise ExportError(f"the format {name} cannot hold this network: {_reason(error)}") from error
-        if not (why := objection(judged, row.tolerance)):
+        if not (why := objection(judged, row.gate)):
             return {"numbers": numbers} | judged, refused
         refused[numbers] = why
     raise ExportError(f"{name} was deleted: {'; '.join(f'in {numbers} {why}' for numbers, why in refused.items())}")

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.exports.answering import INPUT, answering_network
-from transfer.exports.exportables import ExportSource, facts
 from transfer.exports.parity import Answer
+from transfer.runs.exportables import ExportSource, facts
 
 OPSET = 18  # the newest that tf2onnx writes
 

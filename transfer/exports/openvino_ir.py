@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.exports.answering import INPUT, OUTPUT, answering_network
-from transfer.exports.exportables import ExportSource, facts
 from transfer.exports.parity import Answer
+from transfer.runs.exportables import ExportSource, facts
 
 
 def write_openvino(source: ExportSource, file: Path) -> None:
