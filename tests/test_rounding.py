@@ -42,7 +42,9 @@ def nearest(model, axes):
 
 def gap(model, other, pictures):
     """Mean difference of what comes out of the convolution, place by place."""
-    values = [keras.Model(each.inputs, each.layers[-2].output)(pictures.astype(np.float32)) for each in (model, other)]
+    values = [
+        keras.Model(each.inputs[0], each.layers[-2].output)(pictures.astype(np.float32)) for each in (model, other)
+    ]
     return float(np.abs(np.subtract(*map(np.array, values))).mean())
 
 

@@ -17,7 +17,7 @@ from transfer.exports.parity import Answer
 from transfer.exports.rounding import rounded
 from transfer.runs.exportables import ExportSource, facts
 
-CALIBRATED_ON = 200  # training pictures
+CALIBRATED_ON, ROUNDED_ON = 200, 64  # training pictures
 _BUILTINS = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # all that a phone has without TensorFlow
 _SMALLER = {"optimizations": [tf.lite.Optimize.DEFAULT]}
 _ROUNDED: WeakKeyDictionary[keras.Model, keras.Model] = WeakKeyDictionary()  # the kinds come one after the other
@@ -62,7 +62,7 @@ def _write(source: ExportSource, file: Path, dtype: str, **options) -> None:
 
 def _with_rounded_kernels(source: ExportSource) -> ExportSource:
     if source.model not in _ROUNDED:
-        pictures, _ = source.pictures("train", CALIBRATED_ON)
+        pictures, _ = source.pictures("train", ROUNDED_ON)
         found = rounded(source.model, pictures) if len(pictures) else source.model
         if found is source.model:
             return source

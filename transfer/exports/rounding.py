@@ -24,7 +24,7 @@ LARGEST = 127  # of int8; a kernel has no -128
 PLACES = 7  # by as many of a map is looked at: neighbours tell the same
 WIDEST = 2304  # products in an output; the errors of more average out, and their inverse takes minutes
 DAMPING = 0.01  # of the mean square of the inputs, as in the paper
-BATCH = 4
+BATCH = 8
 
 
 class _Seen(NamedTuple):
@@ -70,7 +70,7 @@ def _inputs_of_convolutions(network: OpenNetwork, pictures: np.ndarray) -> dict[
     probe, seen = keras.Model(network.pictures, [call.input for call in calls]), {}
     inputs_of = tf.function(lambda batch: probe(batch, training=False))
     for start in range(0, len(pictures), BATCH):
-        inputs = inputs_of(tf.cast(pictures[start : start + BATCH], tf.float32))
+        inputs = keras.tree.flatten(inputs_of(tf.cast(pictures[start : start + BATCH], tf.float32)))
         for call, maps in zip(calls, inputs):
             patches = _patches(maps.numpy(), call.layer)
             now = _Seen(patches.transpose(0, 2, 1) @ patches, patches.sum(1), patches.shape[1])
