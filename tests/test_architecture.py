@@ -14,8 +14,8 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
         "quiet", "errors", "names", "engine_packages", "settings", "setting_reasons", "libraries", "cells", "shapes",
-        "memory", "progress", "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache", "kept_rows",
-        "reading",
+        "memory", "progress", "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache",
+        "kept_rows", "reading",
     ],
     "data": [
         "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
@@ -48,15 +48,15 @@ LAYERS = {  # packages, and the modules in each, lowest first
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
-        "answer_tables", "documents", "run_folders", "records", "kept_results", "export_checks", "exports",
-        "saved_runs", "headlines", "shown_pictures", "report",
+        "answer_tables", "documents", "run_folders", "records", "kept_results", "exportables", "export_checks",
+        "exports", "saved_runs", "headlines", "shown_pictures", "report",
         "saving", "saved_networks", "prediction_tables", "prediction", "sorting", "evaluating", "explain_sections",
         "explain_page", "picture_features", "similar_pictures", "similar_page", "rate_page",
         "augmented_page", "repetition",
     ],
     "exports": [
-        "runtimes", "exportables", "answering", "parity", "onnx_file", "openvino_ir", "litert_metadata", "litert",
-        "formats", "model_card", "exporting", "exported_networks",
+        "runtimes", "answering", "parity", "onnx_file", "openvino_ir", "rounding", "litert_metadata",
+        "litert", "formats", "model_card", "exporting", "exported_networks",
     ],
     "serving": [
         "refusals", "packages", "model_names", "metrics", "batching", "served_models", "asking", "bodies", "doors",

@@ -20,7 +20,7 @@ import tensorflow as tf  # noqa: E402
 
 from transfer.errors import ModelFileError  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
-from transfer.runs import export_checks, exports, records, saved_networks  # noqa: E402
+from transfer.runs import export_checks, exportables, exports, saved_networks  # noqa: E402
 
 NAMES = ("a", "b", "c")
 
@@ -46,7 +46,8 @@ def folder(tmp_path_factory):
 def exported(network, folder):
     """(SavedModel, samples that it does not read alike): all of its samples are TIFFs."""
     target = folder / "model" / "1"
-    found = records.Exportable(network, NAMES, "pad", [folder / name for name in TIFFS], {})
+    files = {"test": [(folder / name, 0) for name in TIFFS]}
+    found = exportables.ExportSource(network, NAMES, "pad", {}, {}, {}, files, "odd", {})
     return target, exports.export_saved_model(found, target)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import zipfile
 
 import numpy as np
@@ -16,10 +17,11 @@ import keras  # noqa: E402
 
 from transfer import engine_packages  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
-from transfer.exports import exportables, exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
+from transfer.exports import exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
 from transfer.names import EXPORTS  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
+from transfer.runs import exportables  # noqa: E402
 
 
 def needs(*names):
@@ -91,14 +93,22 @@ def test_a_file_answers_like_its_network(written, name, source, known):
     folder, row = written(name), formats.FORMATS[name]
     assert {row.file, "README.md", "parity.json"} <= {path.name for path in folder.iterdir()}
     (judged,) = read_judged(folder)["formats"].values()
-    assert judged["agreement"] >= parity.AGREEMENT
+    assert judged["agreement"] >= row.gate.agreement
     right = (known.probabilities.argmax(1) == known.labels)[known.tested].mean()
     assert judged["accuracy_keras"] == pytest.approx(right)
     answers = row.open(folder / row.file)(known.pictures[:5])
-    np.testing.assert_allclose(answers, known.probabilities[:5], atol=row.tolerance or 0.2)
+    np.testing.assert_allclose(answers, known.probabilities[:5], atol=min(row.gate.largest, 0.2))
     best = source.class_names[int(known.probabilities[0].argmax())]
     printed = f"{best}  " if name in RUN else "not run"
     assert f"for a picture of the run:\n\n```\n{printed}" in (folder / "README.md").read_text()
+
+
+def test_a_saved_model_beside_the_others_answers_like_its_network(source, known, tmp_path):
+    row = formats.FORMATS["savedmodel"]
+    (write,) = row.writers.values()
+    write(source, tmp_path / row.file)
+    answers = row.open(tmp_path / row.file)(known.pictures[:5])
+    np.testing.assert_allclose(answers, known.probabilities[:5], atol=row.gate.largest)
 
 
 @needs("litert")
@@ -176,13 +186,21 @@ def test_what_loses_too_much_in_whole_numbers_keeps_them_for_its_weights(quick, 
 
 
 def test_whole_numbers_may_lose_a_little():
-    row = {"largest_difference": 0.3, "agreement": 0.99, "loss": 0.02, "loss_p_value": 0.2}
-    assert parity.objection(row, None) == ""
-    assert "differ" in parity.objection(row, 1e-2)
-    assert "names the same class as Keras for 97.0%" in parity.objection(row | {"agreement": 0.97}, None)
-    assert "loses 2.0% accuracy" in parity.objection(row | {"loss_p_value": 0.01}, None)
-    assert parity.objection(row | {"loss": 0.01, "loss_p_value": 0.01}, None) == ""
-    assert parity.objection(row | {"loss": None, "loss_p_value": None}, None) == ""
+    row = {"largest_difference": 0.3, "mean_difference": 0.01, "agreement": 0.985, "loss": 0.02, "loss_p_value": 0.2}
+    assert parity.objection(row, parity.WHOLE) == ""
+    assert "differ from Keras' by up to 0.3; 0.0001 is allowed" in parity.objection(row, parity.EXACT)
+    assert "names the same class as Keras for 97.0%" in parity.objection(row | {"agreement": 0.97}, parity.WHOLE)
+    assert "loses 2.0% accuracy" in parity.objection(row | {"loss_p_value": 0.01}, parity.WHOLE)
+    assert parity.objection(row | {"loss": 0.01, "loss_p_value": 0.01}, parity.WHOLE) == ""
+    assert parity.objection(row | {"loss": None, "loss_p_value": None}, parity.WHOLE) == ""
+    assert "differ" in parity.objection(row | {"mean_difference": math.nan}, parity.WHOLE)
+
+
+def test_half_precision_is_judged_by_all_pictures_and_not_by_the_one_that_moves_most():
+    row = {"largest_difference": 0.06, "mean_difference": 5e-4, "agreement": 0.995, "loss": 0.0, "loss_p_value": 1.0}
+    assert parity.objection(row, parity.HALF) == ""
+    assert "on average by 0.003; 0.002 is allowed" in parity.objection(row | {"mean_difference": 3e-3}, parity.HALF)
+    assert "98.5% of the pictures; expected 99%" in parity.objection(row | {"agreement": 0.985}, parity.HALF)
 
 
 def test_all_formats_are_those_that_can_be_had(quick, monkeypatch, tmp_path):
@@ -197,7 +215,7 @@ def test_all_formats_are_those_that_can_be_had(quick, monkeypatch, tmp_path):
         writers={"float32": lambda source, file: file.write_bytes(b"")},
         open=lambda file: lambda pictures: np.eye(3)[[0] * len(pictures)],
     )
-    monkeypatch.setattr(exporting, "objection", lambda judged, tolerance: "")
+    monkeypatch.setattr(exporting, "objection", lambda judged, gate: "")
     monkeypatch.setattr(exporting, "FORMATS", {
         "savedmodel": kept, "onnx": kept._replace(writers={"float32": broken}), "openvino": kept,
     })  # fmt: skip

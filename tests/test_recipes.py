@@ -1,10 +1,13 @@
 import ast
 import json
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -84,3 +87,49 @@ def test_pretraining_is_not_tested_on_other_classes(digits_folder, tmp_path):
     shutil.copytree(digits_folder / "1", tmp_path / "test" / "one")
     with pytest.raises(DataError, match=r"classes 0, one; expected those of .*, 0, 1, 2"):
         main_of("pretrain_backbone.py")(str(digits_folder), tmp_path / "out", test=str(tmp_path / "test"))
+
+
+def test_a_page_for_the_browser_has_all_that_it_asks_for(tmp_path, monkeypatch):
+    main = main_of("to_a_browser.py")
+    names = ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"]
+    config = {"classes": ["a", "</script>"], "options": {"image_size": 32, "fit": "pad"}}
+    main.__globals__["run_config"] = lambda run: config
+
+    def pack(command, cwd, check):
+        with tarfile.open(cwd + "/onnxruntime-web.tgz", "w:gz") as archive:
+            for name in names:
+                archive.addfile(tarfile.TarInfo(f"package/dist/{name}"))
+
+    def export(run, place, format):
+        folder = Path(place, format)
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(b"network")
+        return folder
+
+    main.__globals__["subprocess"] = SimpleNamespace(run=pack)
+    monkeypatch.setattr(transfer, "export", export)
+    with pytest.raises(SystemExit, match=r"npm gave another onnxruntime-web@1\.30\.0"):
+        main("run", tmp_path / "page")
+    assert not list(tmp_path.iterdir())
+    main.__globals__["hashlib"] = SimpleNamespace(
+        sha256=lambda data: SimpleNamespace(hexdigest=lambda: main.__globals__["SHA256"])
+    )
+    main("run", tmp_path / "page")
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == sorted(["index.html", "model.onnx", *names])
+    html = (tmp_path / "page" / "index.html").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+    assert html.count("</script>") == 2
+    assert json.loads(re.search(r'"application/json">(.*?)</script>', html)[1])["names"] == config["classes"]
+    assert not re.search("https?:", html)
+    assert all(name in html for name in ("model.onnx", names[0]))
+
+
+def test_to_a_phone_says_what_became_of_the_file(tmp_path, monkeypatch, capsys):
+    judged = {"megabytes": 3.8, "numbers": "int8", "agreement": 0.99, "pictures": 295}
+    judged |= {"pictures_a_second": 100.0, "pictures_a_second_keras": 20.0}
+    (tmp_path / "parity.json").write_text(json.dumps({"formats": {"litert-int8": judged}, "left_out": {}}))
+    monkeypatch.setattr(transfer, "export", lambda run, place, format: Path(place))
+    main_of("to_a_phone.py")("run", str(tmp_path))
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'model.tflite'}: 3.8 MB, computes with int8" in said
+    assert "99.0% of 295 pictures" in said

@@ -23,7 +23,7 @@ import keras  # noqa: E402
 from transfer.data.pipeline import Pictures  # noqa: E402
 from transfer.errors import DataError, ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
-from transfer.runs import exports, records  # noqa: E402
+from transfer.runs import exportables, exports, records  # noqa: E402
 from transfer.runs.prediction import list_files, list_sources  # noqa: E402
 
 
@@ -132,8 +132,8 @@ def test_an_export_that_answers_wrongly_is_deleted(result, tmp_path, monkeypatch
 
 
 def test_a_run_is_checked_with_the_pictures_that_its_result_was_checked_with(run, result):
-    samples = records.exportable(result).samples
-    assert records.exportable(run).samples == samples
+    samples = exportables.network_to_export(result).samples
+    assert exportables.network_to_export(run).samples == samples
     assert {path.parent.name for path in samples} == set(result.class_names)
 
 

@@ -36,7 +36,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 
 from transfer.data.images import read_fitted  # noqa: E402
 from transfer.errors import MissingExtraError, ModelFileError, OptionError  # noqa: E402
-from transfer.exports.exportables import ExportSource  # noqa: E402
+from transfer.runs.exportables import ExportSource  # noqa: E402
 from transfer.runs.saved_networks import answers  # noqa: E402
 from transfer.serving import app, batching, bodies, collecting, model_names, packages  # noqa: E402
 from transfer.serving.asking import Service  # noqa: E402

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from transfer.errors import ExportError, MissingExtraError, TransferError
-from transfer.exports.exportables import ExportSource, network_to_export, require_pictures
 from transfer.exports.formats import FORMATS
 from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
@@ -15,6 +14,7 @@ from transfer.networks.conversions import conversion_failure
 from transfer.progress import console
 from transfer.quiet import told_only_on_failure
 from transfer.reading import JUDGED
+from transfer.runs.exportables import ExportSource, network_to_export, require_pictures
 from transfer.runs.exports import export_version
 from transfer.writing import check_free, whole_folder, write_json
 
@@ -91,9 +91,10 @@ def _first_that_may_stand(source: ExportSource, known: Reference, name: str, fil
         except (TransferError, OSError):
             raise
         except Exception as error:  # each converter has errors of its own
-            why = conversion_failure(error, source.model)
-            raise ExportError(f"the format {name} cannot hold this network: {why}") from error
-        if not (why := objection(judged, row.tolerance)):
+            raise ExportError(
+                f"the format {name} cannot hold this network: {conversion_failure(error, source.model)}"
+            ) from error
+        if not (why := objection(judged, row.gate)):
             return {"numbers": numbers} | judged, refused
         refused[numbers] = why
     raise ExportError(f"{name} was deleted: {'; '.join(f'in {numbers} {why}' for numbers, why in refused.items())}")

@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.exports import litert, onnx_file, openvino_ir
-from transfer.exports.exportables import ExportSource
-from transfer.exports.parity import BATCH
+from transfer.exports.parity import BATCH, EXACT, HALF, WHOLE, Gate
 from transfer.networks.conversions import Answer, open_onnx, open_openvino
+from transfer.runs.exportables import ExportSource
 from transfer.runs.exports import export_saved_model
 from transfer.runs.plain_paths import plain_path
 
-EXACT, HALF = 1e-4, 5e-2  # of a probability, for weights in float32 and in float16
 FLOAT = "float32"
 
 
@@ -28,7 +27,7 @@ class Format(NamedTuple):
         writers: from a network to that file, by the numbers that it then computes with; the first whose answers
             may stand is kept.
         open: from that file to a function of its own runtime.
-        tolerance: by how much a probability may differ from Keras'; `None` where it computes with whole numbers.
+        gate: how far its answers may be from Keras'.
         batch: how many pictures its runtime gets at once.
         imports, call: lines of Python that give `probabilities` and `names` of `pixels` `(1, S, S, 3)` uint8.
         takes, gives: what goes in and comes out, in words.
@@ -37,7 +36,7 @@ class Format(NamedTuple):
     file: str
     writers: Mapping[str, Callable[[ExportSource, Path], None]]
     open: Callable[[Path], Answer]
-    tolerance: float | None
+    gate: Gate
     batch: int
     imports: str
     call: str
@@ -72,8 +71,7 @@ names = [name.decode() for name in answers["class_names"].numpy()[0]]"""
 
 
 def _write_saved_model(source: ExportSource, folder: Path) -> None:
-    samples = [path for part in ("test", "train") for path, _ in source.files[part] if path.is_file()]
-    export_saved_model(source.model, source.class_names, source.fit, samples[:16], folder)
+    export_saved_model(source, folder)
 
 
 def _open_saved_model(folder: Path) -> Answer:
@@ -98,8 +96,8 @@ FORMATS: dict[str, Format] = {
                          "import tensorflow as tf", _SAVED_MODEL, *_FLOATS),
     "litert": Format("model.tflite", _F32, litert.open_litert, EXACT, 1, _INTERPRETER, _LITERT),
     "litert-f16": Format("model.tflite", _F16, litert.open_litert, HALF, 1, _INTERPRETER, _LITERT),
-    "litert-int8": Format("model.tflite", _INT8, litert.open_litert, None, 1, _INTERPRETER, _LITERT),
-    "litert-uint8": Format("model.tflite", {"int8": litert.write_uint8}, litert.open_litert, None, 1, _INTERPRETER,
+    "litert-int8": Format("model.tflite", _INT8, litert.open_litert, WHOLE, 1, _INTERPRETER, _LITERT),
+    "litert-uint8": Format("model.tflite", {"int8": litert.write_uint8}, litert.open_litert, WHOLE, 1, _INTERPRETER,
                            f"{_LITERT}\n{_UINT8}", gives="`probabilities`, `(1, {classes})` uint8 with a scale"),
     "onnx": Format("model.onnx", {FLOAT: onnx_file.write_onnx}, open_onnx, EXACT, BATCH,
                    "import json\nimport onnxruntime", _ONNX, *_ANY),

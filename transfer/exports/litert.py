@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from transfer.exports.answering import answering_network
-from transfer.exports.exportables import ExportSource, facts
 from transfer.exports.litert_metadata import add_metadata
+from transfer.exports.rounding import rounded
 from transfer.networks.conversions import INPUT, Answer
+from transfer.runs.exportables import ExportSource, facts
 
-CALIBRATED_ON = 200  # training pictures
+CALIBRATED_ON, ROUNDED_ON = 200, 64  # training pictures
 _BUILTINS = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # all that a phone has without TensorFlow
 _SMALLER = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+_ROUNDED: WeakKeyDictionary[keras.Model, keras.Model] = WeakKeyDictionary()  # the kinds come one after the other
 
 
 def write_float32(source: ExportSource, file: Path) -> None:
@@ -31,20 +35,20 @@ def write_float16(source: ExportSource, file: Path) -> None:
 
 def write_int8(source: ExportSource, file: Path) -> None:
     """Whole numbers inside, ranges from training pictures, weights by channel; probabilities in float32."""
-    calibrate = _calibration(source, np.uint8)
+    source, calibrate = _with_rounded_kernels(source), _calibration(source, np.uint8)
     _write(source, file, "uint8", target_spec=_BUILTINS, representative_dataset=calibrate, **_SMALLER)
 
 
 def write_int8_weights(source: ExportSource, file: Path) -> None:
     """Weights as whole numbers by channel, what is between in float32: as small, and nearer to the network."""
-    _write(source, file, "uint8", target_spec=_BUILTINS, **_SMALLER)
+    _write(_with_rounded_kernels(source), file, "uint8", target_spec=_BUILTINS, **_SMALLER)
 
 
 def write_uint8(source: ExportSource, file: Path) -> None:
     """Whole numbers everywhere, for hardware that knows no others: probabilities are uint8 with a scale as well."""
     whole = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
     ends = {"inference_input_type": tf.uint8, "inference_output_type": tf.uint8}
-    calibrate = _calibration(source, np.float32)
+    source, calibrate = _with_rounded_kernels(source), _calibration(source, np.float32)
     _write(source, file, "float32", target_spec=whole, representative_dataset=calibrate, **ends, **_SMALLER)
 
 
@@ -54,6 +58,16 @@ def _write(source: ExportSource, file: Path, dtype: str, **options) -> None:
     network = answering_network(source.model, dtype)
     network.export(str(file), format="litert", verbose=False, input_signature=signature, **options)
     add_metadata(file, facts(source))
+
+
+def _with_rounded_kernels(source: ExportSource) -> ExportSource:
+    if source.model not in _ROUNDED:
+        pictures, _ = source.pictures("train", ROUNDED_ON)
+        found = rounded(source.model, pictures) if len(pictures) else source.model
+        if found is source.model:
+            return source
+        _ROUNDED[source.model] = found
+    return source._replace(model=_ROUNDED[source.model])
 
 
 def _calibration(source: ExportSource, dtype: type) -> Callable:

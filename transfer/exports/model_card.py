@@ -9,8 +9,8 @@ from pathlib import Path
 
 from transfer.data.tables import some
 from transfer.errors import ExportError
-from transfer.exports.exportables import PARTS, ExportSource, facts
 from transfer.exports.formats import Format
+from transfer.runs.exportables import PARTS, ExportSource, facts
 
 CARD = "README.md"
 PATIENCE = 300  # seconds

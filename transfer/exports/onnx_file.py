@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from transfer.exports.answering import answering_network
-from transfer.exports.exportables import ExportSource, facts
 from transfer.networks.conversions import OPSET, write_onnx_graph
+from transfer.runs.exportables import ExportSource, facts
 
 
 def write_onnx(source: ExportSource, file: Path) -> None:

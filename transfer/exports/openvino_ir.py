@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from transfer.exports.answering import answering_network
-from transfer.exports.exportables import ExportSource, facts
 from transfer.networks.conversions import save_openvino, to_openvino
+from transfer.runs.exportables import ExportSource, facts
 
 
 def write_openvino(source: ExportSource, file: Path) -> None:

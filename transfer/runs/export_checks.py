@@ -18,17 +18,14 @@ from transfer.data.levels import UPPER_8, Levels, kind_of, range_of
 from transfer.data.picture_files import FORMATS, picture_size
 from transfer.data.tables import some
 from transfer.errors import ExportError, PictureError
+from transfer.runs.exportables import NOTHING_TO_CHECK_WITH, ExportSource
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.plain_paths import plain_path
-from transfer.runs.records import Exportable
 
 PIXEL_TOLERANCE, BYTES_TOLERANCE = 1e-5, 1e-3
-NOTHING_TO_CHECK_WITH = (
-    "no picture of its data can be read to check the export with; put the data back where it was in training"
-)
 
 
-def check_answers(found: Exportable, written: Path) -> list[Path]:
+def check_answers(found: ExportSource, written: Path) -> list[Path]:
     """Compare the answers of a written model with those of its network, from pixels and from bytes.
 
     Whether both decode a file alike is another question: one that the graph does not read to the very same square is

@@ -16,11 +16,11 @@ from transfer.errors import ExportError, OutputError
 from transfer.progress import console
 from transfer.reading import run_config
 from transfer.rooms import claim_first
-from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH, check_answers, decoding_notes
+from transfer.runs.export_checks import check_answers, decoding_notes
+from transfer.runs.exportables import NOTHING_TO_CHECK_WITH, ExportSource, network_to_export
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.network_places import versions
 from transfer.runs.plain_paths import plain_path
-from transfer.runs.records import Exportable, exportable
 from transfer.writing import check_folder, whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
@@ -45,13 +45,13 @@ def export_version(result, path: Path) -> Path:
         OutputError: `path` holds a model with classes that this one does not know, or cannot be written.
     """
     check_folder(Path(path))
-    found = exportable(result)
+    found = network_to_export(result)
     earlier = versions(Path(path))
     _check_upgrade(Path(path), earlier, found.class_names)
     newest = int(earlier[-1].name) if earlier else 0
     with claim_first(Path(path, str(number)) for number in count(newest + 1)) as target:
         if not found.samples:
-            _copy_checked(Path(result), target)
+            _copy_checked(result, target)
         else:
             unlike = export_saved_model(found, target)
             tell(decoding_notes({path.name: path for path in found.samples}, unlike, found.levels))
@@ -81,7 +81,7 @@ def _classes_of(version: Path) -> list[str]:
         return []
 
 
-def export_saved_model(found: Exportable, target: Path) -> list[Path]:
+def export_saved_model(found: ExportSource, target: Path) -> list[Path]:
     """Write a SavedModel with two endpoints and compare its answers on real pictures.
 
     - `serving_default`: `pictures` `(B, S, S, 3)` float32 0..255
@@ -133,10 +133,10 @@ def export_saved_model(found: Exportable, target: Path) -> list[Path]:
         return check_answers(found, partial)
 
 
-def _copy_checked(run: Path, target: Path) -> None:
-    checked = run / "saved_model"
-    if not checked.is_dir():
+def _copy_checked(result, target: Path) -> None:
+    if not isinstance(result, str | Path) or not (checked := Path(result, "saved_model")).is_dir():
         raise ExportError(NOTHING_TO_CHECK_WITH)
+    run = checked.parent
     run_config(run, *(path.relative_to(run).as_posix() for path in checked.rglob("*") if path.is_file()))
     with whole_folder(target) as partial:
         shutil.copytree(checked, partial, dirs_exist_ok=True)

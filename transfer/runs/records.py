@@ -6,15 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from transfer.cache import cache_folder
 from transfer.checks.findings import Finding
-from transfer.data.folders import LabelledImages, spread
-from transfer.data.levels import Levels
+from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.learning.results import Predictions, Result
 from transfer.libraries import versions
@@ -23,8 +20,6 @@ from transfer.runs.answer_tables import read_answers, write_answers
 from transfer.runs.run_folders import load_network_of, seal
 from transfer.statistics.evaluation import FIGURES
 from transfer.writing import SCHEMA_VERSION, write_json, write_table
-
-SAMPLES = 16
 
 
 def write_result(result: Result, folder: Path, command: str = "", said: dict | None = None) -> None:
@@ -113,43 +108,6 @@ def load_result(folder: Path, images: LabelledImages, split: Split) -> Result:
         model, images, split.without(left_out), config["options"], figures_of_test, said["validation"], predictions,
         history, said["seconds"], said["notes"], cached=said.get("cached", []),
     )  # fmt: skip
-
-
-def sample_paths(result: Result) -> list[Path]:
-    """Some pictures of the test part, else of training, to check an export with."""
-    indices = result.split.test if len(result.split.test) else result.split.train
-    return spread([result.images.paths[i] for i in indices], SAMPLES)
-
-
-class Exportable(NamedTuple):
-    """A network and what its exports have to know: see `exports.export_saved_model`."""
-
-    model: keras.Model
-    class_names: Sequence[str]
-    fit: str
-    samples: list[Path]
-    levels: Levels
-
-
-def exportable(result) -> Exportable:
-    """What can be exported of a `Result`, a `Comparison` or a run folder."""
-    if isinstance(result, dict):
-        result = result[result.best]
-    if isinstance(result, Result):
-        return Exportable(result.model, result.class_names, result.fit, sample_paths(result), result.images.levels)
-    folder = Path(result)
-    config = run_config(folder, "model.keras")
-    model = load_network_of(folder, config)
-    return Exportable(
-        model, config["classes"], config["options"]["fit"], _samples_again(config), config.get("levels", {})
-    )
-
-
-def _samples_again(config: dict) -> list[Path]:
-    """Test pictures of an earlier run, else those of training, that are still where they were."""
-    root, files = Path(config["root"]), config["files"]
-    parts = [[root / name for name, file in files.items() if file["part"] == part] for part in ("test", "train")]
-    return spread([path for path in parts[0] or parts[1] if path.is_file()], SAMPLES)
 
 
 def _typed(row: dict[str, str]) -> dict[str, float | str]:

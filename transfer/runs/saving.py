@@ -10,9 +10,10 @@ from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.checks.quality import caveats
 from transfer.runs.export_checks import decoding_notes
+from transfer.runs.exportables import network_to_export
 from transfer.runs.exports import export_saved_model, tell
 from transfer.runs.kept_results import until_saved
-from transfer.runs.records import exportable, figures, write_findings, write_result
+from transfer.runs.records import figures, write_findings, write_result
 from transfer.runs.report import write_report
 from transfer.runs.run_folders import seal
 from transfer.writing import RUN, whole_folder
@@ -53,7 +54,7 @@ def save_run(
     findings = quick_findings(best.images, best.fit) if findings is None else findings
     doubts = caveats(findings)
     with until_saved([best, *results.values(), *also]), whole_folder(folder, overwrite, RUN) as partial:
-        unlike = export_saved_model(exportable(best), partial / "saved_model")
+        unlike = export_saved_model(network_to_export(best), partial / "saved_model")
         notes = decoding_notes(dict(zip(best.images.names, best.images.paths)), unlike, best.images.levels)
         noted = replace(best, notes=[*best.notes, *notes])
         for name, each in results.items():

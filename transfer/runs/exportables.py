@@ -1,4 +1,4 @@
-"""What an export needs to know of a trained network: where it came from, and the pictures that it is judged on."""
+"""What an export has to know of a trained network: where it came from, and the pictures that it is judged on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from transfer.learning.results import Result
 from transfer.libraries import versions
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import read_json, run_config
-from transfer.runs.export_checks import NOTHING_TO_CHECK_WITH
 from transfer.runs.records import figures
 from transfer.runs.run_folders import load_network_of
 
 PARTS = ("test", "validation", "train")  # in the order in which pictures are taken to compare answers on
+SAMPLES = 16
+NOTHING_TO_CHECK_WITH = (
+    "no picture of its data can be read to check the export with; put the data back where it was in training"
+)
 
 
 class ExportSource(NamedTuple):
@@ -55,6 +58,12 @@ class ExportSource(NamedTuple):
         """Side S of the square in pixels."""
         return self.model.input_shape[1]
 
+    @property
+    def samples(self) -> list[Path]:
+        """Some files of the test part, else of training, that are still where they were."""
+        files = self.files["test"] or self.files["train"]
+        return spread([path for path, _ in files if path.is_file()], SAMPLES)
+
     def pictures(self, part: str, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Some pictures of a part, spread over it: `(N, S, S, 3)` uint8 and their classes `(N,)`.
 
@@ -76,7 +85,7 @@ class ExportSource(NamedTuple):
 
 
 def network_to_export(result) -> ExportSource:
-    """The same of a `Result`, a `Comparison` (its best network) or the folder of a run.
+    """What an export has to know of a `Result`, a `Comparison` (its best network) or the folder of a run.
 
     Raises:
         ModelFileError: no run, or a damaged one.

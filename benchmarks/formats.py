@@ -1,0 +1,74 @@
+"""Which backbones each export format can hold: every row of the table with random weights, exported and judged.
+
+    python benchmarks/formats.py flowers --rows mobilenet_v2,resnet50 --image-size 64 --per-class 40
+
+One process a row, with limits of time and memory; by default all rows, smallest first. What is printed is a table whose
+cells are the share of pictures with Keras' first class, or why the file was deleted. Random weights make answers that
+hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the same.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import typer
+
+import transfer
+from transfer.data.splits import limit_training
+from transfer.names import EXPORTS
+from transfer.pretrained.architectures import ARCHITECTURES
+
+
+def export_row(name: str, data: str, image_size: int, per_class: int, place: str) -> None:
+    images = transfer.load_images(data)
+    split = limit_training(transfer.split(images), images.labels, per_class, validation_too=True)
+    size = max(image_size, ARCHITECTURES[name].smallest)
+    backbone = transfer.load_backbone(name, size, weights="none")
+    transfer.export(transfer.train(images, split, backbone, head="linear"), place, "all")
+
+
+def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
+    """(what `parity.json` says of a row, or why there is none)."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
+
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-W", "ignore", __file__, *asked, "--only", name, "--place", place]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes, preexec_fn=limit)
+        except subprocess.TimeoutExpired:
+            return {}, f"not done after {minutes:g} minutes"
+        if ended.returncode:
+            return {}, (ended.stderr.strip() or f"ended by signal {-ended.returncode}").splitlines()[-1]
+        return json.loads(Path(place, "parity.json").read_text()), ""
+
+
+def main(
+    data: str,
+    rows: str = "",
+    image_size: int = 64,
+    per_class: int = 40,
+    minutes: float = 4,
+    gigabytes: float = 8,
+    only: str = "",
+    place: str = "",
+) -> None:
+    if only:
+        export_row(only, data, image_size, per_class, place)
+        return
+    print(f"| backbone | {' | '.join(EXPORTS)} |")
+    print("| --- " * (len(EXPORTS) + 1) + "|")
+    asked = (data, "--image-size", str(image_size), "--per-class", str(per_class))
+    for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
+        said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
+        cells = [f"{said['formats'][each]['agreement']:.1%}" if each in said.get("formats", {}) else
+                 said.get("left_out", {}).get(each, why) for each in EXPORTS]  # fmt: skip
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
