@@ -134,28 +134,31 @@ class ServedModels:
 
     def _load_new(self, name: str) -> list[Version]:
         """Load what is new at the place of a model, from the newest on, until enough versions answer."""
-        served, found, failed, first = self._served[name], [], {}, None
+        served, before = self._served[name], self._failed[name]
         answering = {version.stamp for version in served.values()}
+        found: list[Version] = []
+        failed: dict[int, Failure] = {}
+        errors: list[Exception] = []
         for place in self._there(name):
             number = 1 + max(served, default=0) if place.number is None else place.number
             if len(found) == KEPT or (len(served) == KEPT and number < min(served)):
                 break
-            before = self._failed[name].get(number)
             if place.stamp in answering:
                 continue
-            if before is not None and before.stamp == place.stamp:
-                failed[number] = before
+            if number in before and before[number].stamp == place.stamp:
+                failed[number] = before[number]
                 continue
             try:
                 found.append(self._load(name, number, place))
             except Exception as error:  # whatever a damaged network, or one too large, makes its runtime raise
-                first = first or error
                 failed[number] = Failure(place.stamp, first_line(error))
-                if before is None or before.reason != failed[number].reason:
-                    self._tell(f"version {number} of {name} is left out: {failed[number].reason}")
+                errors.append(error)
+        if errors and not (served or found):
+            raise errors[0] if len(errors) == 1 else _none_of(self._places[name], failed)
+        for number, failure in failed.items():
+            if number not in before or before[number].reason != failure.reason:
+                self._tell(f"version {number} of {name} is left out: {failure.reason}")
         self._failed[name] = failed
-        if first and not (served or found):
-            raise first
         return found
 
     def _load(self, name: str, number: int, place: Place) -> Version:
@@ -175,3 +178,8 @@ class ServedModels:
             if not self._served[name]:
                 raise
             return []
+
+
+def _none_of(folder: Path, failed: Mapping[int, Failure]) -> ModelFileError:
+    listed = "; ".join(f"version {number}: {failure.reason}" for number, failure in failed.items())
+    return ModelFileError(f"{folder} has no version that can be loaded; {listed}")
