@@ -273,7 +273,7 @@ def test_others_are_answered_while_a_large_body_is_read(client, monkeypatch, pat
 
     for module in (tensorflow_rest, open_inference):
         monkeypatch.setattr(module, "parsed_object", slow)
-    pixels = np.zeros((40, 40, 40, 3), np.uint8)
+    pixels = np.zeros((10, 40, 40, 3), np.uint8)
     tensor = {"name": "pictures", "datatype": "UINT8", "shape": pixels.shape, "data": pixels.ravel().tolist()}
     bodies_of = {PREDICT: {"instances": pixels.tolist()}, INFER: {"inputs": [tensor]}}
     with ThreadPoolExecutor(1) as pool:
