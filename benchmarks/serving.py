@@ -1,114 +1,245 @@
-"""What a server makes of 16 clients at once: answers a second, waiting times, wrong answers, memory.
+"""What a server makes of 16 clients at once: answers a second, waiting times, wrong answers, memory, and kills.
 
-    transfer serve runs/flowers-frozen --port 8501 &
-    python benchmarks/serving.py runs/flowers-frozen PICTURES http://127.0.0.1:8501/ --server PID --requests 10000
+    python benchmarks/serving.py runs/flowers-frozen PICTURES --requests 10000 --kills 3
 
-PICTURES is a folder, of which 60 pictures are taken. With more than 1,000 requests 5 of 100 are of bytes that are no
-picture, and 1 of 100 is cut off in the middle; every answer is held against that of `transfer.predict`.
+PICTURES is a folder, of which 60 pictures are taken. The server is started here. Before and after the load the network
+alone answers the same files in batches of 32. Each client asks again when it has its answer; with more than 1,000
+requests 5 of 100 are of bytes that are no picture, and 1 of 100 is cut off in the middle. Last the server is killed
+(SIGKILL) and started again under load. Answers are held against those of `transfer.predict` when all have come, so
+that clients take little of the processors; how much is told.
 """
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 import json
-import socket
-import threading
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import numpy as np
 import typer
 
 import transfer
 from transfer.runs.prediction import list_files
+from transfer.runs.saved_networks import SavedNetwork, answers, load_network
 
 CLIENTS, PICTURES, FAULTS_FROM = 16, 60, 1000
 BROKEN = b"\xff\xd8\xff no picture"
-FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 TOLERANCE = 1e-4
+ALONE = 1600  # pictures that the network answers by itself
+KILLED_EVERY = 600  # answers
+LOOKS = 20  # at the memory of the server
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def body_of(data: bytes) -> bytes:
-    """A form with one file."""
-    return b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n' + data + b"\r\n--x--\r\n"
+class Said(NamedTuple):
+    """An answer: its request's number, milliseconds, status (0: the connection broke) and body."""
+
+    number: int
+    took: float
+    status: int
+    body: bytes
 
 
-def ask(client: http.client.HTTPConnection, data: bytes) -> tuple[float, int, dict]:
-    """(milliseconds, status, what is said of the picture)."""
-    start = time.perf_counter()
-    client.request("POST", "/classify", body_of(data), FORM)
-    answer = client.getresponse()
-    said = json.loads(answer.read())
-    return 1e3 * (time.perf_counter() - start), answer.status, said.get("predictions", [said])[0]
+class Load(NamedTuple):
+    """What is asked: wire formats of good requests and a bad one, the port, how many, and whether some are faulty."""
+
+    good: Sequence[bytes]
+    broken: bytes
+    port: int
+    requests: int
+    faults: bool
+
+    def is_broken(self, number: int) -> bool:
+        """Whether this one is of no picture."""
+        return self.faults and number % 20 == 7
+
+    def is_cut(self, number: int) -> bool:
+        """Whether this one is left in the middle."""
+        return self.faults and number % 100 == 99
 
 
-def cut_off(place: str, data: bytes) -> None:
-    """Send half a request, and go."""
-    host, port = place.split(":")
-    body = body_of(data)
-    head = f"POST /classify HTTP/1.1\r\nHost: {place}\r\nContent-Type: {FORM['Content-Type']}\r\n"
-    with socket.create_connection((host, int(port))) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2])
+def start(model: str, port: int) -> subprocess.Popen:
+    """A server in a process of its own, which answers."""
+    words = ["serve", f"model={model}", "--port", str(port), "--trust"]
+    command = [sys.executable, "-c", "from transfer.cli import main; main()", *words]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if not server.stdout.readline():
+        raise SystemExit(f"it does not start: transfer {' '.join(words)}")
+    return server
 
 
-def megabytes(server: int) -> float:
+def megabytes(server: subprocess.Popen) -> float:
     """Memory of a process."""
-    lines = Path(f"/proc/{server}/status").read_text().splitlines()
+    lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) / 1024
 
 
-def main(
-    model: str,
-    pictures: str,
-    url: str,
-    server: Annotated[int, typer.Option(help="process of the server")],
-    requests: int = 1000,
-) -> None:
-    files = [path.read_bytes() for path in list_files([pictures])[:PICTURES]]
-    expected = [row.probabilities for row in transfer.predict(model, files)]
-    place, numbers, lock = urlsplit(url).netloc, count(), threading.Lock()
-    times, wrong, cut = [], [], []
+def processor_seconds(server: subprocess.Popen) -> float:
+    """That a process has taken."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def is_right(status: int, said: dict, wanted: dict | None) -> bool:
-        if status != 200 or wanted is None:
-            return status == 200 and not said["readable"]
-        return all(abs(said["probabilities"][name] - value) <= TOLERANCE for name, value in wanted.items())
 
-    def work() -> None:
-        client = http.client.HTTPConnection(place, timeout=60)
-        while (number := next(numbers)) < requests:
-            data, wanted = files[number % len(files)], expected[number % len(files)]
-            if requests > FAULTS_FROM and number % 100 == 99:
-                cut_off(place, data)
-                cut.append(number)
+def request_of(data: bytes) -> bytes:
+    """A form with one file, as it goes over the wire."""
+    body = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    head = "POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def ask(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], number: int, request: bytes) -> Said:
+    """Send a request, and wait for its answer."""
+    reader, writer = streams
+    begun = time.perf_counter()
+    try:
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        status, body = int(head.split(b" ", 2)[1]), await reader.readexactly(length)
+    except (OSError, asyncio.IncompleteReadError):
+        status, body = 0, b""
+        writer.close()
+    return Said(number, 1e3 * (time.perf_counter() - begun), status, body)
+
+
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, as soon as there is a server."""
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+
+
+async def ask_all(load: Load, said: list[Said]) -> int:
+    """Put the answers into a list as they come; how many requests were cut off is returned."""
+    numbers = iter(range(load.requests))
+
+    async def client() -> int:
+        cut, streams = 0, await connect(load.port)
+        for number in numbers:  # all clients share it
+            request = load.broken if load.is_broken(number) else load.good[number % len(load.good)]
+            if load.is_cut(number):
+                _, writer = await connect(load.port)
+                writer.write(request[: len(request) // 2])
+                await writer.drain()
+                writer.close()
+                cut += 1
                 continue
-            if requests > FAULTS_FROM and number % 20 == 7:
-                data, wanted = BROKEN, None
-            took, status, said = ask(client, data)
-            with lock:
-                times.append(took)
-                if not is_right(status, said, wanted):
-                    wrong.append((number, status, said))
+            said.append(await ask(streams, number, request))
+            if not said[-1].status:
+                streams = await connect(load.port)
+        streams[1].close()
+        return cut
 
-    client = http.client.HTTPConnection(place)
-    alone = [ask(client, data)[0] for data in files[:20]]
-    before, start = megabytes(server), time.perf_counter()
-    clients = [threading.Thread(target=work) for _ in range(CLIENTS)]
-    for each in clients:
-        each.start()
-    for each in clients:
-        each.join()
-    seconds = time.perf_counter() - start
-    print(
-        f"{len(times)} answers, {len(wrong)} wrong, {len(cut)} requests cut off; {len(times) / seconds:.0f} a second; "
-        f"ms: one alone {np.median(alone):.1f}, of 16 at once p50 {np.median(times):.1f}, p99 "
-        f"{np.percentile(times, 99):.1f}; memory {before:.0f} MB before, {megabytes(server):.0f} MB after"
+    return sum(await asyncio.gather(*(client() for _ in range(CLIENTS))))
+
+
+async def watched(load: Load, server: subprocess.Popen, said: list[Said]) -> tuple[int, list[float]]:
+    """(requests that were cut off, memory of the server at equal distances while it answers)."""
+    asking, seen = asyncio.create_task(ask_all(load, said)), []
+    while not asking.done():
+        if len(said) >= len(seen) * load.requests / LOOKS:
+            seen.append(megabytes(server))
+        await asyncio.sleep(0.1)
+    return await asking, [*seen, megabytes(server)]
+
+
+async def killed(load: Load, model: str, server: subprocess.Popen, said: list[Said]) -> tuple[subprocess.Popen, list]:
+    """(the last server, seconds from each kill until there were answers again)."""
+    asking, away = asyncio.create_task(ask_all(load, said)), []
+    for kill in count(1):
+        while len(said) < kill * KILLED_EVERY and not asking.done():
+            await asyncio.sleep(0.01)
+        if asking.done() or kill * KILLED_EVERY >= load.requests:
+            await asking
+            return server, away
+        server.kill()
+        server.wait()
+        begun, known = time.perf_counter(), len(said)
+        server = await asyncio.to_thread(start, model, load.port)
+        while len(said) < known + 2 * CLIENTS:
+            await asyncio.sleep(0.01)
+        away.append(time.perf_counter() - begun)
+
+
+def wrong_among(said: Sequence[Said], load: Load, expected: Sequence[dict[str, float]]) -> list[Said]:
+    """Answers that are not what they should be; one that never came is none."""
+
+    def is_right(answer: Said) -> bool:
+        if answer.status != 200:
+            return not answer.status
+        (row,) = json.loads(answer.body)["predictions"]
+        if load.is_broken(answer.number):
+            return not row["readable"]
+        wanted = expected[answer.number % len(expected)]
+        return all(abs(row["probabilities"][name] - value) <= TOLERANCE for name, value in wanted.items())
+
+    return [answer for answer in said if not is_right(answer)]
+
+
+def alone(network: SavedNetwork, files: Sequence[bytes]) -> float:
+    """Pictures a second of the network, from files, in its own batches."""
+    many = [files[number % len(files)] for number in range(ALONE)]
+    begun = time.perf_counter()
+    for _ in answers(network, many):
+        pass
+    return ALONE / (time.perf_counter() - begun)
+
+
+async def one_by_one(load: Load) -> float:
+    """Milliseconds of one picture, when nobody else asks."""
+    streams = await connect(load.port)
+    return float(np.median([(await ask(streams, 0, request)).took for request in load.good[:40]]))
+
+
+def measure(load: Load, server: subprocess.Popen, network: SavedNetwork, files: Sequence[bytes], expected: list) -> str:
+    """What comes of a load, beside the network alone, in words."""
+    before, lonely, said, warm = alone(network, files), asyncio.run(one_by_one(load)), [], []
+    asyncio.run(ask_all(load._replace(requests=500, faults=False), warm))
+    begun, own, its = time.perf_counter(), time.process_time(), processor_seconds(server)
+    cut, memory = asyncio.run(watched(load, server, said))
+    seconds = time.perf_counter() - begun
+    own, its = (time.process_time() - own) / seconds, (processor_seconds(server) - its) / seconds
+    by_itself, speed = (before + alone(network, files)) / 2, len(said) / seconds
+    times, lost = [each.took for each in said], sum(not each.status for each in said)
+    return (
+        f"{len(said)} answers, {len(wrong_among(said, load, expected))} wrong, {lost} lost, {cut} requests cut off\n"
+        f"{speed:.0f} answers a second, the network alone {by_itself:.0f}: {speed / by_itself:.2f}\n"
+        f"processors taken by clients {own:.2f}, by the server {its:.2f}, of {os.cpu_count()}\n"
+        f"milliseconds: one alone {lonely:.1f}, of {CLIENTS} at once p50 {np.median(times):.1f}, p99 "
+        f"{np.percentile(times, 99):.1f}\n"
+        f"memory in MB meanwhile: {', '.join(f'{each:.0f}' for each in memory)}"
     )
-    for each in wrong[:3]:
-        print("wrong:", each)
+
+
+def main(model: str, pictures: str, requests: int = 1000, kills: int = 0, port: int = 8511) -> None:
+    files = [path.read_bytes() for path in list_files([pictures])[:PICTURES]]
+    expected = [row.probabilities for row in transfer.predict(model, files, trust=True)]
+    load = Load([request_of(data) for data in files], request_of(BROKEN), port, requests, requests > FAULTS_FROM)
+    server = start(model, port)
+    try:
+        network = load_network(model, trust=True)
+        alone(network, files)
+        print(measure(load, server, network, files, expected))
+        if kills:
+            said, load = [], load._replace(requests=(kills + 1) * KILLED_EVERY, faults=False)
+            server, away = asyncio.run(killed(load, model, server, said))
+            lost, wrong = sum(not each.status for each in said), wrong_among(said, load, expected)
+            print(
+                f"killed {len(away)} times: {len(said) - lost} answers, {len(wrong)} wrong, {lost} lost, of at most "
+                f"{CLIENTS * len(away)} in flight; answers again after {', '.join(f'{each:.1f}' for each in away)} s"
+            )
+    finally:
+        server.terminate()
+        server.wait()
 
 
 if __name__ == "__main__":

@@ -32,13 +32,25 @@ for needed in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "h
 quiet.import_tensorflow()
 
 import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
 from transfer.data.images import read_fitted  # noqa: E402
 from transfer.errors import MissingExtraError, ModelFileError, OptionError  # noqa: E402
 from transfer.runs.exportables import ExportSource  # noqa: E402
+from transfer.runs.exports import SIDECAR, endpoint  # noqa: E402
 from transfer.runs.saved_networks import answers  # noqa: E402
-from transfer.serving import app, batching, bodies, collecting, model_names, packages  # noqa: E402
+from transfer.serving import (  # noqa: E402
+    app,
+    batching,
+    bodies,
+    collecting,
+    json_bodies,
+    model_names,
+    open_inference,
+    packages,
+    tensorflow_rest,
+)
 from transfer.serving.asking import Service  # noqa: E402
 from transfer.serving.batching import Batching  # noqa: E402
 from transfer.serving.doors import OPEN  # noqa: E402
@@ -228,6 +240,51 @@ def test_a_request_that_makes_no_sense_is_refused_in_one_sentence(client, path, 
     refused(client.post(path, content=content), 400, *words)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, [2, [3, [4]]]], "b": {"c": {"d": {"e": [null, true, -1.5e3, "x\\u00e9"]}}}}', ' {"a":[]} ',
+        '{"":{}}', '{"a":[1,]}', '{"a" 1}', '{"a":[1 2]}', '{"a":1} x', '{"a":1,}', '{"a":[', '{"a":[[[[[', "{", "",
+        "[1]", "7", '{"a":"\n"}', '{"a":1,"a":2}',
+    ],
+)  # fmt: skip
+def test_json_is_read_as_python_reads_it(text):
+    try:
+        wanted = json.loads(text)
+    except ValueError as error:
+        with pytest.raises(Refusal, match=re.escape(f"the body is no JSON ({error})")):
+            json_bodies.parsed_object(text.encode())
+    else:
+        if isinstance(wanted, dict):
+            assert json_bodies.parsed_object(text.encode()) == wanted
+        else:
+            with pytest.raises(Refusal, match="expected an object"):
+                json_bodies.parsed_object(text.encode())
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFER])
+def test_others_are_answered_while_a_large_body_is_read(client, monkeypatch, path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(body):
+        begun.set()
+        assert go_on.wait(10)
+        return json.loads(body)
+
+    for module in (tensorflow_rest, open_inference):
+        monkeypatch.setattr(module, "parsed_object", slow)
+    pixels = np.zeros((10, 40, 40, 3), np.uint8)
+    tensor = {"name": "pictures", "datatype": "UINT8", "shape": pixels.shape, "data": pixels.ravel().tolist()}
+    bodies_of = {PREDICT: {"instances": pixels.tolist()}, INFER: {"inputs": [tensor]}}
+    with ThreadPoolExecutor(1) as pool:
+        large = pool.submit(client.post, path, json=bodies_of[path])
+        assert begun.wait(10)
+        assert client.get("/v2/health/live").status_code == 200
+        assert not large.done()
+        go_on.set()
+        assert large.result().status_code == 200
+
+
 def test_what_is_not_there(client):
     refused(client.get("/v1/models/other"), 404, "'other'", "tiny")
     refused(client.get("/v1/models/tiny/versions/9"), 404, "no version 9", "there is 1")
@@ -305,20 +362,26 @@ def test_pictures_of_many_requests_are_answered_together(service):
 
     counted = []
     together = Batching(network._replace(classify=classify), lambda *counts: counted.append(counts))
-    first = together.submit(png(0))
-    begun.wait()
+    first = []
+    for _ in range(batching.AT_ONCE):  # a batch of one for each thread
+        begun.clear()
+        first.append(together.submit(png(0)))
+        assert begun.wait(10)
     others = [together.submit(png(seed) if seed % 4 else b"") for seed in range(1, 41)]
     gone = together.submit(png(0))
     gone.cancel()
     go_on.set()
     together.close()
     together.join()
-    assert sizes == [1, 32, 8]
-    assert [sum(each) for each in zip(*counted)] == [31, 10]
+    assert sizes[: len(first)] == [1] * len(first)
+    assert (len(sizes), sum(sizes)) == (len(first) + 2, len(first) + 40)
+    assert max(sizes) <= 32
+    assert [sum(each) for each in zip(*counted)] == [30 + len(first), 10]
     for seed in (1, 2, 39):
         alone = network.classify(read_fitted(png(seed), 16)[None])[0]
         np.testing.assert_allclose(others[seed - 1].result().probabilities, alone, atol=1e-6)
-    assert first.result().error == "" != others[3].result().error
+    assert {each.result().error for each in first} == {""}
+    assert others[3].result().error != ""
 
 
 def test_a_new_version_answers_without_a_stop(tmp_path, run):
@@ -350,20 +413,72 @@ def test_a_new_version_answers_without_a_stop(tmp_path, run):
         refused(asked("/v1/models/tiny/versions/1:predict"), 404, "no version 1")
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def write_version(folder):
+    """A SavedModel that answers pixels, under a number."""
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    archive, answer = keras.export.ExportArchive(), endpoint(model, NAMES)
+    signature = [tf.TensorSpec((None, 4, 4, 3), tf.float32, name="pictures")]
+    archive.add_endpoint("serving_default", lambda pictures: answer(pictures), input_signature=signature)
+    archive.write_out(folder, verbose=False)
+    (folder / SIDECAR).parent.mkdir()
+    write_json(folder / SIDECAR, {"class_names": NAMES, "image_size": 4, "fit": "crop", "levels": {}})
+    return folder
+
+
+def test_versions_that_are_not_whole_leave_the_others_answering(tmp_path, capsys):
+    folder, whole = tmp_path / "numbered", write_version(tmp_path / "whole")
+    for number in range(1, 5):
+        shutil.copytree(whole, folder / str(number))
+    (folder / "3" / "variables" / "variables.index").write_bytes(b"damaged")
+    (folder / "4" / "saved_model.pb").unlink()  # is still being copied
+    (folder / "5").mkdir()
+    service = open_service({"n": folder}, Limits(), trust=True)
+    assert "version 3 of n is left out: " in capsys.readouterr().err
+    with TestClient(app.build_app(service), base_url=HOST) as client:
+
+        def states():
+            rows = strict(client.get("/v1/models/n"))["model_version_status"]
+            return {row["version"]: row["state"] for row in rows}
+
+        assert states() == {"5": "END", "4": "END", "3": "END", "2": "AVAILABLE", "1": "AVAILABLE"}
+        (one,) = strict(client.get("/v1/models/n/versions/3"))["model_version_status"]
+        assert one["state"] == "END"
+        assert "damaged" in one["status"]["error_message"]
+        refused(client.post("/v1/models/n/versions/3:predict", json={"instances": []}), 404, "version 3", "there is 2")
+        assert service.models.look() == []
+        assert "left out" not in capsys.readouterr().err  # is told once
+        shutil.copy(whole / "saved_model.pb", folder / "4")
+        service.models.take_up(service.models.look())
+        assert states() == {"5": "END", "4": "AVAILABLE", "3": "END", "2": "AVAILABLE"}
+        assert strict(client.post("/v1/models/n:predict", json={"instances": [{"b64": encoded(png())}]}))
+        shutil.rmtree(folder / "4")  # what was loaded goes on, and no older one is loaded again and again
+        assert service.models.look() == []
+    for number in (1, 2):
+        (folder / str(number) / "variables" / "variables.index").write_bytes(b"damaged")
+    with pytest.raises(ModelFileError, match=r"no version that can be loaded; version 5: .+; version 3: .+ is damaged"):
+        open_service({"n": folder}, Limits(), trust=True)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx", "litert", "litert-int8"])
 def test_an_export_answers_like_its_run(name, run, tmp_path):
-    pytest.importorskip(name, reason=f"{name} is not installed; pip install 'transfer[{name}]'")
+    package = {"litert": "ai_edge_litert", "litert-int8": "ai_edge_litert"}.get(name, name)
+    pytest.importorskip(package, reason=f"{package} is not installed; pip install 'transfer[{name}]'")
     from transfer.exports.formats import FORMATS
 
     options = {"method": "scratch", "backbone": "none", "weights": "none"}
     model, levels = keras.models.load_model(run / "model.keras"), {"I;16": 1 / 16}
     source = ExportSource(model, NAMES, "crop", options, {"accuracy": None}, {}, {}, "tiny", levels)
-    next(iter(FORMATS[name].writers.values()))(source, tmp_path / FORMATS[name].file)
+    *_, write = FORMATS[name].writers.values()  # whole numbers inside take pictures to find their ranges
+    write(source, tmp_path / FORMATS[name].file)
     version = open_service({"fast": tmp_path}, Limits()).models.version("fast")
     assert (version.class_names, version.network.fit, version.network.levels) == (tuple(NAMES), "crop", levels)
     ((_, found, _),) = answers(version.network, [png(1), png(2)])
     wanted = [[*row.probabilities.values()] for row in transfer.predict(run, [png(1), png(2)])]
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(found, wanted, atol=1e-2 if name == "litert-int8" else 1e-4)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 2, 16, 16, 3), np.uint8)
+    with ThreadPoolExecutor(4) as pool:  # as batches of several requests come
+        at_once = list(pool.map(version.network.classify, pixels))
+    np.testing.assert_array_equal(at_once, [version.network.classify(each) for each in pixels])
     (tmp_path / FORMATS[name].file).write_bytes(b"damaged")
     with pytest.raises(ModelFileError, match="was not written by transfer, or is damaged"):
         open_service({"fast": tmp_path}, Limits())

@@ -20,7 +20,7 @@ from transfer.cli.records import GroupedCommand
 from transfer.cli.reporting import report
 from transfer.cli.serving import serve
 from transfer.cli.show import one_line, progress, show_line
-from transfer.cli.streams import escape_what_is_missing, open_closed, said_of
+from transfer.cli.standard_streams import escape_what_is_missing, open_closed, said_of
 from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError

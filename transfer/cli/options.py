@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -270,28 +270,24 @@ class Changing:
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """Where a server listens, and who may ask."""
+    """Where a server listens, who may ask, and from where on requests are refused."""
 
     host: Host = Address.host
     port: Port = Address.port
     token: Token = Address.token
-
-    def address(self) -> Address:
-        """As the server takes it."""
-        return Address(**asdict(self))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusing:
-    """From where on a server refuses requests."""
-
     most_megabytes: MostMegabytes = Limits.most_megabytes
     most_seconds: MostSeconds = Limits.most_seconds
     most_waiting: MostWaiting = Limits.most_waiting
 
+    def address(self) -> Address:
+        """As the server takes it."""
+        return Address(host=self.host, port=self.port, token=self.token)
+
     def limits(self) -> Limits:
         """As the server takes them."""
-        return Limits(**asdict(self))
+        return Limits(
+            most_megabytes=self.most_megabytes, most_seconds=self.most_seconds, most_waiting=self.most_waiting
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,9 @@ def serve(
     *,
     models: Annotated[
         list[str],
-        typer.Argument(help="folders of runs, SavedModels, exports to openvino or onnx: FOLDER or NAME=FOLDER"),
+        typer.Argument(help="folders of runs, SavedModels, exports to openvino, onnx or litert: FOLDER or NAME=FOLDER"),
     ],
     listening: option.Listening,
-    refusing: option.Refusing,
     collect: Annotated[
         Path | None, typer.Option(metavar="DIR", help="keep pictures whose answer is corrected on the page, for train")
     ] = None,
@@ -42,4 +41,4 @@ def serve(
         if listening.host not in HERE and not listening.token:
             progress.print("note: whoever reaches this machine may ask; --token lets only those who know it")
 
-    transfer.serve(models, listening.address(), refusing.limits(), collect, asking.trust, tell)
+    transfer.serve(models, listening.address(), listening.limits(), collect, asking.trust, tell)

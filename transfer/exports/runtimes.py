@@ -15,11 +15,12 @@ RUNTIMES: dict[str, Runtime] = {
     "openvino": OPENVINO._replace(extra="openvino"),
 }
 
-ANSWERING = {"model.xml": "openvino", "model.onnx": "onnx"}  # files that `exported_networks` opens
+# Files that `exported_networks` opens; all kinds of LiteRT alike.
+ANSWERING = {"model.xml": "openvino", "model.onnx": "onnx", "model.tflite": "litert"}
 
 
 def exported_format(folder: Path) -> str:
-    """The format of a folder that `export` wrote, of those that answer any number of pictures at once, or `""`."""
+    """The format of a folder that `export` wrote, of those in `ANSWERING`, or `""`."""
     return next((name for file, name in ANSWERING.items() if (folder / file).is_file()), "")
 
 

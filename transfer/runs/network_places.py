@@ -21,7 +21,7 @@ def network_place(model: str | Path, trust: bool = False) -> tuple[Path, bool]:
     run = folder.parent if folder.resolve().name == "saved_model" else folder
     if all((run / name).is_file() for name in ("model.keras", "config.json")):
         return run, True
-    places = [folder, folder / "saved_model", *versions(folder)[-1:]]
+    places = [folder, folder / "saved_model", *reversed(versions(folder))]  # the newest may still be on its way
     place = next((p for p in places if (p / "saved_model.pb").is_file()), None)
     if place is None:
         raise ModelFileError(f"{model} is no run and holds no SavedModel; expected one of them")

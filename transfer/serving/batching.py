@@ -3,6 +3,8 @@
 A thread takes what waits, up to a batch, and answers it; what comes meanwhile is the next batch. So a picture that
 comes alone waits for nothing, and under load batches grow by themselves. After a batch of several, their senders come
 again one after another within milliseconds: the next batch takes them all while they do, instead of the first alone.
+There are two such threads: while the pictures of one are computed, those of the other are sent, read and decoded. With
+one alone processors would have nothing to do after each batch until the senders of it had asked again.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from transfer.data.sources import Source
 from transfer.runs.saved_networks import SavedNetwork, answers
 
 LINGER = 0.003  # seconds that the next picture may take to come, after a batch of several
+AT_ONCE = 2  # batches
 
 
 class Answer(NamedTuple):
@@ -36,18 +39,19 @@ class Answer(NamedTuple):
 
 
 class Batching:
-    """A network at work in a thread of its own.
+    """A network at work in threads of its own.
 
     Args:
-        network: that answers.
+        network: that answers, several batches at once.
         told: called with the numbers of readable and other pictures of each batch.
     """
 
     def __init__(self, network: SavedNetwork, told: Callable[[int, int], None]):
         self._network, self._told = network, told
         self._waiting: queue.SimpleQueue = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, daemon=True, name="batching")
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, daemon=True, name="batching") for _ in range(AT_ONCE)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, picture: Source) -> Future[Answer]:
         """The answer to a picture, to come; nothing may be submitted after `close`."""
@@ -56,12 +60,14 @@ class Batching:
         return answer
 
     def close(self) -> None:
-        """Answer what waits, and end the thread; returns at once."""
-        self._waiting.put(None)
+        """Answer what waits, and end the threads; returns at once."""
+        for _ in self._threads:
+            self._waiting.put(None)
 
     def join(self) -> None:
-        """Wait until the thread has ended."""
-        self._thread.join()
+        """Wait until the threads have ended."""
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         is_open, linger = True, 0.0

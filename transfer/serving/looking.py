@@ -30,11 +30,11 @@ def look(version: Version, picture: Source, class_name: str | None = None) -> Lo
         class_name: to explain; the predicted one by default.
 
     Raises:
-        Refusal: 400, the network is a SavedModel alone, does not know the class, or the picture cannot be read.
+        Refusal: 400, the network is that of no run, does not know the class, or the picture cannot be read.
     """
     network = version.network
     if network.model is None:
-        raise Refusal(400, f"{version.model} is a SavedModel alone, which cannot be looked into; serve its run instead")
+        raise Refusal(400, f"{version.model} is an export, which cannot be looked into; serve its run instead")
     if class_name is not None and class_name not in version.class_names:
         raise Refusal(400, f"{version.model} knows no class {class_name!r}; expected one of its own")
     try:

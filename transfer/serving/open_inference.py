@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from transfer.data.sources import Source
 from transfer.serving.asking import Service, ask, label_of, rounded
 from transfer.serving.batching import Answer
-from transfer.serving.json_bodies import from_base64, parsed_object, pixels_from
+from transfer.serving.json_bodies import from_base64, parsed_object, pixels_from, read_body
 from transfer.serving.refusals import Refusal
 from transfer.serving.served_models import Version
 
@@ -85,13 +85,13 @@ def inference_routes(service: Service, version_of_server: str) -> APIRouter:
         return await answered(name, version, request)
 
     async def answered(name: str, number: int | None, request: Request) -> JSONResponse:
-        body, binary = _parts(await request.body(), request.headers.get(HEADER_LENGTH))
-        pictures, wanted = _pictures(body, binary), _wanted(body)
+        length = request.headers.get(HEADER_LENGTH)
+        pictures, wanted, known_by = await read_body(request, lambda body: _asked(*_parts(body, length)))
         version = models.version(name, number)
         answers = await ask(service, version, pictures)
         outputs = [each for each in _outputs(version, answers) if each["name"] in wanted]
         said = {"model_name": version.model, "model_version": str(version.number), "outputs": outputs}
-        return JSONResponse(said | ({"id": body["id"]} if "id" in body else {}))
+        return JSONResponse(said | known_by)
 
     return router
 
@@ -103,6 +103,11 @@ def _parts(body: bytes, length: str | None) -> tuple[dict, bytes]:
     if not (length.isascii() and length.isdecimal() and int(length) <= len(body)):
         raise Refusal(400, f"{HEADER_LENGTH} is {length!r} of a body of {len(body)} bytes; expected that of its JSON")
     return parsed_object(body[: int(length)]), body[int(length) :]
+
+
+def _asked(body: dict, binary: bytes) -> tuple[list[Source], set[str], dict]:
+    """The pictures of a request, the outputs that it wants, and the name that it has for itself, if any."""
+    return _pictures(body, binary), _wanted(body), {"id": body["id"]} if "id" in body else {}
 
 
 def _pictures(body: dict, binary: bytes) -> list[Source]:

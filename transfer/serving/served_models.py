@@ -10,15 +10,13 @@ import numpy as np
 
 from transfer.errors import ModelFileError, first_line
 from transfer.exports.exported_networks import load_export
-from transfer.exports.runtimes import ANSWERING, exported_format
-from transfer.runs.exports import SIDECAR
-from transfer.runs.network_places import network_place, versions
+from transfer.exports.runtimes import exported_format
 from transfer.runs.saved_networks import SavedNetwork, load_network
 from transfer.serving.batching import Batching
 from transfer.serving.refusals import Refusal
+from transfer.serving.version_places import Place, Stamp, version_places
 
 KEPT = 2  # versions of a model that answer: the newest, and the one before for those who still ask for it
-Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Version(NamedTuple):
@@ -38,25 +36,27 @@ class Version(NamedTuple):
     stamp: Stamp
 
 
-class Place(NamedTuple):
-    """Where the network of a version lies; a run has no number of its own."""
+class Failure(NamedTuple):
+    """Why a version could not be loaded when its files had this stamp."""
 
-    number: int | None
-    folder: Path
     stamp: Stamp
+    reason: str
 
 
 class ServedModels:
     """Networks by name and version; new versions are looked for by `look`, and answer after `take_up`.
 
+    Of several versions the newest that can be loaded answer; one that cannot be, since it is damaged or still being
+    copied, is tried again when its files have changed.
+
     Args:
-        places: folders of runs, SavedModels, or versions of one, by name.
+        places: folders of runs, exports, SavedModels, or versions of one, by name.
         trust: run the graphs of SavedModels that lie in no run.
         count_batch: called with the name, the version, and the numbers of readable and other pictures.
-        tell: called with a sentence for each version that is taken up later, or cannot be.
+        tell: called with a sentence for each version that is taken up later, or cannot be loaded.
 
     Raises:
-        ModelFileError: one of them cannot be loaded.
+        ModelFileError: of one of them no version can be loaded.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class ServedModels:
         tell: Callable[[str], None],
     ):
         self._places, self._trust, self._count_batch, self._tell = dict(places), trust, count_batch, tell
-        self._refused: set[tuple[Path, Stamp]] = set()
         self._served: dict[str, dict[int, Version]] = {name: {} for name in places}
+        self._failed: dict[str, dict[int, Failure]] = {name: {} for name in places}
         for name in places:
-            for place in self._there(name):
-                self._put(self._load(name, place))
+            for version in self._load_new(name):
+                self._put(version)
 
     def names(self) -> list[str]:
         """Of all models, in the order in which they were given."""
@@ -98,22 +98,17 @@ class ServedModels:
             if number in (None, version.number):
                 return version
         there = ", ".join(str(version.number) for version in known)
-        raise Refusal(404, f"{name} has no version {number} here; there is {there}")
+        failed = self.failed(name).get(number)
+        why = f"has no version {number} here" if failed is None else f"cannot load version {number} ({failed})"
+        raise Refusal(404, f"{name} {why}; there is {there}")
+
+    def failed(self, name: str) -> dict[int, str]:
+        """Why versions of a model do not answer, by number, newest first."""
+        return {number: failure.reason for number, failure in self._failed[name].items()}
 
     def look(self) -> list[Version]:
         """Load the versions that are new on the disk, which takes seconds; what cannot be loaded is told once."""
-        found = []
-        for name, served in self._served.items():
-            known = {version.stamp for version in served.values()}
-            for place in self._there(name):
-                if place.stamp in known or (place.folder, place.stamp) in self._refused:
-                    continue
-                try:
-                    found.append(self._load(name, place))
-                except Exception as error:  # whatever a damaged network, or one too large, makes its runtime raise
-                    self._refused.add((place.folder, place.stamp))
-                    self._tell(f"{name} stays as it is: {first_line(error)}")
-        return found
+        return [version for name in self._served for version in self._load_new(name)]
 
     def take_up(self, found: Sequence[Version]) -> None:
         """Let versions answer, in place of the oldest; call it where requests are taken, so that none comes between."""
@@ -137,39 +132,54 @@ class ServedModels:
         for number in sorted(served)[:-KEPT]:
             served.pop(number).batching.close()
 
-    def _load(self, name: str, place: Place) -> Version:
-        network = (
-            load_export(place.folder) if exported_format(place.folder) else load_network(place.folder, self._trust)
-        )
+    def _load_new(self, name: str) -> list[Version]:
+        """Load what is new at the place of a model, from the newest on, until enough versions answer."""
+        served, before = self._served[name], self._failed[name]
+        answering = {version.stamp for version in served.values()}
+        found: list[Version] = []
+        failed: dict[int, Failure] = {}
+        errors: list[Exception] = []
+        for place in self._there(name):
+            number = 1 + max(served, default=0) if place.number is None else place.number
+            if len(found) == KEPT or (len(served) == KEPT and number < min(served)):
+                break
+            if place.stamp in answering:
+                continue
+            if number in before and before[number].stamp == place.stamp:
+                failed[number] = before[number]
+                continue
+            try:
+                found.append(self._load(name, number, place))
+            except Exception as error:  # whatever a damaged network, or one too large, makes its runtime raise
+                failed[number] = Failure(place.stamp, first_line(error))
+                errors.append(error)
+        if errors and not (served or found):
+            raise errors[0] if len(errors) == 1 else _none_of(self._places[name], failed)
+        for number, failure in failed.items():
+            if number not in before or before[number].reason != failure.reason:
+                self._tell(f"version {number} of {name} is left out: {failure.reason}")
+        self._failed[name] = failed
+        return found
+
+    def _load(self, name: str, number: int, place: Place) -> Version:
+        is_export = exported_format(place.folder)
+        network = load_export(place.folder) if is_export else load_network(place.folder, self._trust)
         nothing = np.zeros((1, network.image_size, network.image_size, 3), np.uint8)
         network.classify(nothing)  # the first answer takes longest
-        number = place.number
-        if number is None:
-            number = 1 + max(self._served[name], default=0)
         batching = Batching(network, lambda *counts: self._count_batch(name, number, *counts))
         readable = tuple(each.encode("utf-8", "backslashreplace").decode() for each in network.class_names)
         return Version(name, number, network, readable, batching, place.stamp)
 
     def _there(self, name: str) -> list[Place]:
-        """What lies at the place of a model now; nothing where it has vanished after it was loaded."""
-        folder = self._places[name]
+        """What lies at the place of a model; nothing where it has vanished after it was loaded."""
         try:
-            if exported_format(folder):
-                return [Place(None, folder, _stamp(folder, (*ANSWERING, "model.bin")))]
-            place, is_run = network_place(folder, self._trust)
-            files = ("model.keras", "config.json") if is_run else ("saved_model.pb", str(SIDECAR), "variables/*")
-            numbered = [] if is_run or place.parent != folder or not place.name.isdecimal() else versions(folder)
-            whole = [path for path in numbered if (path / "saved_model.pb").is_file()][-KEPT:]
-            if whole:
-                return [Place(int(path.name), path, _stamp(path, files)) for path in whole]
-            return [Place(None, place, _stamp(place, files))]
+            return version_places(self._places[name], self._trust)
         except (ModelFileError, OSError):
             if not self._served[name]:
                 raise
             return []
 
 
-def _stamp(folder: Path, patterns: Sequence[str]) -> Stamp:
-    """What another network in the same place changes, and one that is still being copied."""
-    known = [path.stat() for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in known)
+def _none_of(folder: Path, failed: Mapping[int, Failure]) -> ModelFileError:
+    listed = "; ".join(f"version {number}: {failure.reason}" for number, failure in failed.items())
+    return ModelFileError(f"{folder} has no version that can be loaded; {listed}")

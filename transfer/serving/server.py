@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from transfer import quiet
 from transfer.errors import OptionError
 from transfer.exports.runtimes import exported_format, require_packages
-from transfer.runs.network_places import network_place
 from transfer.serving.model_names import named_places
 from transfer.serving.packages import require_server
 from transfer.serving.refusals import Limits
+from transfer.serving.version_places import version_places
 from transfer.writing import check_folder
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def serve(
     for place in places.values():
         if name := exported_format(place):
             require_packages(name)
-        else:
-            network_place(place, trust)
+        version_places(place, trust)
     if collect is not None:
         check_folder(Path(collect))
     with closing(_listening(address)) as listener:

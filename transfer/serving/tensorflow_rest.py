@@ -6,7 +6,7 @@ The signatures are those of the SavedModels of this toolkit: `predict_bytes` tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from transfer.data.sources import Source
 from transfer.serving.asking import Service, ask, label_of, rounded
 from transfer.serving.batching import Answer
-from transfer.serving.json_bodies import from_base64, json_object, pixels_from
+from transfer.serving.json_bodies import from_base64, parsed_object, pixels_from, read_body
 from transfer.serving.refusals import Refusal
 from transfer.serving.served_models import Version
 
@@ -30,8 +30,7 @@ def tensorflow_routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/models", tags=["TensorFlow Serving"])
 
     async def answered(name: str, number: int | None, request: Request) -> JSONResponse:
-        body = await json_object(request)
-        pictures, by_rows = _pictures(body)
+        pictures, by_rows = await read_body(request, lambda body: _pictures(parsed_object(body)))
         version = service.models.version(name, number)
         answers = await ask(service, version, pictures)
         rows = [_row(version, answer) for answer in answers]
@@ -51,13 +50,16 @@ def tensorflow_routes(service: Service) -> APIRouter:
 
     @router.get("/{name}")
     async def status(name: str) -> dict:
-        """The versions that answer."""
-        return _status(service.models.versions(name))
+        """The versions that answer, and why others do not."""
+        return _status(service.models.versions(name), service.models.failed(name))
 
     @router.get("/{name}/versions/{version}")
     async def status_of_version(name: str, version: int) -> dict:
         """Whether a version answers."""
-        return _status([service.models.version(name, version)])
+        service.models.versions(name)
+        if reason := service.models.failed(name).get(version):
+            return _status([], {version: reason})
+        return _status([service.models.version(name, version)], {})
 
     @router.get("/{name}/metadata")
     async def metadata(name: str) -> dict:
@@ -118,15 +120,17 @@ def _row(version: Version, answer: Answer) -> dict:
     }
 
 
-def _status(versions: Sequence[Version]) -> dict:
+def _status(versions: Sequence[Version], failed: Mapping[int, str]) -> dict:
+    states = {version.number: ("AVAILABLE", "OK", "") for version in versions}
+    states |= {number: ("END", "UNKNOWN", reason) for number, reason in failed.items()}
     return {
         "model_version_status": [
             {
-                "version": str(version.number),
-                "state": "AVAILABLE",
-                "status": {"error_code": "OK", "error_message": ""},
+                "version": str(number),
+                "state": state,
+                "status": {"error_code": code, "error_message": reason},
             }
-            for version in versions
+            for number, (state, code, reason) in sorted(states.items(), reverse=True)
         ]
     }
 
