@@ -59,8 +59,9 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "litert", "formats", "model_card", "exporting", "exported_networks",
     ],
     "serving": [
-        "refusals", "packages", "model_names", "metrics", "batching", "version_places", "served_models", "asking",
-        "bodies", "doors", "connections", "json_bodies", "tensorflow_rest", "open_inference", "forms", "classify_files",
+        "refusals", "packages", "model_names", "metrics", "batching", "served_networks", "version_places",
+        "served_models", "asking", "bodies", "doors", "connections", "json_bodies", "tensorflow_rest", "open_inference",
+        "forms", "classify_files",
         "looking", "collecting", "page", "app", "opening", "server",
     ],
     "evidence": [

@@ -484,6 +484,19 @@ def test_an_export_answers_like_its_run(name, run, tmp_path):
         open_service({"fast": tmp_path}, Limits())
 
 
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime", "tensorflow"])
+def test_every_engine_answers_alike_and_to_several_at_once(engine, run):
+    if engine not in ("auto", "tensorflow"):
+        pytest.importorskip(engine, reason=f"{engine} is not installed")
+    network = open_service({"fast": run}, Limits(), engine=engine).models.version("fast").network
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 2, 16, 16, 3), np.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(network.classify, pixels))
+    model = keras.models.load_model(run / "model.keras")
+    wanted = [np.array(keras.ops.softmax(model(batch.astype(np.float32)))) for batch in pixels]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 def test_who_may_ask(service):
     service = Service(service.models, service.limits, service.waiting, service.metrics)
     bearing, asked = {"Authorization": "Bearer s3cret"}, {"files": {"f": png()}}

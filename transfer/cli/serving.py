@@ -27,7 +27,7 @@ def serve(
     collect: Annotated[
         Path | None, typer.Option(metavar="DIR", help="keep pictures whose answer is corrected on the page, for train")
     ] = None,
-    asking: option.Asking,
+    answering: option.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Answer requests over HTTP: a page, files, TensorFlow Serving's REST protocol, Open Inference Protocol."""
@@ -41,4 +41,4 @@ def serve(
         if listening.host not in HERE and not listening.token:
             progress.print("note: whoever reaches this machine may ask; --token lets only those who know it")
 
-    transfer.serve(models, listening.address(), listening.limits(), collect, asking.trust, tell)
+    transfer.serve(models, listening.address(), listening.limits(), collect, answering.trust, answering.engine, tell)

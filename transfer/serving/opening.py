@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from transfer.names import AUTO
 from transfer.progress import console
 from transfer.serving.asking import Service, Waiting
 from transfer.serving.metrics import Metrics
@@ -13,7 +14,11 @@ from transfer.serving.served_models import ServedModels
 
 
 def open_service(
-    places: Mapping[str, Path], limits: Limits, trust: bool = False, collect: str | Path | None = None
+    places: Mapping[str, Path],
+    limits: Limits,
+    trust: bool = False,
+    collect: str | Path | None = None,
+    engine: str = AUTO,
 ) -> Service:
     """Load networks by name; for the arguments see `server.serve`.
 
@@ -22,7 +27,7 @@ def open_service(
     """
     waiting = Waiting()
     metrics = Metrics(lambda: waiting.pictures)
-    models = ServedModels(places, trust, metrics.count_batch, _tell)
+    models = ServedModels(places, trust, metrics.count_batch, _tell, engine)
     return Service(models, limits, waiting, metrics, None if collect is None else Path(collect))
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from transfer.errors import ModelFileError, first_line
-from transfer.exports.exported_networks import load_export
-from transfer.exports.runtimes import exported_format
-from transfer.runs.saved_networks import SavedNetwork, load_network
+from transfer.names import AUTO
+from transfer.runs.saved_networks import SavedNetwork
 from transfer.serving.batching import Batching
 from transfer.serving.refusals import Refusal
+from transfer.serving.served_networks import open_network
 from transfer.serving.version_places import Place, Stamp, version_places
 
 KEPT = 2  # versions of a model that answer: the newest, and the one before for those who still ask for it
@@ -54,6 +52,7 @@ class ServedModels:
         trust: run the graphs of SavedModels that lie in no run.
         count_batch: called with the name, the version, and the numbers of readable and other pictures.
         tell: called with a sentence for each version that is taken up later, or cannot be loaded.
+        engine: see `served_networks.open_network`.
 
     Raises:
         ModelFileError: of one of them no version can be loaded.
@@ -65,8 +64,10 @@ class ServedModels:
         trust: bool,
         count_batch: Callable[[str, int, int, int], None],
         tell: Callable[[str], None],
+        engine: str = AUTO,
     ):
-        self._places, self._trust, self._count_batch, self._tell = dict(places), trust, count_batch, tell
+        self._places, self._trust, self._engine = dict(places), trust, engine
+        self._count_batch, self._tell = count_batch, tell
         self._served: dict[str, dict[int, Version]] = {name: {} for name in places}
         self._failed: dict[str, dict[int, Failure]] = {name: {} for name in places}
         for name in places:
@@ -162,10 +163,7 @@ class ServedModels:
         return found
 
     def _load(self, name: str, number: int, place: Place) -> Version:
-        is_export = exported_format(place.folder)
-        network = load_export(place.folder) if is_export else load_network(place.folder, self._trust)
-        nothing = np.zeros((1, network.image_size, network.image_size, 3), np.uint8)
-        network.classify(nothing)  # the first answer takes longest
+        network = open_network(place.folder, self._trust, self._engine)
         batching = Batching(network, lambda *counts: self._count_batch(name, number, *counts))
         readable = tuple(each.encode("utf-8", "backslashreplace").decode() for each in network.class_names)
         return Version(name, number, network, readable, batching, place.stamp)

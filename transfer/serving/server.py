@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer import quiet
+from transfer.engine_packages import require_engine
 from transfer.errors import OptionError
 from transfer.exports.runtimes import exported_format, require_packages
+from transfer.names import AUTO
 from transfer.serving.model_names import named_places
 from transfer.serving.packages import require_server
 from transfer.serving.refusals import Limits
@@ -51,6 +53,7 @@ def serve(
     limits: Limits | None = None,
     collect: str | Path | None = None,
     trust: bool = False,
+    engine: str = AUTO,
     ready: Callable[[str, list[str]], None] = lambda url, names: None,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM comes; those that are at hand then are answered.
@@ -63,15 +66,18 @@ def serve(
         limits: from where on requests are refused.
         collect: a folder that gets the pictures whose answer was corrected, in the layout that `train` takes.
         trust: run the graph of a SavedModel that lies in no run, see `load_network`.
+        engine: what computes the answers of runs, see `engines.choose_engine`; an export has a runtime of its own.
         ready: called with the address and the names of the models once they answer.
 
     Raises:
-        MissingExtraError: a package of the extra `serve` is not installed.
+        MissingExtraError: a package of the extra `serve`, or of an engine or export, is not installed.
+        UnknownNameError: no such engine.
         OptionError: the address cannot be taken, a limit makes no sense, or two models have one name.
         ModelFileError: a model cannot be loaded.
         OutputError: `collect` cannot be written.
     """
     require_server()
+    require_engine(engine)
     address, limits = address or Address(), limits or Limits()
     places = named_places(models)
     for place in places.values():
@@ -88,7 +94,7 @@ def serve(
         from transfer.serving.connections import impatient_protocol
         from transfer.serving.opening import open_service
 
-        service = open_service(places, limits, trust, collect)
+        service = open_service(places, limits, trust, collect, engine)
         app = build_app(service, address.token, _is_loopback(listener.getsockname()[0]))
         seconds = limits.most_seconds
         server = uvicorn.Server(
