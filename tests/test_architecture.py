@@ -61,8 +61,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "serving": [
         "refusals", "packages", "model_names", "metrics", "batching", "served_networks", "version_places",
         "served_models", "asking", "bodies", "doors", "connections", "json_bodies", "tensorflow_rest", "open_inference",
-        "forms", "classify_files",
-        "looking", "collecting", "page", "app", "opening", "server",
+        "forms", "classify_files", "looking", "collecting", "page", "app", "opening", "server",
     ],
     "evidence": [
         "preparation", "cross_validation", "comparison", "amounts", "curve_words", "learning_curves", "candidates",

@@ -467,7 +467,7 @@ def test_an_export_answers_like_its_run(name, run, tmp_path):
 
     options = {"method": "scratch", "backbone": "none", "weights": "none"}
     model, levels = keras.models.load_model(run / "model.keras"), {"I;16": 1 / 16}
-    source = ExportSource(model, NAMES, "crop", options, {"accuracy": None}, {}, {}, "tiny", levels)
+    source = ExportSource(model, NAMES, "crop", options, {"accuracy": None}, {}, {"train": []}, "tiny", levels)
     *_, write = FORMATS[name].writers.values()  # whole numbers inside take pictures to find their ranges
     write(source, tmp_path / FORMATS[name].file)
     version = open_service({"fast": tmp_path}, Limits()).models.version("fast")
@@ -593,7 +593,7 @@ def test_words_to_a_server(run, tmp_path, monkeypatch):
     said = CliRunner().invoke(cli.app, ["serve", str(run), *words], env={"TRANSFER_TOKEN": "s3cret"})
     assert json.loads(said.stdout) == {"url": "URL", "models": ["tiny"]}
     address = Address(port=0, token="s3cret")
-    assert asked == [([str(run)], address, Limits(most_waiting=9), tmp_path, True)]
+    assert asked == [([str(run)], address, Limits(most_waiting=9), tmp_path, True, "auto")]
 
 
 def test_the_container_runs_what_is_here(monkeypatch):
