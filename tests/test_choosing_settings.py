@@ -17,6 +17,7 @@ from transfer.errors import OptionError, TrainingError  # noqa: E402
 from transfer.learning import learning_rates, training  # noqa: E402
 from transfer.learning.explained_settings import SCHEDULED  # noqa: E402
 from transfer.learning.learning_rates import RateTest, highest_good, smoothed  # noqa: E402
+from transfer.runs.rate_page import write_rate_page  # noqa: E402
 
 LAYERS = [{"conv": 4, "stride": 2}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]
 PACE = training.Pace(step=0.5, picture=0.01)
@@ -96,9 +97,16 @@ def test_a_rate_is_found_and_the_network_stays(digits, network, method, monkeypa
     assert all(map(np.array_equal, before, network.get_weights()))
     assert len(test.rates) == len(test.losses) <= 24
     assert np.all(np.diff(test.rates) > 0)
-    assert test.suggested == pytest.approx(test.highest / 10)
+    assert test.suggested == (test.chosen if test.is_unclear else pytest.approx(test.highest / 10))
     assert test.rates[0] <= test.highest <= 1
     assert (test.method, test.chosen) == (method, 5e-4 if method == "finetune" else 1e-3)
+
+
+def test_where_no_rate_was_too_high_none_is_suggested(tmp_path):
+    rates = np.geomspace(1e-7, 1, 50)
+    test = RateTest("scratch", "mine at 32 px", rates, np.ones(50), 1.0, 2e-3, 2e-3)
+    assert "do not tell which rate is too high; where none is asked for, 0.002 is taken" in test.in_words()
+    assert "the losses do not tell" in write_rate_page(test, tmp_path).read_text()
 
 
 def test_a_frozen_network_has_no_rate(digits, network):

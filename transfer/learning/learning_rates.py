@@ -40,7 +40,7 @@ class RateTest:
         rates: `(N,)`, rising.
         losses: `(N,)`, of each step.
         highest: the highest rate at which the smoothed loss is still as low as anywhere, see `highest_good`.
-        suggested: a tenth of that.
+        suggested: a tenth of that, or `chosen` where it is not known.
         chosen: the rate that a training takes where none is asked for.
         notes: one sentence each.
     """
@@ -54,8 +54,18 @@ class RateTest:
     chosen: float
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_unclear(self) -> bool:
+        """Whether the loss broke out at no rate, as among the noise of few and small pictures."""
+        return bool(self.highest == self.rates[-1])
+
     def in_words(self) -> str:
         """The suggestion, its rule, and the rate of a training without it."""
+        if self.is_unclear:
+            return (
+                f"the losses of {self.method} of {self.network} do not tell which rate is too high; where none is "
+                f"asked for, {self.chosen:g} is taken"
+            )
         return (
             f"a learning rate of {self.suggested:.1g} is suggested for {self.method} of {self.network}: a tenth of "
             f"{self.highest:.1g}, up to which the loss stays low; where none is asked for, {self.chosen:g} is taken"
@@ -110,11 +120,9 @@ def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, net
         raise TrainingError(
             f"the loss is no number at a learning rate of {rates[len(losses)]:.1g}; look at the network"
         )
-    highest = float(rates[highest_good(losses)])
-    return RateTest(
-        method, network, rates[: len(losses)], losses, highest, SAFE * highest, schedule.learning_rate,
-        tuple(task.notes),
-    )  # fmt: skip
+    highest, tried = float(rates[highest_good(losses)]), rates[: len(losses)]
+    suggested = SAFE * highest if highest < tried[-1] else schedule.learning_rate
+    return RateTest(method, network, tried, losses, highest, suggested, schedule.learning_rate, tuple(task.notes))
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:

@@ -133,15 +133,19 @@ def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedu
     before = random.getstate()  # from which Keras draws the seeds of layers
     quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, endless=True))
 
+    def timed(run: Callable, steps: int) -> float:
+        begun = time.perf_counter()
+        run(steps)
+        return time.perf_counter() - begun
+
     def seconds(run: Callable) -> float:
         run(1)  # in which the graph is made
-        steps, took = 4, 0.0
-        while took < LONG_ENOUGH and steps <= 4 * max(schedule.steps, 4):
-            begun = time.perf_counter()
-            run(steps)
-            took, measured = time.perf_counter() - begun, steps
-            steps *= 4
-        return took / measured
+        alone, steps, took = timed(run, 1), 2, 0.0
+        while took < LONG_ENOUGH and steps < 4 * max(schedule.steps, 4):
+            steps *= 2
+            # What it takes to begin counts once in an epoch, and not in each step.
+            took = max(timed(run, 1 + steps) - alone, 1e-6)
+        return took / steps
 
     step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
     random.setstate(before)
