@@ -4,7 +4,7 @@ import pytest
 from keras import layers as kl
 
 import transfer
-from transfer.networks import backbones
+from transfer.networks import backbones, heads
 from transfer.networks.copies import copy_network
 from transfer.networks.quick_layers import quick, quick_copy
 
@@ -33,6 +33,14 @@ def test_a_copy_answers_like_its_original(copy, nested, tmp_path):
     answers = copy(network, tmp_path) if copy is from_file else copy(network)
     np.testing.assert_allclose(answers(PICTURES), network(PICTURES), rtol=1e-4, atol=1e-4)
     assert np.std(network(PICTURES)) < 10  # and not the values of raw pixels
+
+
+@pytest.mark.parametrize("copy", [copy_network, quick_copy])
+def test_the_copy_of_a_sequential_network_takes_a_head(copy):
+    network = keras.Sequential([keras.Input((32, 32, 3)), kl.Conv2D(4, 3, strides=4), kl.GlobalMaxPooling2D()])
+    model = heads.join(copy(network), heads.head(4, 3))
+    assert model(PICTURES).shape == (4, 3)
+    np.testing.assert_allclose(copy(network)(PICTURES), network(PICTURES), rtol=1e-4, atol=1e-4)
 
 
 def test_an_opened_network_answers_like_the_closed_one():

@@ -14,8 +14,11 @@ def copy_network(network: keras.Model, **options) -> keras.Model:
         network: functional or sequential.
         options: of `keras.models.clone_model`, such as other inputs, or other layers in place of some.
     """
-    # What a network was compiled with may be nothing that Keras can copy, such as a loss of its own.
-    plain = keras.Model(network.inputs, network.outputs, name=network.name) if network.compiled else network
+    # What a network was compiled with may be nothing that Keras can copy, such as a loss of its own; and the copy of a
+    # sequential one would have no output until it is called.
+    is_plain = not (network.compiled or isinstance(network, keras.Sequential))
+    ends = [tensors[0] if len(tensors) == 1 else tensors for tensors in (network.inputs, network.outputs)]
+    plain = network if is_plain else keras.Model(*ends, name=network.name)
     copy = keras.models.clone_model(plain, **options)
     take_weights(copy, network)
     return copy
