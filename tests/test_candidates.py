@@ -5,6 +5,7 @@ import pytest
 
 import transfer
 from transfer import settings
+from transfer.learning import candidates
 from transfer.learning.candidates import ALPHAS
 from transfer.networks import scratch
 
@@ -64,7 +65,8 @@ def test_few_validation_pictures_are_helped_by_folds(digits, backbone, monkeypat
 
 
 @pytest.mark.parametrize("head", ["svm", "mlp"])  # which are fitted, and so compiled, before
-def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, head):
+def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, head, monkeypatch):
+    monkeypatch.setattr(candidates, "ALPHAS", (0.0, 1.0))
     usual, slow = (
         transfer.train(*digits, backbone, "finetune", head=head, epochs=1, learning_rate=rate) for rate in (None, 1e-9)
     )

@@ -438,7 +438,7 @@ def test_the_page_knows_the_class_that_a_suspect_is_to_be_moved_to(data, tmp_pat
 def test_the_command_line_moves_sure_suspects_where_that_is_asked_for(data, tmp_path, monkeypatch):
     wave(100).save(data / "dog" / "a cat.png")
 
-    def looks(images):
+    def looks(images, *_):
         noise = np.random.default_rng(0).normal(0, 0.1, (len(images), 64))
         return (noise + [[name.count("cat") + name.count("a cat")] for name in images.names]).astype(np.float32)
 

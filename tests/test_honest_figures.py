@@ -13,7 +13,7 @@ from transfer import cli, quiet
 
 quiet.import_tensorflow()
 
-from transfer.learning import methods  # noqa: E402
+from transfer.learning import whole_fits  # noqa: E402
 from transfer.runs import saving  # noqa: E402
 
 
@@ -65,8 +65,8 @@ def test_classes_that_are_mirror_images_of_each_other_are_not_mirrored_in_traini
         (tmp_path / label).mkdir()
         for number in range(45):
             arrow(rng, label == "right").save(tmp_path / label / f"{number}.png")
-    flips, kind = [], methods.TrainingBatches
-    monkeypatch.setattr(methods, "TrainingBatches", lambda *given: flips.append(given[-1]) or kind(*given))
+    flips, kind = [], whole_fits.TrainingBatches
+    monkeypatch.setattr(whole_fits, "TrainingBatches", lambda *given: flips.append(given[-1]) or kind(*given))
     images = transfer.load_images(tmp_path)
     network = transfer.dense_network(32, (4,))
     results = [

@@ -16,7 +16,7 @@ quiet.import_tensorflow()
 
 import keras  # noqa: E402
 
-from transfer.learning import losses, methods  # noqa: E402
+from transfer.learning import losses, methods, whole_fits  # noqa: E402
 from transfer.learning.options import TrainingOptions, idle_without  # noqa: E402
 from transfer.networks import heads  # noqa: E402
 from transfer.runs import saving  # noqa: E402
@@ -163,8 +163,8 @@ def test_rare_classes_are_made_likelier_once(other):
 
 def test_options_of_a_whole_network_reach_its_batches_and_its_loss(rare, monkeypatch):
     images, split, _ = rare
-    given, kind = [], methods.TrainingBatches
-    monkeypatch.setattr(methods, "TrainingBatches", lambda *values: given.append(values[-1]) or kind(*values))
+    given, kind = [], whole_fits.TrainingBatches
+    monkeypatch.setattr(whole_fits, "TrainingBatches", lambda *values: given.append(values[-1]) or kind(*values))
     small = transfer.dense_network(32, (4,))
     options = dict(epochs=1, sampling="balanced", mix="cutmix", augment="none", focal=2.0, label_smoothing=0.0)
     focal = transfer.train(images, split, small, "scratch", **options)
@@ -173,7 +173,7 @@ def test_options_of_a_whole_network_reach_its_batches_and_its_loss(rare, monkeyp
     labels, (_, weights) = images.labels[split.validation], task.targets(split.validation, as_drawn=True)
     np.testing.assert_allclose(np.bincount(labels, weights)[np.unique(labels)], len(labels) / 3, rtol=1e-5)
     assert (task.targets(split.train)[1] == 1).all()  # those are drawn
-    assert given[0].mix is methods.MIXES["cutmix"]
+    assert given[0].mix is whole_fits.MIXES["cutmix"]
     plain = transfer.train(images, split, small, "scratch", **options | {"focal": None})
     assert focal.history[0]["val_loss"] < plain.history[0]["val_loss"]
 

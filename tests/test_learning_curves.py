@@ -184,9 +184,9 @@ def test_the_frozen_part_sends_each_picture_through_the_backbone_once(digits, ba
     seen = []
     compute = features._compute
 
-    def counting(network, pictures, missing, store):
+    def counting(network, pictures, missing, *others):
         seen.extend(missing)
-        return compute(network, pictures, missing, store)
+        return compute(network, pictures, missing, *others)
 
     monkeypatch.setattr(features, "_compute", counting)
     curve = transfer.learning_curve(images, split, backbone, ["frozen"], [3], 1, epochs=1)

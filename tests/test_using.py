@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import transfer
-from transfer import cli, demo_data, quiet
+from transfer import cli, demo_data, quiet, settings
 from transfer.cli import tour
 
 quiet.import_tensorflow()
@@ -183,6 +183,10 @@ PRINTED = {
         ("{data}", "--method", "scratch", "--layers", "{layers}", "--image-size", "32", "--epochs", "1"),
         {"accuracy", "method", "classes", "images", "seconds"},
     ),
+    "lr": (
+        ("{data}", "--method", "scratch", "--image-size", "32"),
+        {"method", "network", "rates", "losses", "highest", "suggested", "chosen", "notes"},
+    ),
     "evaluate": (("{run}/dense", "{data}"), {"model", "data", "images", "left_out", "unreadable", "notes"}),
     "predict": (("{run}/dense", "{picture}"), {"predictions", "counts"}),
     "features": (
@@ -208,6 +212,7 @@ def test_every_command_prints_one_object_as_it_is_documented(compared, digits_fo
     monkeypatch.setattr(
         demo_data, "write_demo_data", lambda name, folder: shutil.copytree(digits_folder, folder / "test")
     )
+    monkeypatch.setattr(settings, "TRIED_STEPS", 12)
     monkeypatch.setattr(tour, "compare_shown", lambda context, words: shutil.copytree(run, words[-2]))
     document = (Path(__file__).parent.parent / "docs" / "json.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", document, re.MULTILINE))

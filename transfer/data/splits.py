@@ -169,7 +169,7 @@ def as_split(part: np.ndarray, notes: Sequence[str], division: str, digests: Seq
 
 def digest_in_order(digests: Sequence[str]) -> str:
     """One digest of the contents of pictures, in order."""
-    return hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\n".join(digests).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def _follow_given(given: np.ndarray, place: Places, validation: float) -> np.ndarray:
