@@ -16,7 +16,7 @@ from transfer import cache, quiet
 quiet.import_tensorflow()
 
 from transfer.errors import OptionError  # noqa: E402
-from transfer.learning import checkpoints, training, whole_fits  # noqa: E402
+from transfer.learning import checkpoints, training, watching, whole_fits  # noqa: E402
 from transfer.learning.fit_states import FitState, as_bytes  # noqa: E402
 from transfer.settings import Schedule  # noqa: E402
 
@@ -35,7 +35,7 @@ import numpy as np
 import transfer
 from transfer import quiet
 quiet.import_tensorflow()
-from transfer.learning import checkpoints, methods, training
+from transfer.learning import checkpoints, methods, watching
 from transfer.runs import kept_results
 
 data, folder, layers = sys.argv[1], Path(sys.argv[2]), eval(sys.argv[3])
@@ -46,7 +46,7 @@ def kill(*given, **named):
 def kill_in_an_epoch():
     def begin(self, batch, logs=None):
         kill() if len(self.rows) == 2 and batch == 1 else None
-    training._Watch.on_train_batch_begin = begin
+    watching.Watch.on_train_batch_begin = begin
 
 def kill_while_writing():
     written = []
@@ -100,17 +100,17 @@ def test_stopped_by_hand_fine_tuning_goes_on_and_is_the_same(digits, monkeypatch
     given = (*digits, transfer.convnet(32, TUNED), "finetune")
     options = dict(epochs=4, share=1.0, learning_rate=3e-3)
     undisturbed = transfer.train(*given, **options)
-    begins = training._Watch.on_epoch_begin
+    begins = watching.Watch.on_epoch_begin
 
     def stops(self, epoch, logs=None):
         if epoch == 2:
             raise KeyboardInterrupt
         begins(self, epoch, logs)
 
-    monkeypatch.setattr(training._Watch, "on_epoch_begin", stops)
+    monkeypatch.setattr(watching.Watch, "on_epoch_begin", stops)
     assert transfer.train(*given, **options).stopped_by_hand
     assert len(kept()) == 1
-    monkeypatch.setattr(training._Watch, "on_epoch_begin", begins)
+    monkeypatch.setattr(watching.Watch, "on_epoch_begin", begins)
     result = transfer.train(*given, **options)
     assert "finetune went on behind epoch 2, where it had been broken off" in result.notes
     assert "finetune" in result.cached

@@ -21,7 +21,7 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from transfer.errors import ExportError, OutputError  # noqa: E402
-from transfer.learning import training  # noqa: E402
+from transfer.learning import watching  # noqa: E402
 from transfer.learning.methods import train  # noqa: E402
 from transfer.networks import scratch  # noqa: E402
 from transfer.reading import read_json, read_rows, run_config  # noqa: E402
@@ -144,7 +144,7 @@ def test_an_export_beside_another_gets_its_own_number(result, tmp_path, monkeypa
 
 
 def test_sigterm_keeps_the_best_state_and_begins_nothing_more(digits_folder, tmp_path, monkeypatch, capsys):
-    seen = training._Watch.on_epoch_end
+    seen = watching.Watch.on_epoch_end
 
     def ends(self, epoch, logs=None):
         seen(self, epoch, logs)
@@ -160,7 +160,7 @@ def test_sigterm_keeps_the_best_state_and_begins_nothing_more(digits_folder, tmp
             cli.main()
         return code.value.code, capsys.readouterr().err
 
-    monkeypatch.setattr(training._Watch, "on_epoch_end", ends)
+    monkeypatch.setattr(watching.Watch, "on_epoch_end", ends)
     monkeypatch.setattr(saving, "write_report", lambda *given: None)
     monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     before = signal.getsignal(signal.SIGTERM)

@@ -23,7 +23,7 @@ from transfer.errors import (  # noqa: E402
     UnknownNameError,
     WeightsError,
 )
-from transfer.learning import candidates, methods, training  # noqa: E402
+from transfer.learning import candidates, methods, training, watching  # noqa: E402
 from transfer.learning.backbone_argument import asked_for, resolve_backbone  # noqa: E402
 from transfer.learning.options import TrainingOptions  # noqa: E402
 from transfer.networks.fingerprints import fingerprint  # noqa: E402
@@ -211,7 +211,7 @@ def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, 
 def vanishing(digits_folder, tmp_path, monkeypatch):
     """(images, split, function): the files at the positions it takes vanish after an epoch, and no pixel is kept."""
     shutil.copytree(digits_folder, tmp_path, dirs_exist_ok=True)
-    images, seen = transfer.load_images(tmp_path), training._Watch.on_epoch_end
+    images, seen = transfer.load_images(tmp_path), watching.Watch.on_epoch_end
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
     monkeypatch.setattr(pipeline, "PAUSE", 0)
     monkeypatch.setattr(pipeline.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
@@ -222,7 +222,7 @@ def vanishing(digits_folder, tmp_path, monkeypatch):
                 images.paths[position].unlink(missing_ok=True)
             seen(self, epoch, logs)
 
-        monkeypatch.setattr(training._Watch, "on_epoch_end", ends)
+        monkeypatch.setattr(watching.Watch, "on_epoch_end", ends)
 
     return images, transfer.split(images), delete
 
@@ -257,14 +257,14 @@ def test_folds_decode_each_picture_once(digits, decoded):
 
 
 def test_a_training_that_was_stopped_by_hand_says_so(digits, monkeypatch):
-    seen = training._Watch.on_epoch_end
+    seen = watching.Watch.on_epoch_end
 
     def stops(self, epoch, logs=None):
         if epoch == 2:
             raise KeyboardInterrupt
         seen(self, epoch, logs)
 
-    monkeypatch.setattr(training._Watch, "on_epoch_end", stops)
+    monkeypatch.setattr(watching.Watch, "on_epoch_end", stops)
     result = transfer.train(*digits, transfer.convnet(32, SMALL), "scratch", epochs=5)
     assert result.stopped_by_hand
     assert records.figures(result)["notes"][-1] == "scratch was stopped by hand after 2 epochs"

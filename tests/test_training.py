@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import TrainingError
-from transfer.learning import training
+from transfer.learning import histories, training, watching
 from transfer.learning.batches import Batches, TrainingBatches
 from transfer.networks import heads, scratch
 from transfer.settings import Schedule
@@ -89,7 +89,7 @@ def test_validation_pictures_count_as_much_as_they_are_told():
 def test_without_validation_pictures():
     _, history = fit(validation=())
     assert len(history) > 1
-    assert training.stops(history) == []
+    assert histories.stops(history) == []
     assert "val_loss" not in history[0]
 
 
@@ -109,10 +109,10 @@ def test_weights_that_are_no_numbers_are_not_blamed_on_the_rate():
 
 def test_a_rate_that_is_far_too_high_is_named():
     _, usual = fit()
-    assert training.diverged(usual, 3) == []
+    assert histories.diverged(usual, 3) == []
     unlike = RNG.normal(size=FEATURES.shape).astype(np.float32)
     _, history = fit(Schedule(epochs=3, steps=5, batch_size=16, learning_rate=1e6, patience=None), features=unlike)
-    (said,) = training.diverged(usual + history, 3)
+    (said,) = histories.diverged(usual + history, 3)
     assert re.fullmatch(
         r"head ended with a loss of \S+e\+\d+, where equal probabilities of all classes give 1\.10: the learning rate "
         "is far too high for it",
@@ -121,21 +121,21 @@ def test_a_rate_that_is_far_too_high_is_named():
 
 
 def stop_in_epoch(number, monkeypatch):
-    original = training._Watch.on_epoch_end
+    original = watching.Watch.on_epoch_end
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 == number:
             raise KeyboardInterrupt
         original(self, epoch, logs)
 
-    monkeypatch.setattr(training._Watch, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(watching.Watch, "on_epoch_end", on_epoch_end)
 
 
 def test_stopped_by_hand_the_best_state_is_kept(monkeypatch, capsys):
     stop_in_epoch(4, monkeypatch)
     head, history = fit()
     assert len(history) == 3
-    assert training.stops(history) == ["head was stopped by hand after 3 epochs"]
+    assert histories.stops(history) == ["head was stopped by hand after 3 epochs"]
     assert mean_loss(head) <= min(row["val_loss"] for row in history) + 1e-4
     assert "head stopped by hand after 3 epochs" in " ".join(capsys.readouterr().err.split())
 

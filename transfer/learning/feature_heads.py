@@ -11,11 +11,11 @@ import numpy as np
 from transfer import settings
 from transfer.checks.mirrored import mirrored_note
 from transfer.errors import OptionError
-from transfer.learning import training
 from transfer.learning.head_choice import FOLDS, choose_head
 from transfer.learning.head_fitting import new_head
 from transfer.learning.head_rows import HeadRows
 from transfer.learning.held_out import held_out_folds
+from transfer.learning.histories import History, stops
 from transfer.learning.results import refitted
 from transfer.learning.solved_heads import smoothed
 from transfer.learning.tasks import Task
@@ -36,10 +36,10 @@ class FeatureHead(NamedTuple):
     """
 
     head: keras.Model
-    history: training.History
+    history: History
     features: dict[str, np.ndarray]
     strength: float
-    fit: Callable[[int], training.History]
+    fit: Callable[[int], History]
 
 
 def head_on_features(network: keras.Model, task: Task, alone: bool) -> FeatureHead:
@@ -84,7 +84,7 @@ def final_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
     if refitted(task.options, len(task.split.validation)) and not is_stopping():
         with task.clock("head"):
             both = len(task.split.train) + len(task.split.validation)
-            task.notes += training.stops(trained.fit(both))
+            task.notes += stops(trained.fit(both))
     return logits | {"test": answers(trained.head, trained.features["test"])}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from transfer import settings
 from transfer.learning import training
 from transfer.learning.head_rows import HeadRows
+from transfer.learning.histories import History
 from transfer.learning.losses import loss_of
 from transfer.learning.solved_heads import fit_linear, set_means
 from transfer.learning.tasks import Task
@@ -18,7 +19,7 @@ from transfer.networks.heads import HEADS
 
 def new_head(
     task: Task, network: keras.Model, rows: HeadRows, strength: float, alone: bool
-) -> tuple[keras.Model, Callable[[int], training.History]]:
+) -> tuple[keras.Model, Callable[[int], History]]:
     """A head for the features of a network.
 
     Args:
@@ -43,7 +44,7 @@ def new_head(
     schedule = settings.head_schedule(images, row.convex)
     schedule = task.schedule(schedule) if alone else schedule
 
-    def by_gradients(number: int) -> training.History:
+    def by_gradients(number: int) -> History:
         parts = [
             (rows.features[some], *task.targets(rows.indices[some])) for some in (slice(number), slice(number, None))
         ]

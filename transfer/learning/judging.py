@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from transfer.learning import training
 from transfer.learning.decisions import bias_of_answers
+from transfer.learning.histories import diverged, lowered, stops
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
 from transfer.networks import heads
@@ -51,10 +51,10 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
             np.concatenate([np.full(len(getattr(split, part)), part, dtype="U10") for part in parts]),
             np.concatenate([probabilities[part] for part in parts]),
         )
-    task.notes += training.lowered(history) + training.diverged(history, len(names))
+    task.notes += lowered(history) + diverged(history, len(names))
     trained = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     return Result(
         model, task.images, split, written | {"trainable_parameters": trained}, figures["test"],
-        figures["validation"], predictions, history, task.clock.seconds(), task.notes + training.stops(history),
+        figures["validation"], predictions, history, task.clock.seconds(), task.notes + stops(history),
         cached=task.cached,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from transfer.learning.head_rows import HeadRows
-from transfer.learning.training import History, in_words, stopped_by_hand
+from transfer.learning.histories import History, in_words, stopped_by_hand
 from transfer.progress import bar
 from transfer.statistics.class_means import Kernel
 from transfer.statistics.penalties import fit_steps
@@ -32,7 +32,7 @@ def fit_linear(
         smoothing: share of each target spread over all classes, 0..1.
 
     Returns:
-        One row a step, which is an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `training.stops`.
+        One row a step, which is an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `histories.stops`.
     """
     counted, measured = _counted(weights)
     targets = smoothed(rows.targets, smoothing)

@@ -15,18 +15,18 @@ import tensorflow as tf
 from transfer.errors import TrainingError
 from transfer.learning.batches import Batches, TrainingBatches, stream, without_autotune
 from transfer.learning.checkpoints import Checkpoint
-from transfer.learning.fit_states import FitState, capture, restore
+from transfer.learning.fit_states import FitState
+from transfer.learning.histories import FAR, TOO_FAR, History, stopped_by_hand
 from transfer.learning.optimizers import adamw, cosine
+from transfer.learning.watching import UNPENALISED, Best, Course, EachStep, Watch
 from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
-from transfer.progress import bar, console
+from transfer.progress import bar
 from transfer.settings import Schedule
 from transfer.statistics.standardising import mean_and_variance
 from transfer.stopping import is_stopping
 
 Targets = tuple[np.ndarray, ...]
-History = list[dict[str, float | str]]
-UNPENALISED = "unpenalised_loss"
 # What a rate that blew up is multiplied by, and the least share of the first one that is tried.
 LOWERED, LEAST_RATE = 0.1, 1e-5
 
@@ -44,7 +44,7 @@ def fit_head(
         validation: the same of the validation pictures, of which there may be none.
 
     Returns:
-        One row an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `stops`.
+        One row an epoch; the last has `stopped_by_hand` where Ctrl-C ended it, see `histories.stops`.
     """
     if head.compiled:
         head.optimizer.iterations.assign(0)  # the learning rate starts over
@@ -75,7 +75,7 @@ def fit_network(
     """Train what is trainable of a whole network on augmented pictures; after SIGTERM it stays as it is.
 
     Where the loss becomes no number, or is far from that of equal probabilities, the fit goes on from the epoch before
-    at a lower learning rate, see `lowered`.
+    at a lower learning rate, see `histories.lowered`.
 
     Args:
         model: gets the new weights at the end.
@@ -99,7 +99,7 @@ def fit_network(
         may_lower = schedule.learning_rate > asked * LEAST_RATE
         is_lowered = schedule.learning_rate < asked
         far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
-        course = _Course(state, keep, far, is_lowered)
+        course = Course(state, keep, far, is_lowered)
         quick = _to_be_fitted(model, schedule, loss)
         data = stream(batches, endless=True, first=len(state.rows) if state else 0)
         try:
@@ -165,57 +165,12 @@ def losses_by_rate(
         `(N,)` losses without penalty, fewer where one is no number any more.
     """
     growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
-    quick, seen = _to_be_fitted(model, schedule, loss, growing), _EachStep()
+    quick, seen = _to_be_fitted(model, schedule, loss, growing), EachStep()
     with bar("learning rates", len(rates)) as advance:
         seen.advance = advance
         data = without_autotune(stream(batches, endless=True))
         quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
     return np.array(seen.losses)
-
-
-def stopped_by_hand(phase: str, history: History) -> None:
-    """Note in the last row of a history that Ctrl-C or SIGTERM ended it, and tell the user."""
-    history[-1]["stopped_by_hand"] = 1.0
-    who, then = ("SIGTERM", "") if is_stopping() else ("hand", "; press Ctrl-C again to give up")
-    console.print(f"{phase} stopped by {who} after {len(history)} epochs: the best state so far is kept{then}")
-
-
-def stops(history: History) -> list[str]:
-    """One sentence for each phase of a history that was stopped by hand."""
-    return [
-        f"{row['phase']} was stopped by hand after {row['epoch']} epochs" for row in history if "stopped_by_hand" in row
-    ]
-
-
-def lowered(history: History) -> list[str]:
-    """One sentence for each phase of a history whose learning rate was lowered, since it had been too high."""
-    rates: dict[str, dict] = {}
-    for row in history:
-        if "lowered_rate" in row:
-            rates.setdefault(row["phase"], {"epoch": row["epoch"]})["rate"] = row["lowered_rate"]
-    return [
-        f"the loss of {phase} was no number or far off, so that its learning rate was lowered: from epoch "
-        f"{said['epoch']} on to {said['rate']:g}"
-        for phase, said in rates.items()
-    ]
-
-
-# The same where a rate was lowered: one is sought at which the network learns, and not one at which its loss comes down
-# to that of equal probabilities, and stays there.
-TOO_FAR = 2
-FAR = 10  # times the loss of equal probabilities: at common rates a loss ends below twice that
-
-
-def diverged(history: History, classes: int) -> list[str]:
-    """One sentence for each phase of a history that ended far from having learned anything, though in numbers."""
-    equal = float(np.log(classes))
-    last = {row["phase"]: row["loss"] for row in history}
-    return [
-        f"{phase} ended with a loss of {loss:.3g}, where equal probabilities of all classes give {equal:.2f}: the "
-        "learning rate is far too high for it"
-        for phase, loss in last.items()
-        if loss > FAR * equal
-    ]
 
 
 def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss, rate=None) -> keras.Model:
@@ -235,27 +190,18 @@ class _BlownUp(TrainingError):
         self.state = state  # before that; `None` at the start
 
 
-class _Course(NamedTuple):
-    # What the fit of a whole network has beside its schedule: the state that it goes on from, who is told of each that
-    # it reaches, the loss from which on it has blown up, and whether its rate was lowered before.
-    begin: FitState | None
-    keep: Callable[[FitState, bool], None]
-    far: float
-    is_lowered: bool
-
-
 def _fit(
     model: keras.Model,
     data: tf.data.Dataset,
     validation: tf.data.Dataset | None,
     schedule: Schedule,
     phase: str,
-    course: _Course | None = None,
+    course: Course | None = None,
 ) -> History:
     begin = course.begin if course else None
-    best = _Best(schedule, validation is not None, begin)
+    best = Best(schedule, validation is not None, begin)
     with bar(phase, schedule.epochs) as advance:
-        watch = _Watch(advance, best, schedule, course)
+        watch = Watch(advance, best, schedule, course)
         if begin and begin.over:
             best.end_at_once(model)
             return [{"phase": phase, **row} for row in watch.rows]
@@ -285,81 +231,3 @@ def _fit(
             watch.state,
         )
     return [{"phase": phase, **row} for row in watch.rows]
-
-
-def in_words(row: dict) -> str:
-    """How good a network is after an epoch, for the progress bar."""
-    shown = "val_accuracy" if "val_accuracy" in row else "accuracy"
-    return f"{shown.replace('val_', 'validation ')} {row[shown]:.3f}"
-
-
-class _Best(keras.callbacks.EarlyStopping):
-    """Stops early and keeps the best epoch where the schedule has patience, also of a fit that goes on from a state."""
-
-    def __init__(self, schedule: Schedule, judged: bool, begin: FitState | None):
-        watched = f"val_{UNPENALISED}" if judged else UNPENALISED
-        chosen, patience = schedule.patience is not None, schedule.patience or schedule.epochs
-        super().__init__(watched, mode="min", patience=patience, restore_best_weights=judged and chosen)
-        self.begin = begin
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        if self.begin:
-            restore(self.begin, self.model, self)
-
-    def end_at_once(self, model: keras.Model) -> None:
-        """Bring a network to what a fit that is over has left."""
-        self.set_model(model)
-        self.on_train_begin()
-        self.on_train_end()
-
-
-class _Watch(keras.callbacks.Callback):
-    """Keeps the rows of the history, moves the bar, and stops when the loss is no number.
-
-    Of a whole network it has the state after the last epoch, for which it comes behind `best`.
-    """
-
-    def __init__(self, advance: Callable, best: _Best, schedule: Schedule, course: _Course | None):
-        super().__init__()
-        self.advance, self.best, self.schedule, self.course, self.broken = advance, best, schedule, course, ""
-        self.state = course.begin if course else None
-        self.rows = [dict(row) for row in self.state.rows] if self.state else []
-        for row in self.rows:
-            advance(1, note=in_words(row))
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1}
-        for part in ("", "val_"):
-            names = {"loss": UNPENALISED, "accuracy": "accuracy"}
-            row |= {part + name: float(logs[part + key]) for name, key in names.items() if part + key in logs}
-        if self.course and self.course.is_lowered:
-            row["lowered_rate"] = self.schedule.learning_rate
-        self.rows.append(row)
-        self.advance(1, note=in_words(row))
-        if not np.isfinite(row["loss"]) or (self.course and row["loss"] > self.course.far):
-            self.broken = f"{row['loss']:g}"
-            self.model.stop_training = True
-        elif self.course:
-            over = self.model.stop_training or epoch + 1 == self.schedule.epochs
-            self.state = capture(self.model, self.best, self.schedule, self.rows, over)
-            self.course.keep(self.state, over)
-
-
-class _EachStep(keras.callbacks.Callback):
-    """The loss of each step by itself; ends where it is no number."""
-
-    def __init__(self):
-        super().__init__()
-        self.losses, self.advance = [], lambda count, note: None
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.reset_metrics()  # which are means over an epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float(logs[UNPENALISED])
-        if not np.isfinite(loss):
-            self.model.stop_training = True
-            return
-        self.losses.append(loss)
-        self.advance(1, note=f"loss {loss:.3g}")

@@ -16,6 +16,7 @@ from transfer.errors import OptionError
 from transfer.learning import training
 from transfer.learning.batches import Batches, Drawing, TrainingBatches
 from transfer.learning.checkpoints import Checkpoint, checkpoint, not_needed, others, place_of
+from transfer.learning.histories import History, stops
 from transfer.learning.losses import loss_of
 from transfer.learning.mixing import MIXES
 from transfer.learning.tasks import Task
@@ -30,7 +31,7 @@ OTHER = ("other pictures", "another split", "another network")  # known by diges
 
 def fit_whole(
     model: keras.Model, network: keras.Model, task: Task, schedule: Schedule, phase: str, seen_after: int
-) -> training.History:
+) -> History:
     """Fit what is trainable of a network on augmented pictures.
 
     A batch that is too large for the memory is halved, and a schedule that takes more than the task's `minutes` is
@@ -65,14 +66,12 @@ def fit_whole(
             _tell_of_others(phase, others(asked, task.images.data))
             schedule = _with_batch(task, schedule, fitting_batch(model, schedule.batch_size, len(split.train)))
         history = _fit(model, task, schedule, phase, kept, seen_after)
-    if history and not training.stops(history):
+    if history and not stops(history):
         not_needed(place)
     return history
 
 
-def _fit(
-    model: keras.Model, task: Task, schedule: Schedule, phase: str, kept: Checkpoint, seen_after: int
-) -> training.History:
+def _fit(model: keras.Model, task: Task, schedule: Schedule, phase: str, kept: Checkpoint, seen_after: int) -> History:
     """Fit with the largest batch that the memory has room for, halved as often as needed."""
     split, o, drawing = task.split, task.options, drawing_of(task, schedule, phase)
     loss, targets = loss_of(o, schedule.label_smoothing), task.targets(split.train)
