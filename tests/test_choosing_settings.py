@@ -169,7 +169,8 @@ def test_where_no_epoch_fits_the_frozen_network_is_the_result(digits, network, p
         transfer.train(*digits, network, "scratch", minutes=1e-4)
 
 
-def test_a_pace_is_measured_and_changes_nothing(digits):
+def test_a_pace_is_measured_and_changes_nothing(digits, monkeypatch):
+    monkeypatch.setattr(training, "LONG_ENOUGH", 0.1)
     network = transfer.convnet(32, [*LAYERS, {"dropout": 0.5}])
     before = network.get_weights()
     images, split = digits
