@@ -19,7 +19,9 @@ from transfer import quiet
 quiet.import_tensorflow()
 
 from transfer.errors import DataError  # noqa: E402
+from transfer.reading import JUDGED  # noqa: E402
 from transfer.runs import records  # noqa: E402
+from transfer.writing import write_json  # noqa: E402
 
 RECIPES = sorted(Path(__file__).parent.parent.joinpath("recipes").glob("*.py"))
 
@@ -127,7 +129,7 @@ def test_a_page_for_the_browser_has_all_that_it_asks_for(tmp_path, monkeypatch):
 def test_to_a_phone_says_what_became_of_the_file(tmp_path, monkeypatch, capsys):
     judged = {"megabytes": 3.8, "numbers": "int8", "agreement": 0.99, "pictures": 295}
     judged |= {"pictures_a_second": 100.0, "pictures_a_second_keras": 20.0}
-    (tmp_path / "parity.json").write_text(json.dumps({"formats": {"litert-int8": judged}, "left_out": {}}))
+    write_json(tmp_path / JUDGED, {"formats": {"litert-int8": judged}, "left_out": {}})
     monkeypatch.setattr(transfer, "export", lambda run, place, format: Path(place))
     main_of("to_a_phone.py")("run", str(tmp_path))
     said = capsys.readouterr().out
