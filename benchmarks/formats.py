@@ -3,15 +3,16 @@
     python benchmarks/formats.py flowers --rows mobilenet_v2,resnet50 --image-size 64 --per-class 40
 
 One process a row, with limits of time and memory; by default all rows, smallest first. What is printed is a table whose
-cells are the share of pictures with Keras' first class, or why the file was deleted. Random weights make answers that
-hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the same.
+cells are the share of pictures with Keras' first class and the numbers inside, or why there is no file. Random weights
+make answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold
+is the same.
 """
 
-import json
 import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -20,18 +21,22 @@ import transfer
 from transfer.data.splits import limit_training
 from transfer.names import EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
+from transfer.reading import read_judged
+
+TESTED = 200  # pictures, about
 
 
 def export_row(name: str, data: str, image_size: int, per_class: int, place: str) -> None:
     images = transfer.load_images(data)
     split = limit_training(transfer.split(images), images.labels, per_class, validation_too=True)
+    split = replace(split, test=split.test[:: max(1, len(split.test) // TESTED)])
     size = max(image_size, ARCHITECTURES[name].smallest)
     backbone = transfer.load_backbone(name, size, weights="none")
     transfer.export(transfer.train(images, split, backbone, head="linear"), place, "all")
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
-    """(what `parity.json` says of a row, or why there is none)."""
+    """(what `read_judged` says of a row, or why there is nothing)."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
@@ -44,7 +49,14 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
             return {}, f"not done after {minutes:g} minutes"
         if ended.returncode:
             return {}, (ended.stderr.strip() or f"ended by signal {-ended.returncode}").splitlines()[-1]
-        return json.loads(Path(place, "parity.json").read_text()), ""
+        return read_judged(Path(place)), ""
+
+
+def cell(said: dict, name: str) -> str:
+    """What became of a format: the share of pictures with Keras' class and the numbers inside, or why it is deleted."""
+    if row := said.get("formats", {}).get(name):
+        return f"{row['agreement']:.1%}, {row['numbers']}"
+    return said.get("left_out", {}).get(name, "")
 
 
 def main(
@@ -65,9 +77,7 @@ def main(
     asked = (data, "--image-size", str(image_size), "--per-class", str(per_class))
     for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
         said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
-        cells = [f"{said['formats'][each]['agreement']:.1%}" if each in said.get("formats", {}) else
-                 said.get("left_out", {}).get(each, why) for each in EXPORTS]  # fmt: skip
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        print(f"| {name} | {' | '.join(cell(said, each) or why for each in EXPORTS)} |", flush=True)
 
 
 if __name__ == "__main__":
