@@ -128,6 +128,14 @@ def test_what_litert_says_of_itself(written):
 
 
 @needs("onnx")
+def test_the_card_of_onnx_has_javascript_for_its_network(written):
+    code = (written("onnx") / "README.md").read_text().partition("```javascript\n")[2].partition("```")[0]
+    assert 'const names = ["0", "1", "2"];' in code
+    assert 'resize(32, 32, { fit: "cover" })' in code
+    assert 'readFile("model.onnx")' in code
+
+
+@needs("onnx")
 def test_what_onnx_says_of_itself(written):
     import onnx
 
