@@ -5,7 +5,7 @@
 One process a row, with limits of time and memory; by default all rows, smallest first. What is printed is a table whose
 cells are the share of pictures with Keras' first class and the numbers inside, or why there is no file. Random weights
 make answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold
-is the same.
+is the same. Normalisations take the statistics of training pictures, or deep networks would say the same of all.
 """
 
 import resource
@@ -15,9 +15,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import typer
 
 import transfer
+from transfer.data.pipeline import Pictures
 from transfer.data.splits import limit_training
 from transfer.names import EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
@@ -32,7 +34,21 @@ def export_row(name: str, data: str, image_size: int, per_class: int, place: str
     split = replace(split, test=split.test[:: max(1, len(split.test) // TESTED)])
     size = max(image_size, ARCHITECTURES[name].smallest)
     backbone = transfer.load_backbone(name, size, weights="none")
+    normalise(backbone, Pictures(images, size).array(split.train))
     transfer.export(transfer.train(images, split, backbone, head="linear"), place, "all")
+
+
+def normalise(backbone, pictures: np.ndarray) -> None:
+    """Give every batch normalisation the mean and variance of what comes to it."""
+    from keras import layers as kl
+
+    from transfer.networks.freezing import every_layer
+
+    backbone.trainable = True
+    for layer in every_layer(backbone):
+        if isinstance(layer, kl.BatchNormalization):
+            layer.momentum = 0.0
+    backbone(pictures.astype(np.float32), training=True)
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
@@ -72,12 +88,13 @@ def main(
     if only:
         export_row(only, data, image_size, per_class, place)
         return
-    print(f"| backbone | {' | '.join(EXPORTS)} |")
-    print("| --- " * (len(EXPORTS) + 1) + "|")
+    print(f"| backbone | accuracy | {' | '.join(EXPORTS)} |")
+    print("| --- " * (len(EXPORTS) + 2) + "|")
     asked = (data, "--image-size", str(image_size), "--per-class", str(per_class))
     for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
         said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
-        print(f"| {name} | {' | '.join(cell(said, each) or why for each in EXPORTS)} |", flush=True)
+        right = next((f"{row['accuracy_keras']:.0%}" for row in said.get("formats", {}).values()), "")
+        print(f"| {name} | {right} | {' | '.join(cell(said, each) or why for each in EXPORTS)} |", flush=True)
 
 
 if __name__ == "__main__":
