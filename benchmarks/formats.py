@@ -23,19 +23,21 @@ from transfer.data.pipeline import Pictures
 from transfer.data.splits import limit_training
 from transfer.names import EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
-from transfer.reading import read_judged
+from transfer.reading import JUDGED, read_judged
 
 TESTED = 200  # pictures, about
 
 
-def export_row(name: str, data: str, image_size: int, per_class: int, place: str) -> None:
+def export_row(name: str, data: str, formats: str, image_size: int, per_class: int, place: str) -> None:
     images = transfer.load_images(data)
     split = limit_training(transfer.split(images), images.labels, per_class, validation_too=True)
     split = replace(split, test=split.test[:: max(1, len(split.test) // TESTED)])
     size = max(image_size, ARCHITECTURES[name].smallest)
     backbone = transfer.load_backbone(name, size, weights="none")
     normalise(backbone, Pictures(images, size).array(split.train))
-    transfer.export(transfer.train(images, split, backbone, head="linear"), place, "all")
+    result = transfer.train(images, split, backbone, head="linear")
+    for format in formats.split(","):
+        transfer.export(result, place, format)
 
 
 def normalise(backbone, pictures: np.ndarray) -> None:
@@ -52,7 +54,7 @@ def normalise(backbone, pictures: np.ndarray) -> None:
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
-    """(what `read_judged` says of a row, or why there is nothing)."""
+    """(what `read_judged` says of a row, why that is not all)."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
@@ -63,9 +65,13 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
             ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes, preexec_fn=limit)
         except subprocess.TimeoutExpired:
             return {}, f"not done after {minutes:g} minutes"
+        said = {"formats": {}, "left_out": {}}
+        for file in Path(place).rglob(JUDGED):
+            for key, found in read_judged(file.parent).items():
+                said[key] |= found
         if ended.returncode:
-            return {}, (ended.stderr.strip() or f"ended by signal {-ended.returncode}").splitlines()[-1]
-        return read_judged(Path(place)), ""
+            return said, (ended.stderr.strip() or f"ended by signal {-ended.returncode}").splitlines()[-1]
+        return said, ""
 
 
 def cell(said: dict, name: str) -> str:
@@ -78,6 +84,7 @@ def cell(said: dict, name: str) -> str:
 def main(
     data: str,
     rows: str = "",
+    formats: str = "all",
     image_size: int = 64,
     per_class: int = 40,
     minutes: float = 4,
@@ -86,11 +93,11 @@ def main(
     place: str = "",
 ) -> None:
     if only:
-        export_row(only, data, image_size, per_class, place)
+        export_row(only, data, formats, image_size, per_class, place)
         return
     print(f"| backbone | accuracy | {' | '.join(EXPORTS)} |")
     print("| --- " * (len(EXPORTS) + 2) + "|")
-    asked = (data, "--image-size", str(image_size), "--per-class", str(per_class))
+    asked = (data, "--formats", formats, "--image-size", str(image_size), "--per-class", str(per_class))
     for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
         said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
         right = next((f"{row['accuracy_keras']:.0%}" for row in said.get("formats", {}).values()), "")
