@@ -21,7 +21,7 @@ import typer
 import transfer
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import limit_training
-from transfer.names import EXPORTS
+from transfer.names import ALL, EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
 
@@ -54,7 +54,7 @@ def normalise(backbone, pictures: np.ndarray) -> None:
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
-    """(what `read_judged` says of a row, why that is not all)."""
+    """(what `read_judged` says of a row, why that is not all, or `""`)."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
@@ -63,28 +63,28 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
         command = [sys.executable, "-W", "ignore", __file__, *asked, "--only", name, "--place", place]
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes, preexec_fn=limit)
+            said = ended.stderr.strip() or f"ended by signal {-ended.returncode}"
+            why = said.splitlines()[-1] if ended.returncode else ""
         except subprocess.TimeoutExpired:
-            return {}, f"not done after {minutes:g} minutes"
-        said = {"formats": {}, "left_out": {}}
+            why = f"not done after {minutes:g} minutes"
+        found = {"formats": {}, "left_out": {}}
         for file in Path(place).rglob(JUDGED):
-            for key, found in read_judged(file.parent).items():
-                said[key] |= found
-        if ended.returncode:
-            return said, (ended.stderr.strip() or f"ended by signal {-ended.returncode}").splitlines()[-1]
-        return said, ""
+            for key, rows in read_judged(file.parent).items():
+                found[key] |= rows
+        return found, why
 
 
 def cell(said: dict, name: str) -> str:
     """What became of a format: the share of pictures with Keras' class and the numbers inside, or why it is deleted."""
-    if row := said.get("formats", {}).get(name):
+    if row := said["formats"].get(name):
         return f"{row['agreement']:.1%}, {row['numbers']}"
-    return said.get("left_out", {}).get(name, "")
+    return said["left_out"].get(name, "")
 
 
 def main(
     data: str,
     rows: str = "",
-    formats: str = "all",
+    formats: str = ALL,
     image_size: int = 64,
     per_class: int = 40,
     minutes: float = 4,
@@ -95,13 +95,14 @@ def main(
     if only:
         export_row(only, data, formats, image_size, per_class, place)
         return
-    print(f"| backbone | accuracy | {' | '.join(EXPORTS)} |")
-    print("| --- " * (len(EXPORTS) + 2) + "|")
+    columns = EXPORTS if formats == ALL else formats.split(",")
+    print(f"| backbone | accuracy | {' | '.join(columns)} |")
+    print("| --- " * (len(columns) + 2) + "|")
     asked = (data, "--formats", formats, "--image-size", str(image_size), "--per-class", str(per_class))
     for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
         said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
-        right = next((f"{row['accuracy_keras']:.0%}" for row in said.get("formats", {}).values()), "")
-        print(f"| {name} | {right} | {' | '.join(cell(said, each) or why for each in EXPORTS)} |", flush=True)
+        right = next((f"{row['accuracy_keras']:.0%}" for row in said["formats"].values()), "")
+        print(f"| {name} | {right} | {' | '.join(cell(said, each) or why for each in columns)} |", flush=True)
 
 
 if __name__ == "__main__":
