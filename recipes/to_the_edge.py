@@ -3,34 +3,30 @@
     python recipes/to_the_edge.py runs/YOUR_RUN exports/YOUR_RUN
 
 The file is the same; how it computes is chosen when it is opened. Processors without bfloat16 compute in float32.
+Measured with EfficientNet-Lite0 on `waste` at 224 px, 13.6 MB, one core with AMX beside other work: float32 names the
+class of Keras for all of 295 test pictures, 90 a second; bfloat16 for 98.6 %, accuracy 88.5 % in both, 202 a second.
 """
 
-import time
 from pathlib import Path
 
-import numpy as np
 import typer
 
 import transfer
-from transfer.runs.exportables import network_to_export
 
 
 def main(run: str, place: str) -> None:
     folder = transfer.export(run, place, format="openvino")
-    import openvino
+    from transfer.exports.parity import compare_answers, reference
+    from transfer.networks.conversions import open_openvino
+    from transfer.runs.exportables import network_to_export
 
-    pictures, labels = network_to_export(run).pictures("test", 1000)
-    core, answers = openvino.Core(), {}
-    print(f"{sum(path.stat().st_size for path in folder.glob('model.*')) / 1e6:.1f} MB, {len(labels)} test pictures")
+    known = reference(network_to_export(run))
+    print(f"{folder}: {sum(path.stat().st_size for path in folder.glob('model.*')) / 1e6:.1f} MB")
     for numbers in ("f32", "bf16"):
-        options = {"INFERENCE_PRECISION_HINT": numbers, "PERFORMANCE_HINT": "LATENCY"}
-        network = core.compile_model(Path(folder, "model.xml"), "CPU", options)
-        network(pictures[:1])
-        start = time.perf_counter()
-        answers[numbers] = np.concatenate([network(picture[None])[0] for picture in pictures])
-        speed, first = len(labels) / (time.perf_counter() - start), answers[numbers].argmax(1)
-        same = (first == answers["f32"].argmax(1)).mean()
-        print(f"{numbers}: accuracy {(first == labels).mean():.3f}, as f32 {same:.1%}, {speed:.0f} pictures a second")
+        judged = compare_answers(open_openvino(Path(folder, "model.xml"), numbers), known, batch=1)
+        print(f"{numbers}: the same class as Keras for {judged['agreement']:.1%} of {judged['pictures']} pictures,")
+        print(f"    accuracy {judged['accuracy']:.1%}, Keras {judged['accuracy_keras']:.1%},")
+        print(f"    {judged['pictures_a_second']:.0f} pictures a second, one after the other")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ import keras  # noqa: E402
 
 from transfer import engine_packages  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
-from transfer.exports import exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
+from transfer.exports import answering, exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
 from transfer.names import EXPORTS  # noqa: E402
-from transfer.networks import scratch  # noqa: E402
+from transfer.networks import conversions, scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
 from transfer.runs import exportables  # noqa: E402
 
@@ -125,6 +125,27 @@ def test_what_litert_says_of_itself(written):
     metadata = bytes(model.Buffers(named[b"TFLITE_METADATA"]).DataAsNumpy())
     assert metadata[4:8] == litert_metadata.IDENTIFIER
     assert b"labels.txt" in metadata
+
+
+@needs("onnx")
+def test_the_card_of_onnx_has_javascript_for_its_network(written):
+    code = (written("onnx") / "README.md").read_text().partition("```javascript\n")[2].partition("```")[0]
+    assert 'const names = ["0", "1", "2"];' in code
+    assert 'resize(32, 32, { fit: "cover" })' in code
+    assert 'readFile("model.onnx")' in code
+
+
+@needs("onnx")
+def test_onnx_holds_the_normalisation_of_vgg_resnet_and_densenet(tmp_path):
+    """It used to ask for mean and variance as inputs."""
+    layer = keras.layers.Normalization(mean=(100.0, 110.0, 120.0), variance=(50.0, 60.0, 70.0))
+    model = keras.Sequential([keras.Input((8, 8, 3)), layer, keras.layers.GlobalAveragePooling2D()])
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    expected = keras.ops.softmax(model(pictures.astype(np.float32)))
+    mean = layer.mean
+    conversions.write_onnx_graph(answering.answering_network(model), tmp_path / "model.onnx")
+    np.testing.assert_allclose(conversions.open_onnx(tmp_path / "model.onnx")(pictures), expected, atol=1e-5)
+    assert layer.mean is mean
 
 
 @needs("onnx")

@@ -19,7 +19,9 @@ from transfer import quiet
 quiet.import_tensorflow()
 
 from transfer.errors import DataError  # noqa: E402
+from transfer.reading import JUDGED  # noqa: E402
 from transfer.runs import records  # noqa: E402
+from transfer.writing import write_json  # noqa: E402
 
 RECIPES = sorted(Path(__file__).parent.parent.joinpath("recipes").glob("*.py"))
 
@@ -95,7 +97,7 @@ def test_a_page_for_the_browser_has_all_that_it_asks_for(tmp_path, monkeypatch):
     config = {"classes": ["a", "</script>"], "options": {"image_size": 32, "fit": "pad"}}
     main.__globals__["run_config"] = lambda run: config
 
-    def pack(command, cwd, check):
+    def pack(command, cwd, **options):
         with tarfile.open(cwd + "/onnxruntime-web.tgz", "w:gz") as archive:
             for name in names:
                 archive.addfile(tarfile.TarInfo(f"package/dist/{name}"))
@@ -106,7 +108,7 @@ def test_a_page_for_the_browser_has_all_that_it_asks_for(tmp_path, monkeypatch):
         (folder / "model.onnx").write_bytes(b"network")
         return folder
 
-    main.__globals__["subprocess"] = SimpleNamespace(run=pack)
+    main.__globals__["subprocess"] = SimpleNamespace(run=pack, DEVNULL=None)
     monkeypatch.setattr(transfer, "export", export)
     with pytest.raises(SystemExit, match=r"npm gave another onnxruntime-web@1\.30\.0"):
         main("run", tmp_path / "page")
@@ -127,9 +129,20 @@ def test_a_page_for_the_browser_has_all_that_it_asks_for(tmp_path, monkeypatch):
 def test_to_a_phone_says_what_became_of_the_file(tmp_path, monkeypatch, capsys):
     judged = {"megabytes": 3.8, "numbers": "int8", "agreement": 0.99, "pictures": 295}
     judged |= {"pictures_a_second": 100.0, "pictures_a_second_keras": 20.0}
-    (tmp_path / "parity.json").write_text(json.dumps({"formats": {"litert-int8": judged}, "left_out": {}}))
+    write_json(tmp_path / JUDGED, {"formats": {"litert-int8": judged}, "left_out": {}})
     monkeypatch.setattr(transfer, "export", lambda run, place, format: Path(place))
     main_of("to_a_phone.py")("run", str(tmp_path))
     said = capsys.readouterr().out
     assert f"{tmp_path / 'model.tflite'}: 3.8 MB, computes with int8" in said
     assert "99.0% of 295 pictures" in said
+
+
+def test_to_the_edge_compares_both_kinds_of_numbers(digits, tmp_path, capsys):
+    pytest.importorskip("openvino", reason="openvino is not installed; pip install 'transfer[openvino]'")
+    backbone = transfer.convnet(32, [{"conv": 4, "stride": 4}, {"activation": "relu"}, {"flatten": True}])
+    records.write_result(transfer.train(*digits, backbone), tmp_path / "run")
+    main_of("to_the_edge.py")(str(tmp_path / "run"), str(tmp_path / "out"))
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'out' / 'openvino'}: 0.0 MB" in said
+    assert "f32: the same class as Keras for 100.0% of 90 pictures" in said
+    assert "bf16: the same class" in said

@@ -31,6 +31,7 @@ class Format(NamedTuple):
         batch: how many pictures its runtime gets at once.
         imports, call: lines of Python that give `probabilities` and `names` of `pixels` `(1, S, S, 3)` uint8.
         takes, gives: what goes in and comes out, in words.
+        javascript: whether the model card has a program for Node.js, too.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Format(NamedTuple):
     call: str
     takes: str = "`pictures`, `(1, {size}, {size}, 3)` uint8"
     gives: str = "`probabilities`, `(1, {classes})` float32"
+    javascript: bool = False
 
 
 _LITERT = """\
@@ -100,7 +102,7 @@ FORMATS: dict[str, Format] = {
     "litert-uint8": Format("model.tflite", {"int8": litert.write_uint8}, litert.open_litert, WHOLE, 1, _INTERPRETER,
                            f"{_LITERT}\n{_UINT8}", gives="`probabilities`, `(1, {classes})` uint8 with a scale"),
     "onnx": Format("model.onnx", {FLOAT: onnx_file.write_onnx}, open_onnx, EXACT, BATCH,
-                   "import json\nimport onnxruntime", _ONNX, *_ANY),
+                   "import json\nimport onnxruntime", _ONNX, *_ANY, javascript=True),
     "openvino": Format("model.xml", {FLOAT: openvino_ir.write_openvino}, open_openvino, EXACT, BATCH,
                        "import json\nimport openvino", _OPENVINO, *_ANY),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,6 +31,28 @@ pixels = np.asarray({fitted})[None]
 {call}
 for index in np.argsort(-probabilities)[:3]:
     print(f"{{names[index]}}  {{probabilities[index]:.1%}}")
+"""
+_SHARP = {"crop": "cover", "pad": "contain", "stretch": "fill"}  # what that library calls the same
+_IN_JAVASCRIPT = """
+## In JavaScript
+
+For Node.js, after `npm install onnxruntime-web@1.30.0 sharp@0.35`, in a file `classify.mjs` beside this one. It was
+run with another network, not with this one. Probabilities are a little different: `sharp` scales by another rule.
+
+```javascript
+import {{ readFile }} from "node:fs/promises";
+import * as ort from "onnxruntime-web";
+import sharp from "sharp";
+
+const names = {names};
+const picture = sharp(process.argv[2]).rotate().resize({size}, {size}, {{ fit: "{fit}" }});
+const pixels = await picture.toColourspace("srgb").removeAlpha().raw().toBuffer();
+const network = await ort.InferenceSession.create(await readFile("{file}"));
+const answers = await network.run({{ pictures: new ort.Tensor("uint8", pixels, [1, {size}, {size}, 3]) }});
+const probabilities = answers[network.outputNames[0]].data;
+const best = [...names.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, 3);
+for (const index of best) console.log(`${{names[index]}}  ${{(100 * probabilities[index]).toFixed(1)}}%`);
+```
 """
 _CARD = """\
 # {run}: {format}
@@ -123,6 +146,9 @@ def write_card(source: ExportSource, name: str, row: Format, judged: Mapping, fo
         count=len(source.class_names), names=some(said["class_names"]),
         takes=row.takes.format(**shape), gives=row.gives.format(**shape), example=example, printed=printed,
     )  # fmt: skip
+    if row.javascript:
+        names = json.dumps(said["class_names"])
+        text += _IN_JAVASCRIPT.format(names=names, size=source.image_size, fit=_SHARP[source.fit], file=row.file)
     (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 

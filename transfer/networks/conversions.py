@@ -9,7 +9,8 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -102,9 +103,23 @@ def write_onnx_graph(network: keras.Model, file: Path) -> None:
     """
     signature = [tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)]
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
-    with warnings.catch_warnings():
+    with _normalisation_in_the_graph(network), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
         network.export(str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
+
+
+@contextmanager
+def _normalisation_in_the_graph(network: keras.Model) -> Iterator[None]:
+    """Let `Normalization` compute with arrays, which become constants; its tensors become inputs of an ONNX file."""
+    layers = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
+    before = [(layer.mean, layer.variance) for layer in layers]
+    for layer in layers:
+        layer.mean, layer.variance = np.array(layer.mean), np.array(layer.variance)
+    try:
+        yield
+    finally:
+        for layer, values in zip(layers, before):
+            layer.mean, layer.variance = values
 
 
 def open_onnx(file: Path) -> Answer:
