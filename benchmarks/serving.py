@@ -27,7 +27,8 @@ import typer
 
 import transfer
 from transfer.runs.prediction import list_files
-from transfer.runs.saved_networks import SavedNetwork, answers, load_network
+from transfer.runs.saved_networks import SavedNetwork, answers
+from transfer.serving.served_networks import open_network
 
 CLIENTS, PICTURES, FAULTS_FROM = 16, 60, 1000
 BROKEN = b"\xff\xd8\xff no picture"
@@ -65,9 +66,9 @@ class Load(NamedTuple):
         return self.faults and number % 100 == 99
 
 
-def start(model: str, port: int) -> subprocess.Popen:
+def start(model: str, port: int, engine: str) -> subprocess.Popen:
     """A server in a process of its own, which answers."""
-    words = ["serve", f"model={model}", "--port", str(port), "--trust"]
+    words = ["serve", f"model={model}", "--port", str(port), "--trust", "--engine", engine]
     command = [sys.executable, "-c", "from transfer.cli import main; main()", *words]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     if not server.stdout.readline():
@@ -152,7 +153,7 @@ async def watched(load: Load, server: subprocess.Popen, said: list[Said]) -> tup
     return await asking, [*seen, megabytes(server)]
 
 
-async def killed(load: Load, model: str, server: subprocess.Popen, said: list[Said]) -> tuple[subprocess.Popen, list]:
+async def killed(load: Load, words: tuple, server: subprocess.Popen, said: list[Said]) -> tuple[subprocess.Popen, list]:
     """(the last server, seconds from each kill until there were answers again)."""
     asking, away = asyncio.create_task(ask_all(load, said)), []
     for kill in count(1):
@@ -164,7 +165,7 @@ async def killed(load: Load, model: str, server: subprocess.Popen, said: list[Sa
         server.kill()
         server.wait()
         begun, known = time.perf_counter(), len(said)
-        server = await asyncio.to_thread(start, model, load.port)
+        server = await asyncio.to_thread(start, *words)
         while len(said) < known + 2 * CLIENTS:
             await asyncio.sleep(0.01)
         away.append(time.perf_counter() - begun)
@@ -220,18 +221,20 @@ def measure(load: Load, server: subprocess.Popen, network: SavedNetwork, files: 
     )
 
 
-def main(model: str, pictures: str, requests: int = 1000, kills: int = 0, port: int = 8511) -> None:
+def main(
+    model: str, pictures: str, requests: int = 1000, kills: int = 0, port: int = 8511, engine: str = "auto"
+) -> None:
     files = [path.read_bytes() for path in list_files([pictures])[:PICTURES]]
     expected = [row.probabilities for row in transfer.predict(model, files, trust=True)]
     load = Load([request_of(data) for data in files], request_of(BROKEN), port, requests, requests > FAULTS_FROM)
-    server = start(model, port)
+    server = start(model, port, engine)
     try:
-        network = load_network(model, trust=True)
+        network = open_network(Path(model), True, engine)
         alone(network, files)
         print(measure(load, server, network, files, expected))
         if kills:
             said, load = [], load._replace(requests=(kills + 1) * KILLED_EVERY, faults=False)
-            server, away = asyncio.run(killed(load, model, server, said))
+            server, away = asyncio.run(killed(load, (model, port, engine), server, said))
             lost, wrong = sum(not each.status for each in said), wrong_among(said, load, expected)
             print(
                 f"killed {len(away)} times: {len(said) - lost} answers, {len(wrong)} wrong, {lost} lost, of at most "
