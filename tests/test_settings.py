@@ -31,7 +31,7 @@ def test_head_schedule_has_the_same_steps_for_any_number(images, batch_size):
 
 @pytest.mark.parametrize(
     ("images", "batch_size", "epochs"),
-    [(10, 8, 12), (255, 8, 12), (256, 16, 12), (1000, 32, 10), (5000, 32, 6), (10**6, 32, 6)],
+    [(10, 8, 12), (255, 8, 12), (256, 16, 12), (2500, 32, 12), (3000, 32, 10), (6000, 32, 6), (10**6, 32, 6)],
 )
 def test_finetune_schedule(images, batch_size, epochs):
     schedule = settings.finetune_schedule(images)

@@ -44,7 +44,7 @@ REASONS = {
         "a sixteenth of the training pictures, a power of two from 8 to 32", "Masters & Luschi 2018, arXiv:1804.07612"
     ),
     "epochs of finetune": Reason(
-        "those that show 10,000 pictures, 6 to 12", _BUDGET, "6 and 12 at 50 a class: docs/fine-tuning.md"
+        "those that show 30,000 pictures, 6 to 12", _BUDGET, "6 and 12 on three sets: docs/fine-tuning.md"
     ),
     "epochs of scratch": Reason("those that show 120,000 pictures, 20 to 100", _BUDGET),
     "learning_rate of finetune": Reason(

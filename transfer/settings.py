@@ -96,7 +96,7 @@ def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
     a picture, since the network is asked for the whole of it (Touvron et al. 2019, arXiv:1906.06423).
     """
     batch = batch_size or _batch(images)
-    epochs = _epochs(images, 10_000, 6, 12)
+    epochs = _epochs(images, 30_000, 6, 12)
     return Schedule(
         epochs, steps(images, batch), batch, 5e-4, patience=None, label_smoothing=0.1, smallest_crop=0.8,
         lowest_rate=0.1,
