@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from transfer.errors import ModelFileError, first_line
 from transfer.exports.formats import FORMATS
 from transfer.exports.litert_metadata import FACTS
-from transfer.exports.parity import Answer
 from transfer.exports.runtimes import exported_format, require_packages
 from transfer.networks.conversions import import_openvino
 from transfer.runs.saved_networks import SavedNetwork
@@ -22,7 +20,7 @@ from transfer.runs.saved_networks import SavedNetwork
 def load_export(folder: Path) -> SavedNetwork:
     """Open an export to OpenVINO, ONNX or LiteRT by its own runtime.
 
-    Such a file is data: no graph of it can read or write files. Several threads may ask; they are answered in turn.
+    Such a file is data: no graph of it can read or write files. One thread may ask at a time.
 
     Raises:
         ModelFileError: it is damaged, or was not written by this toolkit.
@@ -35,7 +33,9 @@ def load_export(folder: Path) -> SavedNetwork:
         said = _FACTS[name](file)
         size, names, answer = said["image_size"], tuple(said["class_names"]), FORMATS[name].open(file)
         shape = answer(np.zeros((1, size, size, 3), np.uint8)).shape
-        network = SavedNetwork(_in_turn(answer), names, size, said["fit"], said.get("levels", {}))
+        network = SavedNetwork(
+            lambda pictures: answer(pictures).astype(np.float64), names, size, said["fit"], said.get("levels", {})
+        )
     except Exception as error:  # whatever damaged files make a runtime raise
         raise ModelFileError(
             f"{file} was not written by transfer, or is damaged ({first_line(error)}); export it again"
@@ -43,17 +43,6 @@ def load_export(folder: Path) -> SavedNetwork:
     if shape != (1, len(names)):
         raise ModelFileError(f"{file} gives {shape} for one picture and {len(names)} classes; export it again")
     return network
-
-
-def _in_turn(answer: Answer) -> Answer:
-    """Answers in float64, one batch after another: what a runtime has opened serves one thread at a time."""
-    one = threading.Lock()
-
-    def classify(pictures: np.ndarray) -> np.ndarray:
-        with one:
-            return answer(pictures).astype(np.float64)
-
-    return classify
 
 
 def _openvino_facts(file: Path) -> dict:

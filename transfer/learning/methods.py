@@ -148,7 +148,7 @@ def _finetune(network: keras.Model, task: Task) -> Trained:
 def _tune(network: keras.Model, answer: Callable, task: Task, phase: str) -> tuple[Tuned, list[dict]]:
     model, start, schedule = finetune_start(network, task)
     before = network.get_weights()
-    seen_after = 4 * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
+    seen_after = (len(ALPHAS) - 1) * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
     history = fit_whole(model, network, task, schedule, phase, seen_after)
     return Tuned(network, answer, before, network.get_weights(), start.strength, {0.0: start}), history
 

@@ -34,7 +34,7 @@ def open_network(folder: Path, trust: bool, engine: str) -> SavedNetwork:
     if exported_format(folder):
         network = load_export(folder)
         _warm(network, 1)
-        return network
+        return _in_turn(network)
     names: list[str] = []
     loaded = load_network(folder, trust)
     network = answering_by(loaded, engine, MANY, names.append) if loaded.model is not None else loaded
