@@ -50,8 +50,7 @@ def fit_head(
         head.optimizer.iterations.assign(0)  # the learning rate starts over
     else:
         # A step takes less time than the call that starts it: one call an epoch.
-        optimizer = keras.optimizers.Adam(cosine(schedule))
-        head.compile(optimizer, loss, **_measured(loss), jit_compile=False, steps_per_execution=schedule.steps)
+        _compile(head, keras.optimizers.Adam(cosine(schedule)), loss, schedule.steps)
     head.get_layer("standardise").set_weights(mean_and_variance(rows[0]))
     arrays = [tf.constant(array) for array in rows]
     # Indices are shuffled, since rows one by one cost more than the steps themselves; repeated, so that an
@@ -175,13 +174,17 @@ def losses_by_rate(
 
 def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss, rate=None) -> keras.Model:
     quick = quick_copy(model)
-    quick.compile(adamw(quick, schedule, rate), loss, **_measured(loss), jit_compile=False)
+    _compile(quick, adamw(quick, schedule, rate), loss)
     return quick
 
 
-def _measured(loss: Loss) -> dict:
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, steps: int = 1) -> None:
     # What Keras calls the loss holds penalties of the weights too, which say nothing of how well pictures are told.
-    return {"weighted_metrics": ["accuracy", keras.metrics.MeanMetricWrapper(loss, name=UNPENALISED)]}
+    unpenalised = keras.metrics.MeanMetricWrapper(loss, name=UNPENALISED)
+    # All variables are made before the graph of a step is: one that makes some is traced twice.
+    measured = [keras.metrics.CategoricalAccuracy(name="accuracy"), unpenalised]
+    model.compile(optimizer, loss, weighted_metrics=measured, jit_compile=False, steps_per_execution=steps)
+    optimizer.build(model.trainable_variables)
 
 
 class _BlownUp(TrainingError):
