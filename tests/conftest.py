@@ -1,10 +1,19 @@
 """What the tests of every part share."""
 
+import gc
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import transfer
+
+
+def pytest_collection_finish():
+    """What the imports have made stays to the end, and looking through it again and again takes long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +36,13 @@ def own_cache(tmp_path_factory, monkeypatch):
 def judged_without_folds(monkeypatch):
     """Fine-tuning is judged by the validation part alone, which takes a fourth of the time: folds have a test."""
     monkeypatch.setattr("transfer.settings.LEAST_TO_JUDGE", 0)
+
+
+@pytest.fixture
+def briefly_saved(monkeypatch):
+    """Runs are saved without their SavedModel and their page, which take far longer than all the rest of a test."""
+    monkeypatch.setattr("transfer.runs.saving.export_saved_model", lambda *given: [])
+    monkeypatch.setattr("transfer.runs.saving.write_report", lambda *given: None)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from transfer.evidence import backbone_choice, learning_curves  # noqa: E402
 from transfer.evidence.candidates import BackboneChoice, Candidate  # noqa: E402
 from transfer.pretrained import architectures  # noqa: E402
 from transfer.pretrained.backbone_table import name_and_weights  # noqa: E402
+from transfer.runs import saving  # noqa: E402
 from transfer.statistics.linear_probe import out_of_fold  # noqa: E402
 from transfer.statistics.significance import holm, sign_flip_test  # noqa: E402
 
@@ -166,6 +167,7 @@ def test_it_is_written_with_its_plot(choice, tmp_path):
 
 
 def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     answer, drawn = SimpleNamespace(split=SimpleNamespace(train=[0] * 12), metrics={"accuracy": 0.5}), []
     answer.stopped_by_hand = False
     monkeypatch.setattr(learning_curves, "train", lambda images, part, *_, **__: drawn.append(part) or answer)

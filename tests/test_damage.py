@@ -36,7 +36,9 @@ def result(digits):
 
 @pytest.fixture(scope="module")
 def whole(result, tmp_path_factory):
-    return transfer.save_run(result, tmp_path_factory.mktemp("whole") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "write_report", lambda *given: None)
+        return transfer.save_run(result, tmp_path_factory.mktemp("whole") / "run")
 
 
 @pytest.fixture
@@ -143,6 +145,7 @@ def test_an_export_beside_another_gets_its_own_number(result, tmp_path, monkeypa
     assert [path.name for path in target.parent.iterdir()] == ["2"]
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_sigterm_keeps_the_best_state_and_begins_nothing_more(digits_folder, tmp_path, monkeypatch, capsys):
     seen = watching.Watch.on_epoch_end
 
@@ -161,8 +164,6 @@ def test_sigterm_keeps_the_best_state_and_begins_nothing_more(digits_folder, tmp
         return code.value.code, capsys.readouterr().err
 
     monkeypatch.setattr(watching.Watch, "on_epoch_end", ends)
-    monkeypatch.setattr(saving, "write_report", lambda *given: None)
-    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     before = signal.getsignal(signal.SIGTERM)
     code, said = ended("train", "--method", "scratch", "--out", tmp_path / "run")
     assert (code, "stopped by SIGTERM after 2 epochs: the best state so far is kept" in said) == (143, True)

@@ -61,7 +61,9 @@ def test_photographs_get_the_imagenet_network_with_its_stages_and_the_run_repeat
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     del config["options"]["features"]
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    assert transfer.repeat_run(tmp_path / "run" / "config.json").options["features"] == "last"
+    asked = []
+    transfer.repeat_run(tmp_path / "run", training=lambda *given, **_: asked.append(given[4]) or again)
+    assert asked[0].features == "last"
 
 
 def test_small_pictures_and_a_small_size_get_the_bundled_one(digits, photographs):

@@ -57,7 +57,9 @@ def eager(monkeypatch):
 @pytest.fixture(scope="module")
 def run(digits, tmp_path_factory):
     backbone = scratch.convnet(16, [{"conv": 8, "stride": 2}, {"activation": "relu"}])
-    return transfer.save_run(transfer.train(*digits, backbone), tmp_path_factory.mktemp("runs") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transfer.runs.saving.write_report", lambda *given: None)
+        return transfer.save_run(transfer.train(*digits, backbone), tmp_path_factory.mktemp("runs") / "run")
 
 
 def typed(*words):

@@ -33,8 +33,15 @@ SMALL = [{"conv": 4}, {"activation": "relu"}, {"pool": 4}]
 
 
 @pytest.fixture(scope="module")
-def backbone():
-    return transfer.load_backbone("bundled", image_size=32)
+def bundled(tmp_path_factory):
+    return transfer.load_backbone("bundled", image_size=32), str(tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture
+def backbone(bundled, monkeypatch):
+    """The bundled network, through which all tests together send each picture once."""
+    monkeypatch.setenv("TRANSFER_CACHE", bundled[1])
+    return bundled[0]
 
 
 def weights_of(model):

@@ -66,6 +66,7 @@ def changed(run, folder, **values):
     return folder
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_differ(run, digits_folder, tmp_path):
     config = json.loads((run / "config.json").read_text())
     config["versions"]["keras"] = "2.0"

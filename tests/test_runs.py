@@ -23,13 +23,14 @@ import keras  # noqa: E402
 from transfer.data.pipeline import Pictures  # noqa: E402
 from transfer.errors import DataError, ExportError, LayerError, ModelFileError, OutputError, UnknownNameError  # noqa: E402
 from transfer.evidence import comparison  # noqa: E402
-from transfer.runs import exportables, exports, records  # noqa: E402
+from transfer.runs import exportables, exports, records, saving  # noqa: E402
 from transfer.runs.prediction import list_files, list_sources  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def result(digits):
-    return transfer.train(*digits, transfer.load_backbone("bundled", image_size=32))
+    layers = [{"conv": 8, "stride": 2}, {"activation": "relu"}, {"pool": 2}, {"flatten": True}]
+    return transfer.train(*digits, transfer.convnet(32, layers))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,8 @@ def run(result, tmp_path_factory):
     return transfer.save_run(result, tmp_path_factory.mktemp("runs") / "digits", "transfer train digits")
 
 
-def test_a_run_keeps_what_names_and_contents_tell(digits, result, tmp_path):
+def test_a_run_keeps_what_names_and_contents_tell(digits, result, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     images, _ = digits
     twice = replace(images, digests=(*images.digests[:-1], images.digests[0]))
     run = transfer.save_run(replace(result, images=twice), tmp_path / "run")
@@ -113,8 +115,10 @@ def test_a_saved_model_needs_nothing_of_this_package(run, result):
 
 
 def test_export_makes_versions_and_predict_takes_the_newest(run, tmp_path, result):
-    assert transfer.export(run, tmp_path / "digits").name == "1"
-    assert transfer.export(result, tmp_path / "digits").name == "2"
+    first = shutil.copytree(run / "saved_model", tmp_path / "digits" / "1")
+    second = transfer.export(run, tmp_path / "digits")
+    assert (second.name, first.is_dir()) == ("2", True)
+    shutil.rmtree(first / "variables")
     rows = transfer.predict(tmp_path / "digits", [result.images.paths[0]], trust=True)
     assert rows[0].label in result.class_names
 
@@ -172,15 +176,13 @@ def test_file_and_class_names_that_are_no_utf_8(digits_folder, tmp_path):
     result = transfer.train(images, transfer.split(images), None, "scratch", layers=layers, image_size=32, epochs=1)
     run = transfer.save_run(result, tmp_path / "run")
     assert "\\udcff" in (run / "report.html").read_text()
-    transfer.build_report([run], run / "report.html")
     assert records.load_result(run, images, result.split).predictions.indices.tolist() == [
         *result.split.validation, *result.split.test,
     ]  # fmt: skip
     transfer.explain(run, [images.paths[0]], tmp_path / "explained")
     assert transfer.evaluate(run, data)["accuracy"] == result.metrics["accuracy"]
-    rows = transfer.predict(run, [data])
+    rows = list(transfer.iter_predictions(run, [data], table=tmp_path / "answers.csv"))
     assert {row.file for row in rows} == {str(path) for path in images.paths}
-    assert list(transfer.iter_predictions(run, [data], table=tmp_path / "answers.csv")) == rows
     assert [row[0] for row in records.read_rows(tmp_path / "answers.csv")[1:]] == [row.file for row in rows]
     ended = CliRunner().invoke(cli.app, ["predict", str(run), str(data)])
     assert ended.exit_code == 0, ended.output
@@ -245,17 +247,18 @@ def test_predict_takes_folders_and_patterns(run, digits_folder):
 
 def test_predict_takes_pictures_as_python_holds_them(run, result, tmp_path):
     path = result.images.paths[0]
-    (expected,) = transfer.predict(run, [path])
     pixels = np.asarray(Image.open(path))  # grey
     colours = np.stack([pixels] * 3, axis=2)
-    given = (picture for picture in (path.read_bytes(), Image.open(path), pixels, colours, colours[None], path))
-    rows = transfer.predict(run, given)
+    damaged = Image.open(io.BytesIO(path.read_bytes()[:-60]))
+    sound = (path.read_bytes(), Image.open(path), pixels, colours, colours[None], path)
+    *rows, nothing, cut = transfer.predict(run, (picture for picture in (*sound, b"nothing", damaged)))
     names = ["pictures[0]", "pictures[1]", "pictures[2]", "pictures[3]", "pictures[4][0]", str(path)]
     assert [row.file for row in rows] == names
-    for row in (*rows, *transfer.predict(run, str(path)), *transfer.predict(run, colours)):
+    (expected,) = transfer.predict(run, str(path))
+    for row in (*rows, *transfer.predict(run, colours)):
         assert row.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
-    damaged = Image.open(io.BytesIO(path.read_bytes()[:-60]))
-    assert [bool(row.error) for row in transfer.predict(run, [b"nothing", damaged, path])] == [True, True, False]
+    assert nothing.error
+    assert cut.error
     wrong = {
         "pictures is an array of float32": pixels.astype(np.float32), "(8, 8, 4)": np.zeros((8, 8, 4), np.uint8),
         "of type NoneType": None, "pictures[1] is of type int": [path, 3], "nothing: no pictures": [],
@@ -275,13 +278,17 @@ def test_predict_with_something_that_is_no_model(tmp_path, what, digits_folder):
         transfer.predict(tmp_path / what, [digits_folder])
 
 
-def test_an_existing_run_is_not_overwritten_unless_asked(run, result):
+@pytest.mark.usefixtures("briefly_saved")
+def test_an_existing_run_is_not_overwritten_unless_asked(result, tmp_path):
+    run = transfer.save_run(result, tmp_path / "run", "first")
     with pytest.raises(OutputError, match="`overwrite=True`"):
         transfer.save_run(result, run)
+    assert json.loads((run / "result.json").read_text())["command"] == "first"
     transfer.save_run(result, run, "again", overwrite=True)
     assert json.loads((run / "result.json").read_text())["command"] == "again"
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_compare_shares_the_split_and_says_how_sure_it_is(digits, tmp_path):
     layers = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}]
     methods = ("frozen", "scratch", "dense")
@@ -307,6 +314,7 @@ def test_a_layer_that_cannot_be_is_refused_before_the_other_methods_are_trained(
         transfer.compare(*digits, "bundled", ("frozen", "scratch"), image_size=32, layers=[{"covn": 4}])
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_a_comparison_that_was_broken_off_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
     trained = []
     train = comparison.train

@@ -53,6 +53,7 @@ def compared(digits, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "read_fitted", reads)
         patch.setattr(saving, "write_report", lambda *given: None)
+        patch.setattr(saving, "export_saved_model", lambda *given: [])
         patch.setenv("TRANSFER_CACHE", str(place / "cache"))
         words = ("--methods", "scratch,dense", "--layers", place / "layers.json", "--image-size", 32, "--epochs", 1)
         printed, said = typed("compare", images.root, *words, "--out", place / "first", "--json")
@@ -204,11 +205,11 @@ PRINTED = {
 FIGURES = ("train", "evaluate", "compare")  # these print all of `result.json`
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_every_command_prints_one_object_as_it_is_documented(compared, digits_folder, tmp_path, monkeypatch):
     run, _, printed = compared
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(saving, "write_report", lambda *given: None)
-    monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
+    monkeypatch.setattr(exports, "export_saved_model", lambda *given: [])
     monkeypatch.setattr(
         demo_data, "write_demo_data", lambda name, folder: shutil.copytree(digits_folder, folder / "test")
     )
