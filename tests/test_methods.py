@@ -187,10 +187,10 @@ def decoded(monkeypatch):
     return decoded
 
 
-def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, backbone, decoded):
+def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(digits, decoded):
     images, split = digits
     decoded.damaged = {images.paths[split.train[0]]}
-    result = transfer.train(images, split, backbone)
+    result = transfer.train(images, split, transfer.convnet(32, SMALL))
     assert split.train[0] not in result.split.train
     assert any(images.names[split.train[0]] in note for note in result.notes)
 
@@ -206,12 +206,12 @@ def test_one_of_the_test_part_is_as_if_left_out_from_the_start(digits, decoded, 
     assert fitted == [5, 5]
 
 
-def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, backbone, decoded):
+def test_a_class_of_which_no_training_picture_can_be_decoded_is_refused(digits, decoded):
     images, split = digits
     split = transfer.limit_training(split, images.labels, 1)
     decoded.damaged = {images.paths[split.train[1]]}
     with pytest.raises(DataError, match=r"could not be decoded.* no other training picture of class '1'"):
-        transfer.train(images, split, backbone)
+        transfer.train(images, split, transfer.convnet(32, SMALL))
 
 
 @pytest.fixture
