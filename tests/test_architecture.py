@@ -14,13 +14,13 @@ FOLDER = Path(transfer.__file__).parent
 LAYERS = {  # packages, and the modules in each, lowest first
     "": [
         "quiet", "errors", "names", "engine_packages", "settings", "setting_reasons", "libraries", "cells", "shapes",
-        "memory", "progress", "stopping", "streams", "rooms", "writing", "unfinished", "parquet_files", "cache",
-        "kept_rows", "reading",
+        "memory", "progress", "stopping", "streams", "rooms", "free_places", "writing", "unfinished", "parquet_files",
+        "cache", "kept_rows", "reading",
     ],
     "data": [
-        "levels", "picture_files", "orientation", "rgb", "images", "sources", "augmentation", "archives", "downloads",
-        "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups", "listing", "together",
-        "places", "splits", "folding", "folders", "written_splits", "pipeline",
+        "levels", "pixel_limits", "picture_files", "orientation", "rgb", "images", "sources", "augmentation",
+        "archives", "downloads", "folder_files", "part_names", "tables", "no_classes", "folder_layouts", "name_groups",
+        "listing", "together", "places", "splits", "folding", "folders", "image_splits", "written_splits", "pipeline",
     ],
     "pages": ["wording", "drawing", "plots", "result_plots", "curve_plots", "rendering"],
     "statistics": [

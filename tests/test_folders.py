@@ -15,7 +15,8 @@ from odd_pictures import png, write_many_classes, write_odd_folder
 
 from transfer.checks.checking import quick_findings
 from transfer.data import downloads
-from transfer.data.folders import load_images, split
+from transfer.data.folders import load_images
+from transfer.data.image_splits import split
 from transfer.errors import DataError, OptionError
 
 

@@ -9,7 +9,7 @@ import pytest
 from odd_pictures import bad, good, scene, tiff
 from PIL import Image
 
-from transfer.data import images, levels, picture_files, rgb
+from transfer.data import images, levels, picture_files, pixel_limits, rgb
 from transfer.errors import OptionError, PictureError, UnknownNameError
 
 
@@ -120,7 +120,7 @@ def test_unknown_fit_names_the_nearest():
 def test_large_pictures_wait_for_one_another(monkeypatch):
     file = io.BytesIO()
     Image.fromarray(scene(60, 100)).save(file, "PNG")
-    monkeypatch.setattr(picture_files, "_room", picture_files._Room(9000))  # for one of these and none else
+    monkeypatch.setattr(picture_files, "room", pixel_limits.Room(9000))  # for one of these and none else
     entered, most = [], []
 
     def look(_):
@@ -133,7 +133,7 @@ def test_large_pictures_wait_for_one_another(monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(look, range(8)))
     assert set(most) == {1}
-    monkeypatch.setattr(picture_files, "_room", picture_files._Room(100))  # one that is larger goes alone
+    monkeypatch.setattr(picture_files, "room", pixel_limits.Room(100))  # one that is larger goes alone
     assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
 
 
@@ -202,14 +202,14 @@ def test_how_many_pixels_a_picture_may_have_is_the_users_to_say(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
     file = io.BytesIO()
     Image.fromarray(scene(60, 100)).save(file, "PNG")
-    picture_files.limit_pixels(0.005)
+    pixel_limits.limit_pixels(0.005)
     with pytest.raises(PictureError, match=r"more than 0.005 million pixels, which is what most_megapixels allows"):
         images.read_picture(file.getvalue())
-    picture_files.limit_pixels(0.006)
+    pixel_limits.limit_pixels(0.006)
     assert images.read_picture(file.getvalue()).shape == (60, 100, 3)
     for nothing in (0, "89", float("nan")):
         with pytest.raises(OptionError, match="`most_megapixels="):
-            picture_files.limit_pixels(nothing)
+            pixel_limits.limit_pixels(nothing)
 
 
 def test_picture_size_is_width_and_height(tmp_path):

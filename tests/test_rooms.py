@@ -12,8 +12,9 @@ import pytest
 
 from transfer import rooms, writing
 from transfer.errors import OutputError, TakenError
+from transfer.free_places import check_file, check_table
 from transfer.rooms import claim, claim_first, own_temporary_folder, sweep
-from transfer.writing import check_file, check_table, whole_file, whole_folder, write_rows
+from transfer.writing import whole_file, whole_folder, write_rows
 
 START = "import os, signal, sys, tempfile, time\nfrom pathlib import Path\nfrom transfer import rooms, writing\n"
 WAIT = "print(flush=True)\ntime.sleep(60)"
@@ -240,8 +241,8 @@ def test_a_link_to_a_file_stays_and_what_it_points_to_is_replaced(tmp_path):
 @pytest.mark.parametrize("name", ["/dev/stdout", "-", "/dev/fd/1"])
 @pytest.mark.parametrize("led_to", ["file", "pipe"])
 def test_standard_output_is_written_into(name, led_to, tmp_path):
-    program = "from transfer.writing import *\nprint('before')\ncheck_table(Path(sys.argv[1]), ['a'])\n"
-    program += "write_rows(Path(sys.argv[1]), [['a'], ['b']])\nprint('behind')"
+    program = "from transfer.free_places import *\nfrom transfer.writing import *\nprint('before')\n"
+    program += "check_table(Path(sys.argv[1]), ['a'])\nwrite_rows(Path(sys.argv[1]), [['a'], ['b']])\nprint('behind')"
     words = [sys.executable, "-c", START + program, name]
     if led_to == "pipe":
         said = subprocess.run(words, capture_output=True, check=True).stdout

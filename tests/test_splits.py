@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.data.folders import LabelledImages, check_split
+from transfer.data.folders import LabelledImages
 from transfer.data.folding import folds_by_content
+from transfer.data.image_splits import check_split
 from transfer.data.splits import NO_TEST, limit_training, split_by_content
 from transfer.data.together import joined, sets_of
 from transfer.errors import DataError, OptionError

@@ -5,17 +5,9 @@ from pathlib import Path
 import pytest
 
 from transfer.errors import OutputError
+from transfer.free_places import check_apart, check_free
 from transfer.reading import read_rows
-from transfer.writing import (
-    RUN,
-    SCHEMA_VERSION,
-    check_apart,
-    check_free,
-    whole_file,
-    whole_folder,
-    write_json,
-    write_table,
-)
+from transfer.writing import RUN, SCHEMA_VERSION, whole_file, whole_folder, write_json, write_table
 
 
 def put(folder, *names):

@@ -14,9 +14,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "LabelledImages": "data.folders",
     "load_images": "data.folders",
-    "limit_pixels": "data.picture_files",
-    "split": "data.folders",
-    "folds": "data.folders",
+    "limit_pixels": "data.pixel_limits",
+    "split": "data.image_splits",
+    "folds": "data.image_splits",
     "check": "checks.checking",
     "Check": "checks.checking",
     "keep_together": "checks.duplicates",

@@ -7,9 +7,10 @@ from importlib import util
 from pathlib import Path
 
 from transfer.errors import MissingExtraError, OutputError, first_line
+from transfer.free_places import check_file
 from transfer.rooms import reported
 from transfer.streams import is_stream
-from transfer.writing import check_file, whole_file
+from transfer.writing import whole_file
 
 ENDING = ".parquet"
 TEXT, NUMBER, LABEL = "text", "number", "label"  # kinds of columns; a whole number is a vector of so many float32
@@ -25,11 +26,11 @@ def check_parquet(path: Path, columns: Sequence[str]) -> None:
 
     Args:
         path: of the table.
-        columns: that tables of this kind begin with, see `writing.check_table`.
+        columns: that tables of this kind begin with, see `free_places.check_table`.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        OutputError: there is something else with anything in it; see `writing.check_file`.
+        OutputError: there is something else with anything in it; see `free_places.check_file`.
     """
     if util.find_spec("pyarrow") is None:
         raise MissingExtraError(

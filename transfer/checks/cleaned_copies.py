@@ -12,8 +12,9 @@ from transfer.data.folder_files import is_hidden
 from transfer.data.folders import LabelledImages
 from transfer.data.picture_files import SUFFIXES, opened
 from transfer.errors import DataError
+from transfer.free_places import check_apart
 from transfer.progress import bar
-from transfer.writing import check_apart, whole_folder, write_table
+from transfer.writing import whole_folder, write_table
 
 GROUPS = "groups.csv"
 

@@ -14,7 +14,8 @@ from transfer.checks.findings import Finding
 from transfer.data.folders import LabelledImages
 from transfer.data.tables import composed, read_by_name
 from transfer.errors import DataError
-from transfer.writing import check_unwritten, write_table
+from transfer.free_places import check_unwritten
+from transfer.writing import write_table
 
 ACTIONS = ("drop", "move", "group", "keep")  # the first that is proposed for a picture counts
 COLUMNS = ("file", "digest", "action", "class", "group", "reason")

@@ -15,7 +15,7 @@ from transfer.cli.records import with_records
 from transfer.cli.show import print_json, show_line, show_notes
 from transfer.cli.typed import refuse_idle_options
 from transfer.errors import unknown_name
-from transfer.writing import check_unwritten
+from transfer.free_places import check_unwritten
 
 METHODS = ("finetune", "scratch")  # that see pictures again and again
 

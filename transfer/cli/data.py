@@ -18,8 +18,8 @@ from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
 from transfer.cli.typed import refuse_beside, refuse_idle_options
 from transfer.errors import DataError, OptionError
+from transfer.free_places import check_apart, check_unwritten
 from transfer.streams import beside_table
-from transfer.writing import check_apart, check_unwritten
 
 APPLIED = ("data", "apply", "groups", "max_size", "place", "as_json", "most_megapixels")  # what `clean --apply` takes
 

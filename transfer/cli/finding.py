@@ -16,11 +16,11 @@ from transfer.cli.doors import check_asked_backbone
 from transfer.cli.places import page_place
 from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line, show_notes
+from transfer.free_places import check_apart, check_unwritten
 from transfer.names import AUTO
 from transfer.rooms import claim
 from transfer.runs.picture_features import check_features_file, features_of, is_run_folder, write_features
 from transfer.runs.prediction import list_files
-from transfer.writing import check_apart, check_unwritten
 
 Source = Annotated[str, typer.Argument(metavar="RUN_OR_DATA", help=f"folder of a run, or {option.DATA_HELP}")]
 

@@ -32,7 +32,7 @@ def above_zero(value: float) -> float:
 def limit(most_megapixels: float | None) -> float | None:
     """Let the command read pictures of so many million pixels."""
     if most_megapixels is not None:
-        from transfer.data.picture_files import limit_pixels  # Pillow is not for `--help` to load
+        from transfer.data.pixel_limits import limit_pixels  # Pillow is not for `--help` to load
 
         limit_pixels(most_megapixels)
     return most_megapixels

@@ -8,9 +8,10 @@ from itertools import chain, count
 from pathlib import Path
 
 from transfer.errors import OptionError
+from transfer.free_places import check_apart, check_file, check_folder, check_free
 from transfer.rooms import claim, claim_first
 from transfer.streams import is_standard_output
-from transfer.writing import RUN, check_apart, check_file, check_folder, check_free
+from transfer.writing import RUN
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import typer
 import transfer
 from transfer.cli import options as option
 from transfer.cli.show import print_json, show_line
+from transfer.free_places import check_file, check_unwritten
 from transfer.reading import run_config
 from transfer.rooms import claim
-from transfer.writing import check_file, check_unwritten
 
 
 def report(

@@ -20,13 +20,14 @@ from transfer.cli.records import with_records
 from transfer.cli.show import exports_table, millions, one_line, out, print_json, progress, show_line, show_notes
 from transfer.errors import OptionError
 from transfer.exports.runtimes import require_packages
+from transfer.free_places import check_apart, check_folder
 from transfer.names import ALL, EXPORTS, check_format
 from transfer.pretrained.hub_package import keras_hub_is_installed
 from transfer.reading import read_judged, run_config, trained_on
 from transfer.rooms import claim
 from transfer.streams import beside_table
 from transfer.unfinished import unfinished_place
-from transfer.writing import RUN, check_apart, check_folder
+from transfer.writing import RUN
 
 NAMED = 20  # files that cannot be read of which each gets a line, where a table has them all
 

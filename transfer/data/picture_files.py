@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import io
 import stat
-import sys
-import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from numbers import Real
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from transfer.data.levels import kind_of
-from transfer.errors import OptionError, PictureError, UnreachablePicture
-from transfer.settings import MEGAPIXELS
+from transfer.data.pixel_limits import most_pixels, room
+from transfer.errors import PictureError, UnreachablePicture
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
@@ -29,37 +25,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", *_TIFF, b"\xff\x0a", b"8BPS")
-AT_ONCE = 100_000_000  # pixels of pictures that are open at once in all threads; Pillow takes four bytes for each
-LARGE, LARGE_FILE = 1 << 24, 1 << 26  # pixels and bytes of a picture for which memory is looked after
+LARGE_FILE = 1 << 26  # bytes of a picture for which memory is looked after
 
 
-# Pillow only warns between one and two times its limit: refuse there already.
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # A long comment is no reason to refuse a picture: Pillow's limit for one is that for all of them.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 # What Pillow says of odd metadata changes no pixel.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-
-def limit_pixels(most_megapixels: float = MEGAPIXELS) -> None:
-    """Set how many million pixels a picture may have in this process; larger ones are refused by their header.
-
-    A file may claim any size, and takes 4 to 8 bytes a pixel while it is read.
-
-    Raises:
-        OptionError: no number above 0.
-    """
-    if not (isinstance(most_megapixels, Real) and 0 < most_megapixels < float("inf")):
-        raise OptionError(f"`most_megapixels={most_megapixels!r}`; expected a number above 0")
-    Image.MAX_IMAGE_PIXELS = int(most_megapixels * 1_000_000)
-
-
-limit_pixels()
-
-
-def most_pixels() -> int:
-    """How many pixels a picture may have, see `limit_pixels`."""
-    return Image.MAX_IMAGE_PIXELS or sys.maxsize  # `None` is Pillow's word for any number
 
 
 def check_picture(data: bytes) -> str:
@@ -148,7 +120,7 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
             with Image.open(stream, formats=_formats(begin)) as image:
                 if image.width * image.height > most_pixels():
                     raise Image.DecompressionBombError
-                with _room.of(image.width * image.height):
+                with room.of(image.width * image.height):
                     try:
                         yield image
                     finally:
@@ -159,40 +131,6 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
         raise kind(_reason(source, error, begin)) from error
-
-
-class _Room:
-    """The pixels that may be in memory at once: so many threads, so many large pictures would be otherwise."""
-
-    def __init__(self, most: int):
-        self._most = self._free = most
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
-        taken = min(pixels, self._most)
-        if pixels > LARGE:
-            _give_back()
-        with self._changed:
-            self._changed.wait_for(lambda: taken <= self._free)
-            self._free -= taken
-        try:
-            yield
-        finally:
-            if pixels > LARGE:
-                _give_back()
-            with self._changed:
-                self._free += taken
-                self._changed.notify_all()
-
-
-def _give_back() -> None:
-    """Return freed memory to the system: glibc keeps it, for each thread its own, which are gigabytes here."""
-    with suppress(OSError, AttributeError, TypeError):  # another C library, or another system
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-_room = _Room(AT_ONCE)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import keras
 
-from transfer.data.folders import LabelledImages, check_split
+from transfer.data.folders import LabelledImages
+from transfer.data.image_splits import check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.learning.backbone_argument import resolve_backbone

@@ -9,6 +9,7 @@ from transfer.exports.formats import FORMATS
 from transfer.exports.model_card import write_card
 from transfer.exports.parity import Reference, compare_answers, objection, reference
 from transfer.exports.runtimes import missing_packages, require_packages
+from transfer.free_places import check_free
 from transfer.names import ALL, check_format
 from transfer.networks.conversions import conversion_failure
 from transfer.progress import console
@@ -16,7 +17,7 @@ from transfer.quiet import told_only_on_failure
 from transfer.reading import JUDGED
 from transfer.runs.exportables import ExportSource, network_to_export, require_pictures
 from transfer.runs.exports import export_version
-from transfer.writing import check_free, whole_folder, write_json
+from transfer.writing import whole_folder, write_json
 
 
 def export(result, path: str | Path, format: str = "savedmodel") -> Path:

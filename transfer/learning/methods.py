@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from transfer import settings
-from transfer.data.folders import LabelledImages, check_split
+from transfer.data.folders import LabelledImages
+from transfer.data.image_splits import check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.engine_packages import require_engine

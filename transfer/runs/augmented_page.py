@@ -10,7 +10,8 @@ import numpy as np
 from transfer import settings
 from transfer.checks.mirrored import mirrored_note
 from transfer.data.augmentation import change_of
-from transfer.data.folders import LabelledImages, check_split
+from transfer.data.folders import LabelledImages
+from transfer.data.image_splits import check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.errors import UnreadablePictures

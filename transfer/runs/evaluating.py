@@ -11,13 +11,14 @@ from transfer import quiet
 from transfer.data.folders import load_images
 from transfer.engine_packages import require_engine
 from transfer.errors import DataError
+from transfer.free_places import check_apart, check_file, check_table
 from transfer.names import AUTO
 from transfer.reading import run_config
 from transfer.rooms import claim
 from transfer.runs.answer_tables import further_columns, labelled_cells
 from transfer.runs.network_places import network_place
 from transfer.settings import MAX_SIZE
-from transfer.writing import check_apart, check_file, check_table, write_rows
+from transfer.writing import write_rows
 
 COLUMNS = ("file", "label", "predicted", "probability")  # that a table of answers begins with
 NOT_KNOWN = (

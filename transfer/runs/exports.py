@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from transfer.data.tables import some
 from transfer.errors import ExportError, OutputError
+from transfer.free_places import check_folder
 from transfer.progress import console
 from transfer.reading import run_config
 from transfer.rooms import claim_first
@@ -21,7 +22,7 @@ from transfer.runs.exportables import NOTHING_TO_CHECK_WITH, ExportSource, netwo
 from transfer.runs.graph_images import square_decoder
 from transfer.runs.network_places import versions
 from transfer.runs.plain_paths import plain_path
-from transfer.writing import check_folder, whole_folder
+from transfer.writing import whole_folder
 
 SIDECAR = Path("assets.extra", "transfer.json")  # TensorFlow Serving ignores this folder
 

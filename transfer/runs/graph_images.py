@@ -10,7 +10,7 @@ import functools
 
 import tensorflow as tf
 
-from transfer.data.picture_files import most_pixels
+from transfer.data.pixel_limits import most_pixels
 from transfer.learning.batches import without_autotune
 from transfer.runs.graph_bitmaps import read_bmp
 from transfer.runs.graph_files import File, within

@@ -15,11 +15,12 @@ from transfer.data.levels import Levels
 from transfer.data.splits import Split
 from transfer.engine_packages import require_engine
 from transfer.errors import DataError, OptionError, UnreadablePictures
+from transfer.free_places import check_file
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.parquet_files import LABEL, TEXT, check_parquet, is_parquet, write_parquet
 from transfer.reading import run_config, trained_on
 from transfer.settings import MAX_SIZE
-from transfer.writing import check_file, whole_file
+from transfer.writing import whole_file
 
 if TYPE_CHECKING:
     import keras

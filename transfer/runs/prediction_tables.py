@@ -21,13 +21,14 @@ import numpy as np
 from transfer.cells import as_text, from_text
 from transfer.data.pipeline import BATCH
 from transfer.errors import OutputError
+from transfer.free_places import check_table
 from transfer.parquet_files import NUMBER, TEXT, check_parquet, is_parquet, write_parquet
 from transfer.rooms import claim, reported
 from transfer.runs.answer_tables import further_cells, further_columns
 from transfer.settings import MOST_COLUMNS
 from transfer.streams import is_stream
 from transfer.unfinished import discard, unfinished_folder, unfinished_place
-from transfer.writing import check_table, put_whole, whole_file
+from transfer.writing import put_whole, whole_file
 
 COLUMNS = ("file", "predicted", "probability")  # that a table of predictions begins with
 ROWS = "rows.csv"  # in an unfinished folder
@@ -86,7 +87,7 @@ def check_growing(table: Path, resume: bool) -> None:
     """Find out before any work whether a table of predictions can be written here; nothing is made.
 
     Raises:
-        OutputError: there is something else, or an unfinished table without `resume`; see `writing.check_table`.
+        OutputError: there is something else, or an unfinished table without `resume`; see `free_places.check_table`.
         MissingExtraError: it is to be Parquet, and pyarrow is not installed.
     """
     (check_parquet if is_parquet(table) else check_table)(table, COLUMNS)

@@ -9,9 +9,10 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import OptionError, OutputError
+from transfer.free_places import check_folder
 from transfer.rooms import claim, sweep
 from transfer.runs.prediction import Prediction
-from transfer.writing import check_folder, sync, whole_file
+from transfer.writing import sync, whole_file
 
 NOT_SURE = "not sure"  # the folder of those that got no class
 

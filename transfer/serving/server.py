@@ -18,12 +18,12 @@ from transfer import quiet
 from transfer.engine_packages import require_engine
 from transfer.errors import OptionError
 from transfer.exports.runtimes import exported_format, require_packages
+from transfer.free_places import check_folder
 from transfer.names import AUTO
 from transfer.serving.model_names import named_places
 from transfer.serving.packages import require_server
 from transfer.serving.refusals import Limits
 from transfer.serving.version_places import version_places
-from transfer.writing import check_folder
 
 if TYPE_CHECKING:
     import uvicorn
