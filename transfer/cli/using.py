@@ -93,15 +93,12 @@ def predict(
         raise OptionError(f"--top {top} with {'--csv' if table else '--json'}, which has all classes; leave --top away")
     if growing.resume and as_json:
         raise OptionError("--resume with --json, which has all answers, also those that are kept; leave --json away")
-    from transfer.runs.sorting import NOT_SURE, check_sorted_apart
+    from transfer.runs.sorting import NOT_SURE
 
     context.with_resource(table_place(table, as_json))
     if sort_into:
         context.with_resource(claim(sort_into))
-        check_folder(sort_into)
-        check_sorted_apart(sort_into, pictures)
-        if Path(model, "config.json").is_file():
-            check_apart(sort_into, trained_on(run_config(Path(model))))
+        _check_sort_into(sort_into, pictures, model)
     counts, failed, answers = Counter(), 0, []
 
     def told(rows: Iterable) -> Iterator:
@@ -142,6 +139,15 @@ def predict(
                 show_line(f"{name}  {number}")
     if failed:
         raise typer.Exit(2)
+
+
+def _check_sort_into(folder: Path, pictures: list[str], model: str) -> None:
+    from transfer.runs.sorting import check_sorted_apart
+
+    check_folder(folder)
+    check_sorted_apart(folder, pictures)
+    if Path(model, "config.json").is_file():
+        check_apart(folder, trained_on(run_config(Path(model))))
 
 
 def export(

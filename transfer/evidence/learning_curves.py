@@ -16,9 +16,10 @@ from transfer.data.splits import Split, limit_training
 from transfer.errors import OptionError
 from transfer.evidence import curve_words
 from transfer.evidence.amounts import checked_sizes, training_counts
-from transfer.evidence.preparation import prepare
+from transfer.evidence.preparation import Prepared, prepare
 from transfer.learning.methods import train
 from transfer.learning.options import TrainingOptions, options_from
+from transfer.learning.results import Result
 from transfer.names import METHODS, check_methods
 from transfer.pages import plots
 from transfer.pages.curve_plots import draw_learning_curve
@@ -138,26 +139,17 @@ def learning_curve(
     if draws < 1:
         raise OptionError(f"`draws={draws}`; expected 1 or more")
     shared = prepare(images, split, backbone, options)
-    own = replace(options, weights=None, features=None, image_size=shared.size)  # of a convnet
-    given = options.beside_network()
     place = shared.unfinished("learning curve")
     done = json.loads(kept_content(place / "points") or "{}")
     points, stopped = [], []
     for method in methods:
-        network, chosen, labels = (None, own, None) if method == "scratch" else (shared.network, given, shared.labels)
         for per_class, draw in [(n, d) for n in sizes for d in range(draws)] + [(ALL, 0)]:
             key = f"{method} {per_class} {draw}"
             point = done.get(key)
             if point is None and per_class == ALL:
                 point = _compared(shared.unfinished(method))
             if point is None:
-                drawn = (options.seed + draw) % 2**32  # where the seeds of Keras end
-                part = split
-                if per_class != ALL:
-                    part = limit_training(split, images.labels, per_class, drawn, validation_too=True)
-                result = train(
-                    images, part, network, method, chosen, seed=drawn, pictures=shared.pictures, labels=labels
-                )
+                result = _trained_on(images, split, shared, method, options, per_class, draw)
                 point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
                 if result.stopped_by_hand:
                     stopped.append(f"{method}, {per_class} a class, draw {draw + 1}, was stopped by hand")
@@ -170,6 +162,27 @@ def learning_curve(
     laws = {name: _fitted([point for point in points if point["method"] == name]) for name in methods}
     notes = (*stopped, *_notes(images, split, sizes, laws))
     return LearningCurve(points, laws, len(images.class_names), len(split.test), notes, place)
+
+
+def _trained_on(
+    images: LabelledImages,
+    split: Split,
+    shared: Prepared,
+    method: str,
+    options: TrainingOptions,
+    per_class: int | str,
+    draw: int,
+) -> Result:
+    """Train a method on so many pictures of each class, or on all of them."""
+    seed = (options.seed + draw) % 2**32  # where the seeds of Keras end
+    if per_class != ALL:
+        split = limit_training(split, images.labels, per_class, seed, validation_too=True)
+    if method == "scratch":
+        network, labels = None, None
+        options = replace(options, weights=None, features=None, image_size=shared.size)
+    else:
+        network, labels, options = shared.network, shared.labels, options.beside_network()
+    return train(images, split, network, method, options, seed=seed, pictures=shared.pictures, labels=labels)
 
 
 def _compared(place: Path) -> dict | None:

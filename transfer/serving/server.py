@@ -27,6 +27,7 @@ from transfer.serving.version_places import version_places
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 CONNECTIONS = 500  # open at once, of the 1024 files that a process often may have; more are told 503
 BACKLOG = 1024  # connections that wait to be accepted
@@ -79,40 +80,50 @@ def serve(
     require_server()
     require_engine(engine)
     address, limits = address or Address(), limits or Limits()
+    places = _checked_places(models, trust)
+    if collect is not None:
+        check_folder(Path(collect))
+    with closing(_listening(address)) as listener:
+        quiet.import_tensorflow()  # takes seconds: what is missing is said before
+        from transfer.serving.app import build_app
+        from transfer.serving.opening import open_service
+
+        service = open_service(places, limits, trust, collect, engine)
+        app = build_app(service, address.token, _is_loopback(listener.getsockname()[0]))
+        server = _server_of(app, limits.most_seconds)
+        with _own_signals(server):
+            ready(_url(listener), service.models.names())
+            server.run(sockets=[listener])
+
+
+def _checked_places(models: Sequence[str | Path], trust: bool) -> dict[str, Path]:
+    """Folders by the names of their models, each with something that can be opened here."""
     places = named_places(models)
     for place in places.values():
         if name := exported_format(place):
             require_packages(name)
         version_places(place, trust)
-    if collect is not None:
-        check_folder(Path(collect))
-    with closing(_listening(address)) as listener:
-        quiet.import_tensorflow()  # takes seconds: what is missing is said before
-        import uvicorn
+    return places
 
-        from transfer.serving.app import build_app
-        from transfer.serving.connections import impatient_protocol
-        from transfer.serving.opening import open_service
 
-        service = open_service(places, limits, trust, collect, engine)
-        app = build_app(service, address.token, _is_loopback(listener.getsockname()[0]))
-        seconds = limits.most_seconds
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http=impatient_protocol(seconds),
-                ws="none",
-                log_level="error",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_graceful_shutdown=math.ceil(seconds),
-            )
+def _server_of(app: FastAPI, seconds: float) -> uvicorn.Server:
+    import uvicorn
+
+    from transfer.serving.connections import impatient_protocol
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=impatient_protocol(seconds),
+            ws="none",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=math.ceil(seconds),
         )
-        with _own_signals(server):
-            ready(_url(listener), service.models.names())
-            server.run(sockets=[listener])
+    )
 
 
 def _listening(address: Address) -> socket.socket:

@@ -68,37 +68,20 @@ def evaluate_probabilities(
     right, loss = predicted == labels, _losses(labels, probabilities)
     among = _among_top(labels, probabilities, k) if (k := top_k(classes)) else None
     bins = bin_columns(labels, probabilities)
-    draws = resampled_sums(
-        {
-            "pictures": np.ones(len(labels)),
-            "right": right.astype(float),
-            "among": np.zeros(len(labels)) if among is None else among.astype(float),
-            "loss": loss,
-            "inside": bins["inside"],
-            "inside_right": bins["right"],
-            "gap": bins["confidence"] - bins["right"],
-            "true": _one_hot(labels, classes),
-            "predicted": _one_hot(predicted, classes),
-            "hit": _one_hot(labels, classes, right),
-        },
-        unit,
-    )
-    draws["recall"] = _share(draws["hit"], draws["true"])
+    counted = {"right": right, "among": np.zeros(len(labels)) if among is None else among, "loss": loss}
+    draws = _drawn(counted, bins, labels, predicted, classes, unit)
     all_pictures = np.ones(len(labels), bool)
     accuracy_ci95 = share_interval(right, all_pictures, unit, draws["right"] / draws["pictures"])
     error = calibration_error(labels, probabilities)
     error_draws = np.abs(draws["gap"]).sum(axis=1) / draws["pictures"]
     auc, auc_ci95, auc_of_class = roc_auc(labels, probabilities, unit)
     per_class = _per_class(labels, predicted, unit, draws, class_names, auc_of_class)
-    recalls = np.array([[row["recall"], *row["recall_ci95"]] for row in per_class.values() if row["support"]])
-    present, column = np.unique(labels, return_inverse=True)
-    held = np.unique(np.stack([unit, column]), axis=1)
-    held = sparse.csr_array((np.ones(held.shape[1]), held), shape=(unit.max() + 1, len(present)))
+    balanced, balanced_ci95 = _mean_recall(per_class, labels, unit, draws["recall"])
     return {
         "accuracy": float(right.mean()),
         "accuracy_ci95": accuracy_ci95,
-        "balanced_accuracy": float(recalls[:, 0].mean()),
-        "balanced_accuracy_ci95": mean_interval(recalls[:, 0], recalls[:, 1:], draws["recall"][:, present], held),
+        "balanced_accuracy": balanced,
+        "balanced_accuracy_ci95": balanced_ci95,
         "top_k": None if among is None else {
             "k": k,
             "accuracy": float(among.mean()),
@@ -115,6 +98,42 @@ def evaluate_probabilities(
         "confusion": _confusion(labels, predicted, classes),
         "intervals_over": "pictures" if groups is None else "groups",
     }  # fmt: skip
+
+
+def _drawn(
+    counted: dict[str, np.ndarray],
+    bins: dict[str, np.ndarray],
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: int,
+    unit: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Sums over pictures drawn anew: of what is counted of each, by bins of their confidence, and by class."""
+    draws = resampled_sums(
+        {
+            "pictures": np.ones(len(labels)),
+            **{name: values.astype(float) for name, values in counted.items()},
+            "inside": bins["inside"],
+            "inside_right": bins["right"],
+            "gap": bins["confidence"] - bins["right"],
+            "true": _one_hot(labels, classes),
+            "predicted": _one_hot(predicted, classes),
+            "hit": _one_hot(labels, classes, predicted == labels),
+        },
+        unit,
+    )
+    return draws | {"recall": _share(draws["hit"], draws["true"])}
+
+
+def _mean_recall(
+    per_class: dict[str, dict], labels: np.ndarray, unit: np.ndarray, draws: np.ndarray
+) -> tuple[float, list[float]]:
+    """The mean over the classes present, and its interval."""
+    recalls = np.array([[row["recall"], *row["recall_ci95"]] for row in per_class.values() if row["support"]])
+    present, column = np.unique(labels, return_inverse=True)
+    held = np.unique(np.stack([unit, column]), axis=1)
+    held = sparse.csr_array((np.ones(held.shape[1]), held), shape=(unit.max() + 1, len(present)))
+    return float(recalls[:, 0].mean()), mean_interval(recalls[:, 0], recalls[:, 1:], draws[:, present], held)
 
 
 def _per_class(labels, predicted, unit, draws, class_names: Sequence[str], aucs: np.ndarray) -> dict[str, dict]:
