@@ -55,17 +55,10 @@ def write_augmented_page(
         What the user should know, one sentence each.
     """
     check_split(images, split)
-    options, notes = options or TrainingOptions(), []
+    options = options or TrainingOptions()
     pictures = Pictures(images, _size(images, method, options), options.fit, keep=True)
-    while True:
-        chosen = _some_of_each_class(images, split.train, a_class)
-        try:
-            pixels = pictures.array(chosen)
-            mirrored = mirrored_note(pictures, split.train) if options.flip and set(presets) != {"none"} else ""
-            break
-        except UnreadablePictures as error:
-            split = split.without(error.positions)
-            notes.append(error.note)
+    may_flip = options.flip and set(presets) != {"none"}
+    split, chosen, pixels, mirrored, notes = _readable(images, pictures, split, a_class, may_flip)
     notes += [f"{mirrored}: no random flips"] if mirrored else []
     flip = options.flip and not mirrored
     schedules = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}
@@ -100,6 +93,21 @@ def _size(images: LabelledImages, method: str, options: TrainingOptions) -> int:
     if options.image_size is not None:
         return options.image_size
     return settings.scratch_size(images.typical_side()) if method == "scratch" else default_backbone(images)[1]
+
+
+def _readable(
+    images: LabelledImages, pictures: Pictures, split: Split, a_class: int, may_flip: bool
+) -> tuple[Split, np.ndarray, np.ndarray, str, list[str]]:
+    """The split without what cannot be read; positions and pixels of some pictures; what mirroring mixes up; notes."""
+    notes = []
+    while True:
+        chosen = _some_of_each_class(images, split.train, a_class)
+        try:
+            pixels = pictures.array(chosen)
+            return split, chosen, pixels, mirrored_note(pictures, split.train) if may_flip else "", notes
+        except UnreadablePictures as error:
+            split = split.without(error.positions)
+            notes.append(error.note)
 
 
 def _some_of_each_class(images: LabelledImages, indices: np.ndarray, number: int) -> np.ndarray:
