@@ -31,7 +31,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "pretrained": ["weight_packages", "architectures", "hub_package", "backbone_table"],
     "networks": [
         "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
-        "taps", "stages", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads",
+        "taps", "stages", "halves", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads",
         "fingerprints", "conversions", "engines", "features", "explanation", "inner_images",
         "distillation", "quick_layers", "pretraining",
     ],
@@ -43,7 +43,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "learning": [
         "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers", "histories", "watching",
         "training", "results", "tasks", "held_out", "head_rows", "head_choice", "solved_heads", "head_fitting",
-        "feature_heads", "candidates", "whole_fits", "backbone_default", "backbone_argument", "decisions", "judging",
+        "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default", "backbone_argument", "decisions", "judging",
         "methods", "learning_rates", "explained_settings",
     ],
     "runs": [

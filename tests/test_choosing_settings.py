@@ -41,7 +41,7 @@ def typed(capsys, *words):
 def test_what_is_explained_is_what_a_training_takes(digits):
     images, split = digits
     rows = {row.name: row for row in transfer.explain_settings(images, split, "bundled", "finetune", epochs=7)}
-    schedule = settings.finetune_schedule(len(split.train))
+    schedule = settings.finetune_schedule(len(split.train), backbone="bundled")
     assert "patience" not in rows  # no epoch is chosen
     for name in set(SCHEDULED) - {"patience"}:
         assert rows[name].value == (7 if name == "epochs" else getattr(schedule, name))

@@ -89,7 +89,7 @@ MLP_L2 = 0.02
 GIVEN_BELOW, SUGGESTED_ABOVE = 0.05, 0.95
 
 
-def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
+def finetune_schedule(images: int, batch_size: int | None = None, backbone: str = "") -> Schedule:
     """For the pretrained layers under a trained head: few epochs, a rate far below the head's.
 
     The order of 1e-5 to 1e-4 for Adam is that of the Keras guide "Transfer learning & fine-tuning". Crops show most of
@@ -98,13 +98,17 @@ def finetune_schedule(images: int, batch_size: int | None = None) -> Schedule:
     batch = batch_size or _batch(images)
     epochs = _epochs(images, 30_000, 6, 12)
     return Schedule(
-        epochs, steps(images, batch), batch, 5e-4, patience=None, label_smoothing=0.1, smallest_crop=0.8,
-        lowest_rate=0.1,
+        epochs, steps(images, batch), batch, FINETUNE_RATES.get(backbone, 5e-4), patience=None, label_smoothing=0.1,
+        smallest_crop=0.8, lowest_rate=0.1,
     )  # fmt: skip
 
 
-# Of the backbone's layers, from the top, that fine-tuning changes. All, since the rate falls towards the pictures.
-FINETUNE_SHARE = 1.0
+# Rates of backbones that other ones suit better than networks with ImageNet weights: docs/fine-tuning.md.
+FINETUNE_RATES = {"bundled": 4e-3}
+
+# Of the backbone's layers, from the top, that fine-tuning changes. What the others make of a picture is computed once,
+# for as many views of it: nearly half of the time of a step is spent on the large maps of the first layers.
+FINETUNE_SHARE, FINETUNE_VIEWS = 0.75, 4
 
 # With fewer validation pictures than that, what to keep of fine-tuning is judged by folds: 20 pictures have an error of
 # about 10 points of accuracy, and the difference between two networks is a few.

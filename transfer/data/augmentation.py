@@ -7,7 +7,7 @@ that it is given, so that a seed, an epoch and the number of a batch give the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
@@ -47,8 +47,9 @@ def random_crop(
     return crop[:, ::-1] if flip and rng.random() < 0.5 else crop
 
 
+@cache
 def change_of(preset: str, smallest: float, flip: bool) -> Change:
-    """What a preset does to each picture.
+    """What a preset does to each picture; the same function for the same arguments.
 
     Args:
         preset: a row of `PRESETS`.

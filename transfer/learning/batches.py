@@ -19,7 +19,7 @@ from transfer.learning.mixing import Mix, mixed
 WORKERS = 2
 AHEAD = 3  # batches that wait or are being made while one is learned from
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray, np.ndarray]
 
 
 class Drawing(NamedTuple):
@@ -60,13 +60,22 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of what the network takes for each picture."""
+        return [(self.pictures.size, self.pictures.size, 3)]
+
+    def rows(self, number: int, epoch: int) -> np.ndarray:
+        """Which of the pictures are in a batch of an epoch."""
+        return np.arange(len(self.targets))[number * self.batch_size : (number + 1) * self.batch_size]
+
     def batch(self, number: int, epoch: int = 0) -> Batch:
         """Pixels `(B, S, S, 3)` float32 0..255, targets `(B, C)` and weights `(B,)`; the last one is smaller."""
-        rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
+        rows = self.rows(number, epoch)
         pixels, weights = self._read(rows)
         return np.stack(pixels).astype(np.float32), self.targets[rows], weights
 
-    def _read(self, rows: slice | np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    def _read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         read, weights = [], self.weights[rows].copy()
         for place, index in enumerate(self.indices[rows].tolist()):
             try:
@@ -94,10 +103,14 @@ class TrainingBatches(Batches):
         super().__init__(pictures, indices, targets, weights, batch_size)
         self.seed, self.drawing = seed, drawing or Drawing()
 
+    def rows(self, number: int, epoch: int) -> np.ndarray:
+        """The same in the order of an epoch."""
+        order = self._order(np.random.default_rng((self.seed, epoch)))
+        return order[number * self.batch_size : (number + 1) * self.batch_size]
+
     def batch(self, number: int, epoch: int = 0) -> Batch:
         """The same of pictures in the order of an epoch, each changed at random."""
-        order = self._order(np.random.default_rng((self.seed, epoch)))
-        rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+        rows = self.rows(number, epoch)
         rng = np.random.default_rng((self.seed, epoch, number))
         read, weights = self._read(rows)
         changed = [self.drawing.change(pixels, self.pictures.size, rng) for pixels in read]
@@ -144,9 +157,11 @@ def stream(batches: Batches, endless: bool = False, first: int = 0) -> tf.data.D
         finally:
             pool.shutdown(cancel_futures=True)
 
-    size = batches.pictures.size
-    shapes = ((None, size, size, 3), (None, *batches.targets.shape[1:]), (None,))
-    signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
+    taken, *others = (
+        tuple(tf.TensorSpec((None, *shape), tf.float32) for shape in shapes)
+        for shapes in (batches.shapes, [batches.targets.shape[1:]], [()])
+    )
+    signature = (taken if len(taken) > 1 else taken[0], *(spec for (spec,) in others))
     length = tf.data.INFINITE_CARDINALITY if endless else len(batches)
     data = tf.data.Dataset.from_generator(made, output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(length))

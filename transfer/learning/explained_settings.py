@@ -62,9 +62,13 @@ def explain_settings(
         values["head_c"], asked = o.head_c, asked | ({"head_c"} if o.head_c else set())
     if method == "finetune":
         values["share"] = o.share or settings.FINETUNE_SHARE
+        values |= {"crops": settings.FINETUNE_VIEWS} if values["share"] < 1 else {}
     if method != "frozen":
-        rule = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}[method]
-        schedule = task.schedule(rule(number, o.batch_size))
+        schedule = task.schedule(
+            settings.finetune_schedule(number, o.batch_size, task.backbone)
+            if method == "finetune"
+            else settings.scratch_schedule(number, o.batch_size)
+        )
         values |= {name: value for name in SCHEDULED if (value := getattr(schedule, name)) is not None}
         values["warmup_steps"] = settings.warmup_steps(schedule)
         if o.label_smoothing is not None:

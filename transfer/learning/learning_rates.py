@@ -111,7 +111,7 @@ _STARTS = {"finetune": finetune_start, "scratch": scratch_start}
 
 def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, network: str) -> RateTest:
     train = task.split.train
-    size = fitting_batch(model, schedule.batch_size, len(train))
+    size = fitting_batch(model, schedule.batch_size, len(train), task.pictures.size)
     drawing = drawing_of(task, schedule, method)
     batches = TrainingBatches(task.pictures, train, *task.targets(train), size, task.options.seed, drawing)
     rates = np.geomspace(*settings.TRIED_RATES, settings.TRIED_STEPS)

@@ -19,8 +19,9 @@ from transfer.learning.backbone_argument import resolve_backbone
 from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
 from transfer.learning.checkpoints import until_kept
 from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features, out_of_fold_logits
-from transfer.learning.held_out import held_out_folds, units_of
+from transfer.learning.held_out import held_out_folds
 from transfer.learning.judging import judge
+from transfer.learning.kept_maps import KeptMaps
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.results import Result
 from transfer.learning.tasks import Task
@@ -30,6 +31,7 @@ from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
 from transfer.networks.engines import compiled
 from transfer.networks.features import forward
+from transfer.networks.halves import halves
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
 
@@ -119,7 +121,7 @@ def begin(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    return network, Task(images, split, pictures, options), names
+    return network, Task(images, split, pictures, options, names["backbone"]), names
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
@@ -131,11 +133,11 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
-    answer, by_folds = compiled(network), None
+    answer, maps, by_folds = compiled(network), _kept_maps(network, task), None
     if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None:
         with task.clock("candidates"):
-            by_folds = _judged_by_folds(network, answer, task)
-    tuned, history = _tune(network, answer, task, "finetune")
+            by_folds = _judged_by_folds(network, answer, maps, task)
+    tuned, history = _tune(network, answer, maps, task, "finetune")
     if not history:  # there was no time for it
         start = tuned.heads[0.0]
         freezing.freeze(network)
@@ -146,45 +148,61 @@ def _finetune(network: keras.Model, task: Task) -> Trained:
     return heads.join(network, best.head), logits, tuned.heads[0.0].history + history
 
 
-def _tune(network: keras.Model, answer: Callable, task: Task, phase: str) -> tuple[Tuned, list[dict]]:
+def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
+    """A place for what the layers below those that are fine-tuned give; `None` where there are none, or no room."""
+    _open(network, task.options)
+    if not (divided := halves(network)):
+        return None
+    maps = KeptMaps(divided, task.pictures, settings.FINETUNE_VIEWS, task.options.seed)
+    return maps if maps.fits(len(task.split.train) + len(task.split.validation)) else None
+
+
+def _tune(
+    network: keras.Model, answer: Callable, maps: KeptMaps | None, task: Task, phase: str
+) -> tuple[Tuned, list[dict]]:
     model, start, schedule = finetune_start(network, task)
+    if maps:
+        model = heads.join(maps.upper, copy_network(start.head))
     before = network.get_weights()
     seen_after = (len(ALPHAS) - 1) * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
-    history = fit_whole(model, network, task, schedule, phase, seen_after)
+    history = fit_whole(model, network, task, schedule, phase, seen_after, maps)
     return Tuned(network, answer, before, network.get_weights(), start.strength, {0.0: start}), history
 
 
-def _judged_by_folds(network: keras.Model, answer: Callable, task: Task) -> Judged | None:
+def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | None, task: Task) -> Judged | None:
     """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn.
 
     The network is left as it was.
     """
     pool = np.concatenate([task.split.train, task.split.validation])
-    unit, before, nothing = units_of(task, pool), network.get_weights(), np.array([], int)
-    told, found = [], []
+    before, nothing = network.get_weights(), np.array([], int)
+    told, found = 0, []
     for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
         part = Split(np.delete(pool, fold), pool[fold], nothing)
-        each = Task(task.images, part, task.pictures, task.options)
-        tuned, history = _tune(network, answer, each, f"finetune, fold {len(found) + 1}")
+        each = Task(task.images, part, task.pictures, task.options, task.backbone)
+        tuned, history = _tune(network, answer, maps, each, f"finetune, fold {len(found) + 1}")
         if not history:
             return None
         found.append(judge_between(tuned, each).losses)
-        told.append(unit[fold])
+        told += len(fold)
         network.set_weights(before)
     if not found:
         return None
     losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
-    together = np.unique(np.concatenate(told), return_inverse=True)[1]
-    return Judged(losses, together, f"on {len(together):,} pictures that {len(found)} folds held out in turn")
+    return Judged(losses, f"on {told:,} pictures that {len(found)} folds held out in turn")
 
 
 def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, FeatureHead, settings.Schedule]:
     """What fine-tuning begins with, of a network that may be changed: (it with a head, the head, the schedule)."""
     freezing.freeze(network)
     start, o = head_on_features(network, task, alone=False), task.options
-    freezing.unfreeze(network, o.share or settings.FINETUNE_SHARE, o.train_batch_norm)
-    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size)
+    _open(network, o)
+    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size, task.backbone)
     return heads.join(network, copy_network(start.head)), start, schedule
+
+
+def _open(network: keras.Model, options: TrainingOptions) -> None:
+    freezing.unfreeze(network, options.share or settings.FINETUNE_SHARE, options.train_batch_norm)
 
 
 def _scratch(network: keras.Model, task: Task) -> Trained:

@@ -17,6 +17,7 @@ from transfer.learning import training
 from transfer.learning.batches import Batches, Drawing, TrainingBatches
 from transfer.learning.checkpoints import Checkpoint, checkpoint, not_needed, others, place_of
 from transfer.learning.histories import History, stops
+from transfer.learning.kept_maps import KeptMaps, MapBatches, TrainingMapBatches
 from transfer.learning.losses import loss_of
 from transfer.learning.mixing import MIXES
 from transfer.learning.tasks import Task
@@ -30,7 +31,13 @@ OTHER = ("other pictures", "another split", "another network")  # known by diges
 
 
 def fit_whole(
-    model: keras.Model, network: keras.Model, task: Task, schedule: Schedule, phase: str, seen_after: int
+    model: keras.Model,
+    network: keras.Model,
+    task: Task,
+    schedule: Schedule,
+    phase: str,
+    seen_after: int,
+    maps: KeptMaps | None = None,
 ) -> History:
     """Fit what is trainable of a network on augmented pictures.
 
@@ -38,12 +45,13 @@ def fit_whole(
     shortened: notes say so, and the task's options become those that do the same again.
 
     Args:
-        model: `network` with its head.
+        model: `network` with its head, or its upper half with it.
         network: as the fit finds it, by which one that was broken off is known again.
         task: the pictures, and what was asked for.
         schedule: of `settings`.
         phase: its name.
         seen_after: pictures that the network will answer to behind the fit, each counted as often as that.
+        maps: of its lower half, which `model` is then given in place of pictures.
 
     Returns:
         One row an epoch; none where no epoch fits into `minutes`, or SIGTERM has come before.
@@ -64,24 +72,38 @@ def fit_whole(
             schedule = _with_epochs(task, schedule, kept.state.schedule.epochs)
         else:
             _tell_of_others(phase, others(asked, task.images.data))
-            schedule = _with_batch(task, schedule, fitting_batch(model, schedule.batch_size, len(split.train)))
-        history = _fit(model, task, schedule, phase, kept, seen_after)
+            batch_size = fitting_batch(model, schedule.batch_size, len(split.train), task.pictures.size)
+            schedule = _with_batch(task, schedule, batch_size)
+        history = _fit(model, task, schedule, phase, kept, seen_after, maps)
     if history and not stops(history):
         not_needed(place)
     return history
 
 
-def _fit(model: keras.Model, task: Task, schedule: Schedule, phase: str, kept: Checkpoint, seen_after: int) -> History:
+def _fit(
+    model: keras.Model,
+    task: Task,
+    schedule: Schedule,
+    phase: str,
+    kept: Checkpoint,
+    seen_after: int,
+    maps: KeptMaps | None,
+) -> History:
     """Fit with the largest batch that the memory has room for, halved as often as needed."""
     split, o, drawing = task.split, task.options, drawing_of(task, schedule, phase)
     loss, targets = loss_of(o, schedule.label_smoothing), task.targets(split.train)
-    validation = Batches(task.pictures, split.validation, *task.targets(split.validation, as_drawn=True))
+    source, kinds = task.pictures, (Batches, TrainingBatches)
+    if maps:
+        maps.make(np.concatenate([split.train, split.validation]), drawing.change)
+        source, kinds = maps, (MapBatches, TrainingMapBatches)
+    validation = kinds[0](source, split.validation, *task.targets(split.validation, as_drawn=True))
     while True:
-        batches = TrainingBatches(task.pictures, split.train, *targets, schedule.batch_size, o.seed, drawing)
+        batches = kinds[1](source, split.train, *targets, schedule.batch_size, o.seed, drawing)
         try:
             if task.options.minutes is not None and kept.state is None:
                 pace = training.measured_pace(model, batches, schedule, loss)
-                epochs = _epochs_in_time(task, schedule, pace, phase, seen_after)
+                after = seen_after * (pace.picture + (maps.pace if maps else 0.0))
+                epochs = _epochs_in_time(task, schedule, pace, phase, after)
                 if not epochs:
                     return []
                 schedule = _with_epochs(task, schedule, epochs)
@@ -148,12 +170,12 @@ def _with_epochs(task: Task, schedule: Schedule, epochs: int) -> Schedule:
     return replace(schedule, epochs=epochs)
 
 
-def _epochs_in_time(task: Task, schedule: Schedule, pace: training.Pace, phase: str, seen_after: int) -> int:
+def _epochs_in_time(task: Task, schedule: Schedule, pace: training.Pace, phase: str, after: float) -> int:
     """How many epochs end early enough for what comes behind them; noted where they are fewer."""
     minutes, spent = task.options.minutes, task.clock.seconds()
     epoch = schedule.steps * pace.step + len(task.split.validation) * pace.picture
     # What heads cost before they cost again on features of other weights.
-    left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - seen_after * pace.picture
+    left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - after
     epochs = settings.epochs_within(left, epoch)
     if epochs < schedule.epochs:
         task.notes.append(

@@ -1,0 +1,97 @@
+"""What lies below the layers that are trained is computed once, and changes nothing of what comes out."""
+
+import keras
+import numpy as np
+import pytest
+
+import transfer
+from transfer.data.augmentation import change_of, unchanged
+from transfer.data.pipeline import Pictures
+from transfer.learning import methods
+from transfer.learning.kept_maps import PLAIN, KeptMaps
+from transfer.networks import freezing, scratch
+from transfer.networks.halves import Halves, halves
+
+LAYERS = [
+    {"conv": 8}, {"normalise": "batch"}, {"activation": "relu"}, {"pool": 4}, {"residual": 8}, {"pool": 2},
+    {"flatten": True}, {"dense": 12}, {"activation": "tanh"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    keras.utils.set_random_seed(1)
+    return scratch.convnet(32, LAYERS)
+
+
+@pytest.fixture
+def pictures(digits):
+    return Pictures(digits[0], 32, keep=True)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.5])
+def test_the_upper_half_of_what_the_lower_gives_is_the_whole(backbone, digits, pictures, share):
+    freezing.unfreeze(backbone, share)
+    lower, upper = halves(backbone)
+    pixels = pictures.array(digits[1].test[:4]).astype(np.float32)
+    assert np.array_equal(upper(lower(pixels)), backbone(pixels))
+    assert not lower.trainable_weights
+    assert [id(weight) for weight in upper.trainable_weights] == [id(w) for w in backbone.trainable_weights]
+
+
+def test_there_are_no_halves_where_nothing_stays_or_is_out_of_reach(backbone):
+    freezing.unfreeze(backbone, 1.0)
+    assert halves(backbone) is None
+    freezing.unfreeze(backbone, 0.5)
+    assert halves(keras.Sequential([keras.Input((32, 32, 3)), backbone])) is None
+
+
+def test_a_fit_on_kept_maps_is_the_fit_on_pictures(backbone, digits, monkeypatch):
+    asked = {"share": 0.5, "epochs": 2, "augment": "none", "learning_rate": 3e-3}
+    kept = transfer.train(*digits, backbone, "finetune", **asked)
+    monkeypatch.setattr(methods, "halves", lambda network: None)
+    usual = transfer.train(*digits, backbone, "finetune", **asked)
+    for mine, other, before in zip(kept.model.get_weights(), usual.model.get_weights(), backbone.get_weights()):
+        np.testing.assert_allclose(mine, other, atol=2e-3)  # of float16
+        assert before.shape != other.shape or before.ndim != 2 or not np.array_equal(before, other)  # it moved
+
+
+def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits, monkeypatch):
+    drawn = []
+
+    def changed(pixels, size, rng):
+        drawn.append(rng.random())
+        return pixels
+
+    monkeypatch.setattr("transfer.learning.whole_fits.change_of", lambda *given, **named: changed)
+    monkeypatch.setattr(methods.settings, "FINETUNE_VIEWS", 2)
+    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=5)
+    split = digits[1]
+    assert len(drawn) == 2 * (len(split.train) + len(split.validation))
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_maps_that_do_not_fit_are_not_kept(backbone, digits, monkeypatch):
+    monkeypatch.setattr("transfer.learning.kept_maps.fits", lambda size: False)
+    monkeypatch.setattr(KeptMaps, "make", None)
+    result = transfer.train(*digits, backbone, "finetune", share=0.5, epochs=1)
+    assert [row["phase"] for row in result.history].count("finetune") == 1
+
+
+def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits):
+    inputs = keras.Input((32, 32, 3))
+    large = keras.layers.Rescaling(1e4)(keras.layers.AveragePooling2D(8)(inputs))
+    part = Halves(keras.Model(inputs, [large]), keras.Model(large, keras.layers.Flatten()(large)))
+    chosen, change = np.array([7, 3]), change_of("light", 0.5, True)
+    first, again, other = (KeptMaps(part, pictures, 3, seed) for seed in (0, 0, 1))
+    for maps in (first, again, other):
+        maps.make(chosen, change)
+    plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * 1e4
+    assert plain.max() > np.finfo(np.float16).max
+    np.testing.assert_allclose(first.of(chosen, PLAIN), plain, rtol=1e-5)
+    views = [first.of(chosen, view) for view in range(3)]
+    assert all(np.array_equal(view, again.of(chosen, number)) for number, view in enumerate(views))
+    assert not any(np.array_equal(view, other.of(chosen, number)) for number, view in enumerate(views))
+    assert not np.array_equal(views[0], views[1])
+    first.make(chosen, unchanged)
+    assert np.array_equal(first.of(chosen, 2), first.of(chosen, PLAIN))
