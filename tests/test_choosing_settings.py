@@ -73,7 +73,7 @@ def test_every_reason_is_of_a_setting_and_in_the_docs():
     page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
     for name, reason in REASONS.items():
         setting, _, method = name.partition(" of ")
-        assert setting in known | {"backbone", "warmup_steps"}
+        assert setting in known | {"backbone", "warmup_steps", "crops"}
         assert f"| {name} | {reason.rule} | {reason.source or '-'} | {reason.measured or 'not'} |" in page
         assert reason_for(setting, method or "finetune") == reason
 

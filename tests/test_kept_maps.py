@@ -73,7 +73,7 @@ def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits,
 
 def test_maps_that_do_not_fit_are_not_kept(backbone, digits, monkeypatch):
     monkeypatch.setattr("transfer.learning.kept_maps.fits", lambda size: False)
-    monkeypatch.setattr(KeptMaps, "make", None)
+    monkeypatch.setattr(KeptMaps, "choose", None)
     result = transfer.train(*digits, backbone, "finetune", share=0.5, epochs=1)
     assert [row["phase"] for row in result.history].count("finetune") == 1
 
@@ -85,7 +85,7 @@ def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits
     chosen, change = np.array([7, 3]), change_of("light", 0.5, True)
     first, again, other = (KeptMaps(part, pictures, 3, seed) for seed in (0, 0, 1))
     for maps in (first, again, other):
-        maps.make(chosen, change)
+        maps.choose(chosen, change)
     plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * 1e4
     assert plain.max() > np.finfo(np.float16).max
     np.testing.assert_allclose(first.of(chosen, PLAIN), plain, rtol=1e-5)
@@ -93,5 +93,5 @@ def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits
     assert all(np.array_equal(view, again.of(chosen, number)) for number, view in enumerate(views))
     assert not any(np.array_equal(view, other.of(chosen, number)) for number, view in enumerate(views))
     assert not np.array_equal(views[0], views[1])
-    first.make(chosen, unchanged)
+    first.choose(chosen, unchanged)
     assert np.array_equal(first.of(chosen, 2), first.of(chosen, PLAIN))

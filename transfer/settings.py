@@ -6,7 +6,9 @@ that lead from the data to a schedule, the same for every task.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,14 @@ def warmup_steps(schedule: Schedule) -> int:
 SPARE = 0.05  # share of the time that is left over: no epoch takes as long as the one before
 
 
-def epochs_within(seconds: float, epoch: float) -> int:
+def epochs_within(seconds: float, costs: Sequence[float]) -> int:
     """Epochs that end within a time; 0 where not one does.
 
     Args:
         seconds: there are.
-        epoch: seconds that one takes.
+        costs: seconds that each epoch takes.
     """
-    return max(0, int((1 - SPARE) * seconds / epoch))
+    return sum(end <= (1 - SPARE) * seconds for end in accumulate(costs))
 
 
 # Rates that a range test tries, in so many steps: from where nothing moves to where every network breaks.

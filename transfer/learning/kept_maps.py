@@ -6,6 +6,7 @@ import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import keras
 import numpy as np
@@ -17,7 +18,6 @@ from transfer.errors import PictureError
 from transfer.learning.batches import Batch, Batches, TrainingBatches
 from transfer.memory import fits
 from transfer.networks.halves import Halves
-from transfer.progress import bar
 
 HALF = 2  # bytes of a number in float16
 ROOM = 4  # times that the memory of the machine is to hold them
@@ -40,58 +40,71 @@ class KeptMaps:
     Attributes:
         upper: the half that is trained.
         shapes: of what it takes for each picture.
-        pace: seconds that the lower half took for a picture.
     """
 
     def __init__(self, halves: Halves, pictures: Pictures, views: int, seed: int):
         self._lower, self.upper = halves
         self.pictures, self.views, self._seed = pictures, views, seed
         self.shapes = [tuple(tensor.shape[1:]) for tensor in self._lower.outputs]
-        self._rows = np.full(len(pictures.images.digests), -1)  # of each picture in the arrays below
-        self._known: dict[int, list[np.ndarray]] = {}  # by view
-        self._change: Change | None = None  # that they are views by
-        self.pace = 0.0
+        shown = tf.TensorSpec((None, *self._lower.input_shape[1:]), tf.float32)
+        self._answer = tf.function(lambda pixels: self._lower(pixels, training=False), input_signature=[shown])
+        self._chosen, self._change = np.array([], int), unchanged
+        self._row = np.full(len(pictures.images.digests), -1)  # of each picture in the arrays below
+        self._kept: dict[int, list[np.ndarray]] = {}  # by view
+        self._known: dict[int, np.ndarray] = {}  # by view, whether a row is known
+        self._lock, self._seconds, self._number = Lock(), 0.0, 0
 
     def fits(self, number: int) -> bool:
         """Whether the maps of so many pictures can be kept in memory."""
         return fits(ROOM * HALF * number * (self.views + 1) * sum(map(math.prod, self.shapes)))
 
-    def make(self, indices: np.ndarray, change: Change) -> None:
-        """Compute all views of some pictures, and each as it is; nothing where all of that is known.
+    @property
+    def pace(self) -> float:
+        """Seconds that the lower half takes for a picture, as far as it was asked."""
+        return self._seconds / max(1, self._number)
+
+    def choose(self, indices: np.ndarray, change: Change) -> None:
+        """Say which pictures there will be, and what a view of them is; what is known of the same stays.
 
         Args:
             indices: positions of pictures.
             change: what is done to a picture for a view.
-
-        Raises:
-            UnreadablePictures: some could not be decoded.
         """
-        if change is self._change and (self._rows[indices] >= 0).all():
+        if change is self._change and (self._row[indices] >= 0).all():
             return
-        started = time.perf_counter()
-        indices, self._change, self._known = np.sort(indices), change, {}
-        self._rows[:] = -1
-        self._rows[indices] = np.arange(len(indices))
-        views = [PLAIN, *(range(self.views) if change is not unchanged else [])]
-        shown = (None, *self._lower.input_shape[1:])
-        answer = tf.function(
-            lambda pixels: self._lower(pixels, training=False), input_signature=[tf.TensorSpec(shown, tf.float32)]
-        )
-        with bar("maps", len(views) * len(indices)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
-            for view in views:
-                kept = self._known[view] = [np.empty((len(indices), *shape), np.float16) for shape in self.shapes]
-                for start in range(0, len(indices), AT_ONCE):
-                    some = slice(start, start + AT_ONCE)
-                    seen = list(pool.map(lambda index, view=view: self._seen(index, view), indices[some].tolist()))
-                    _keep(kept, some, keras.tree.flatten(answer(np.stack(seen).astype(np.float32))))
-                    advance(len(seen))
-        self.pace = (time.perf_counter() - started) / (len(views) * len(indices))
+        self._chosen, self._change, self._kept, self._known = np.sort(indices), change, {}, {}
+        self._row[:] = -1
+        self._row[self._chosen] = np.arange(len(self._chosen))
 
     def of(self, indices: np.ndarray, view: int) -> np.ndarray | tuple[np.ndarray, ...]:
-        """What the upper half takes, float32: one array, or several."""
-        kept = self._known.get(view, self._known[PLAIN])
-        arrays = tuple(array[self._rows[indices]].astype(np.float32) for array in kept)
+        """What the upper half takes, float32: one array, or several.
+
+        A view is computed for all pictures when it is first asked for, in an order that is always the same.
+
+        Raises:
+            UnreadablePictures: one could not be decoded.
+        """
+        if view != PLAIN:
+            view = 0 if self._change is unchanged else view % self.views
+        with self._lock:
+            self._compute(indices if view == PLAIN else self._chosen, view)
+        arrays = tuple(array[self._row[indices]].astype(np.float32) for array in self._kept[view])
         return arrays if len(arrays) > 1 else arrays[0]
+
+    def _compute(self, indices: np.ndarray, view: int) -> None:
+        if view not in self._kept:
+            self._kept[view] = [np.empty((len(self._chosen), *shape), np.float16) for shape in self.shapes]
+            self._known[view] = np.zeros(len(self._chosen), bool)
+        missing = indices[~self._known[view][self._row[indices]]]
+        started = time.perf_counter()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(missing), AT_ONCE):
+                some = missing[start : start + AT_ONCE]
+                seen = np.stack(list(pool.map(lambda index: self._seen(index, view), some.tolist())))
+                _keep(self._kept[view], self._row[some], keras.tree.flatten(self._answer(seen.astype(np.float32))))
+                self._known[view][self._row[some]] = True
+        self._seconds += time.perf_counter() - started
+        self._number += len(missing)
 
     def _seen(self, index: int, view: int) -> np.ndarray:
         try:
@@ -103,11 +116,11 @@ class KeptMaps:
         return self._change(pixels, self.pictures.size, np.random.default_rng((self._seed, view, index)))
 
 
-def _keep(kept: list[np.ndarray], some: slice, tensors: list) -> None:
+def _keep(kept: list[np.ndarray], rows: np.ndarray, tensors: list) -> None:
     for place, tensor in enumerate(tensors):
         if kept[place].dtype == np.float16 and np.abs(tensor).max() > np.finfo(np.float16).max:
             kept[place] = kept[place].astype(np.float32)
-        kept[place][some] = tensor
+        kept[place][rows] = tensor
 
 
 class MapBatches(Batches):
@@ -141,5 +154,5 @@ class TrainingMapBatches(MapBatches, TrainingBatches):
     """Shuffled maps, in each epoch of the next view."""
 
     def view(self, epoch: int) -> int:
-        """The view of an epoch; the first one follows the last."""
-        return epoch % self.maps.views
+        """The view of an epoch; behind the last comes the first again."""
+        return epoch

@@ -94,7 +94,7 @@ def _fit(
     loss, targets = loss_of(o, schedule.label_smoothing), task.targets(split.train)
     source, kinds = task.pictures, (Batches, TrainingBatches)
     if maps:
-        maps.make(np.concatenate([split.train, split.validation]), drawing.change)
+        maps.choose(np.concatenate([split.train, split.validation]), drawing.change)
         source, kinds = maps, (MapBatches, TrainingMapBatches)
     validation = kinds[0](source, split.validation, *task.targets(split.validation, as_drawn=True))
     while True:
@@ -102,8 +102,11 @@ def _fit(
         try:
             if task.options.minutes is not None and kept.state is None:
                 pace = training.measured_pace(model, batches, schedule, loss)
-                after = seen_after * (pace.picture + (maps.pace if maps else 0.0))
-                epochs = _epochs_in_time(task, schedule, pace, phase, after)
+                below = maps.pace if maps else 0.0
+                costs = np.full(schedule.epochs, schedule.steps * pace.step + len(split.validation) * pace.picture)
+                if maps:
+                    costs[1 : maps.views] += below * len(split.train)  # the first view is there
+                epochs = _epochs_in_time(task, costs, phase, seen_after * (pace.picture + below))
                 if not epochs:
                     return []
                 schedule = _with_epochs(task, schedule, epochs)
@@ -170,16 +173,15 @@ def _with_epochs(task: Task, schedule: Schedule, epochs: int) -> Schedule:
     return replace(schedule, epochs=epochs)
 
 
-def _epochs_in_time(task: Task, schedule: Schedule, pace: training.Pace, phase: str, after: float) -> int:
-    """How many epochs end early enough for what comes behind them; noted where they are fewer."""
+def _epochs_in_time(task: Task, costs: np.ndarray, phase: str, after: float) -> int:
+    """How many epochs, of so many seconds each, end early enough for what comes behind them; noted where not all do."""
     minutes, spent = task.options.minutes, task.clock.seconds()
-    epoch = schedule.steps * pace.step + len(task.split.validation) * pace.picture
     # What heads cost before they cost again on features of other weights.
     left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - after
-    epochs = settings.epochs_within(left, epoch)
-    if epochs < schedule.epochs:
+    epochs = settings.epochs_within(left, costs.tolist())
+    if epochs < len(costs):
         task.notes.append(
-            f"{minutes:g} minutes are enough for {epochs} of {schedule.epochs} epochs of {phase}, each of {epoch:.3g} "
-            "seconds"
+            f"{minutes:g} minutes are enough for {epochs} of {len(costs)} epochs of {phase}, each of "
+            f"{costs.mean():.3g} seconds"
         )
-    return min(epochs, schedule.epochs)
+    return epochs
