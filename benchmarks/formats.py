@@ -69,8 +69,9 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
         command = [sys.executable, "-W", "ignore", __file__, *asked, "--only", name, "--place", place]
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes, preexec_fn=limit)
-            said = ended.stderr.strip() or f"ended by signal {-ended.returncode}"
-            why = said.splitlines()[-1] if ended.returncode else ""
+            why = (ended.stderr.strip().splitlines() or [""])[-1] if ended.returncode else ""
+            if ended.returncode < 0:
+                why = f"ended by signal {-ended.returncode} after: {why}"
         except subprocess.TimeoutExpired:
             why = f"not done after {minutes:g} minutes"
         found = {"formats": {}, "left_out": {}}
