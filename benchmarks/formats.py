@@ -1,17 +1,23 @@
 """Which backbones each export format can hold: every row of the table with random weights, exported and judged.
 
-    python benchmarks/formats.py flowers --rows mobilenet_v2,resnet50 --image-size 64 --per-class 40
+    python benchmarks/formats.py flowers --kept rows.json --rows mobilenet_v2,resnet50 --image-size 64 --per-class 40
 
-One process a row, with limits of time and memory; by default all rows, smallest first. What is printed is a table whose
-cells are the share of pictures with Keras' first class and the numbers inside, or why there is no file. Random weights
-make answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold
-is the same. Normalisations take the statistics of training pictures, or deep networks would say the same of all.
+One process a row, with limits of time and memory; by default all rows, smallest first. Rows that `--kept` has are not
+made again. What is printed is a table whose cells are the share of pictures with Keras' first class, and below it why
+there is no file. Random weights make answers that hang on little, so whole numbers may fail here and hold with real
+weights; what a format cannot hold is the same. Normalisations take the statistics of training pictures, or deep
+networks would say the same of all.
 """
 
+import json
+import re
 import resource
 import subprocess
 import sys
 import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +69,9 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
         command = [sys.executable, "-W", "ignore", __file__, *asked, "--only", name, "--place", place]
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes, preexec_fn=limit)
-            said = ended.stderr.strip() or f"ended by signal {-ended.returncode}"
-            why = said.splitlines()[-1] if ended.returncode else ""
+            why = (ended.stderr.strip().splitlines() or [""])[-1] if ended.returncode else ""
+            if ended.returncode < 0:
+                why = f"ended by signal {-ended.returncode} after: {why}"
         except subprocess.TimeoutExpired:
             why = f"not done after {minutes:g} minutes"
         found = {"formats": {}, "left_out": {}}
@@ -74,11 +81,23 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
         return found, why
 
 
-def cell(said: dict, name: str) -> str:
-    """What became of a format: the share of pictures with Keras' class and the numbers inside, or why it is deleted."""
-    if row := said["formats"].get(name):
-        return f"{row['agreement']:.1%}, {row['numbers']}"
-    return said["left_out"].get(name, "")
+def cell(said: dict, why: str, name: str) -> str:
+    """The share of pictures with Keras' first class, by the numbers that were tried; of a file that is kept in bold."""
+    row, left_out = said["formats"].get(name), said["left_out"].get(name, "")
+    shares = re.findall(r"([\d.]+)% of the pictures", " ".join(row["instead_of"].values()) if row else left_out)
+    if row:
+        shares.append(f"**{100 * row['agreement']:.1f}**")
+    return "; ".join(shares) or ("refused" if left_out else why)
+
+
+def reasons(kept: dict[str, dict], columns: Sequence[str]) -> list[str]:
+    """Why there is no file, in words, where the table has no share that says it."""
+    found = defaultdict(list)
+    for name, row in kept.items():
+        for format in columns:
+            if (why := row["said"]["left_out"].get(format, "")) and "of the pictures" not in why:
+                found[why.replace(f"the format {format}", "the format")].append(f"{name} ({format})")
+    return [f"- {', '.join(places)}: {why}" for why, places in found.items()]
 
 
 def main(
@@ -87,8 +106,9 @@ def main(
     formats: str = ALL,
     image_size: int = 64,
     per_class: int = 40,
-    minutes: float = 4,
-    gigabytes: float = 8,
+    minutes: float = 8,
+    gigabytes: float = 12,
+    kept: Path | None = None,
     only: str = "",
     place: str = "",
 ) -> None:
@@ -96,13 +116,25 @@ def main(
         export_row(only, data, formats, image_size, per_class, place)
         return
     columns = EXPORTS if formats == ALL else formats.split(",")
+    asked = (data, "--formats", formats, "--image-size", str(image_size), "--per-class", str(per_class))
+    wanted = rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters)
+    found = json.loads(kept.read_text()) if kept and kept.is_file() else {}
+    for name in wanted:
+        if name in found:
+            continue
+        start = time.perf_counter()
+        said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
+        found[name] = {"said": said, "why": why, "seconds": time.perf_counter() - start}
+        if kept:
+            kept.write_text(json.dumps(found, indent=1))
     print(f"| backbone | accuracy | {' | '.join(columns)} |")
     print("| --- " * (len(columns) + 2) + "|")
-    asked = (data, "--formats", formats, "--image-size", str(image_size), "--per-class", str(per_class))
-    for name in rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters):
-        said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
-        right = next((f"{row['accuracy_keras']:.0%}" for row in said["formats"].values()), "")
-        print(f"| {name} | {right} | {' | '.join(cell(said, each) or why for each in columns)} |", flush=True)
+    shown = {name: found[name] for name in wanted}
+    for name, row in shown.items():
+        right = next((f"{100 * each['accuracy_keras']:.0f}" for each in row["said"]["formats"].values()), "")
+        cells = " | ".join(cell(row["said"], row["why"], each) for each in columns)
+        print(f"| {name} | {right} | {cells} |")
+    print(*reasons(shown, columns), sep="\n")
 
 
 if __name__ == "__main__":

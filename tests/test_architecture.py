@@ -55,8 +55,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "augmented_page", "repetition",
     ],
     "exports": [
-        "runtimes", "answering", "parity", "onnx_file", "openvino_ir", "rounding", "litert_metadata",
-        "litert", "formats", "model_card", "exporting", "exported_networks",
+        "runtimes", "answering", "parity", "onnx_file", "openvino_ir", "rounding", "litert_graphs",
+        "litert_metadata", "litert", "formats", "model_card", "exporting", "exported_networks",
     ],
     "serving": [
         "refusals", "packages", "model_names", "metrics", "batching", "served_networks", "version_places",

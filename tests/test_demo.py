@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 import transfer
-from transfer import cli
+from transfer import cli, engine_packages
+from transfer.cli import tour
 from transfer.demo_data import write_demo_data
 from transfer.errors import MissingExtraError, TransferError, UnknownNameError
 
@@ -54,6 +55,17 @@ def test_the_demo_runs_the_command_that_it_shows(name, flip, tmp_path, monkeypat
     words = f"$ transfer compare {shlex.quote(str(tmp_path / name))} --per-class 20 --out {run} --overwrite"
     assert words + (" --no-flip" * (not flip)) + "\n" in ended.stdout
     assert asked == [flip]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_demo_ends_with_what_would_be_faster(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr(tour, "compare_shown", lambda *command: None)
+    monkeypatch.setattr(tour, "read_result", lambda run: {})
+    monkeypatch.setattr(transfer, "predict", lambda run, pictures: [])
+    monkeypatch.setattr(engine_packages.util, "find_spec", lambda module: installed or None)
+    ended = CliRunner().invoke(cli.app, ["demo", "--data", "textures", "--out", str(tmp_path)])
+    assert ended.exit_code == 0
+    assert ("OpenVINO makes that faster; it needs openvino; pip install 'transfer[fast]'" in ended.stdout) != installed
 
 
 def test_unknown_set():

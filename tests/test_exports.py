@@ -14,10 +14,21 @@ from transfer import quiet
 quiet.import_tensorflow()
 
 import keras  # noqa: E402
+from keras import layers as kl  # noqa: E402
 
 from transfer import engine_packages  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
-from transfer.exports import answering, exporting, formats, litert_metadata, model_card, parity, runtimes  # noqa: E402
+from transfer.exports import (  # noqa: E402
+    answering,
+    exporting,
+    formats,
+    litert,
+    litert_graphs,
+    litert_metadata,
+    model_card,
+    parity,
+    runtimes,
+)
 from transfer.names import EXPORTS  # noqa: E402
 from transfer.networks import conversions, scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
@@ -127,6 +138,33 @@ def test_what_litert_says_of_itself(written):
     assert b"labels.txt" in metadata
 
 
+@needs("litert")
+def test_a_head_whose_weights_are_of_very_different_sizes_is_not_rounded(source, known, tmp_path):
+    """Behind a standardisation they are; by one scale for all, hardly any was left."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    keras.utils.set_random_seed(0)
+    layers = [kl.Rescaling(1 / 255), kl.Conv2D(16, 3, 2, activation="relu"), kl.Conv2D(32, 3, 2, activation="relu")]
+    model = keras.Sequential([keras.Input((32, 32, 3)), *layers, kl.GlobalAveragePooling2D(), kl.Dense(3)])
+    silent, head = model.layers[2].kernel, model.layers[-1].kernel
+    silent.assign(np.where(np.arange(32) == 0, 0, silent))
+    head.assign(np.where(np.arange(32) == 0, 1e6, 1e3 * np.array(head).T).T)
+    pictures = known.pictures[:20]
+    model.layers[-1].bias.assign(-np.mean(model(pictures.astype(np.float32)), axis=0))
+    expected = keras.ops.softmax(model(pictures.astype(np.float32)))
+    assert np.ptp(expected, axis=0).max() > 0.3
+    for write in (litert.write_int8, litert.write_int8_weights):
+        write(source._replace(model=model), tmp_path / "model.tflite")
+        np.testing.assert_allclose(litert.open_litert(tmp_path / "model.tflite")(pictures), expected, atol=0.1)
+        written = litert_graphs.unpacked((tmp_path / "model.tflite").read_bytes())
+        kernels = [
+            tensor for tensor in written.subgraphs[0].tensors if tuple(tensor.shape)[1:] in {(3, 3, 3), (3, 3, 16)}
+        ]
+        assert {tensor.type for tensor in kernels if written.buffers[tensor.buffer].data is not None} == {
+            schema.TensorType.INT8
+        }
+
+
 @needs("onnx")
 def test_the_card_of_onnx_has_javascript_for_its_network(written):
     code = (written("onnx") / "README.md").read_text().partition("```javascript\n")[2].partition("```")[0]
@@ -153,6 +191,7 @@ def test_what_onnx_says_of_itself(written):
     import onnx
 
     model = onnx.load(written("onnx") / "model.onnx")
+    assert [each.name for each in (*model.graph.input, *model.graph.output)] == ["pictures", "probabilities"]
     said = {each.key: each.value for each in model.metadata_props}
     assert json.loads(said["class_names"]) == ["0", "1", "2"]
     assert said["weights_licence"].startswith("that of")

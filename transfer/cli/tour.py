@@ -13,6 +13,7 @@ import typer
 import transfer
 from transfer.cli import options as option
 from transfer.cli.show import print_json, read_result, show_line
+from transfer.engine_packages import OPENVINO, missing_of
 
 
 def demo(
@@ -53,6 +54,8 @@ def _shown(context: typer.Context, data: str, per_class: int | None, out_folder:
     show_line("Next, with a folder of your own that holds one folder of pictures for each class:")
     for words in ("compare YOUR_FOLDER", "train YOUR_FOLDER", "predict runs/YOUR_RUN PICTURES"):
         show_line(f"  transfer {words}")
+    if missing := missing_of(OPENVINO):
+        show_line(f"With thousands of pictures, OpenVINO makes that faster; it {missing}")
     return {"data": str(folder), "run": str(run), "result": read_result(run), "predicted": len(rows), "right": right}
 
 

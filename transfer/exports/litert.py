@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -12,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.exports.answering import answering_network
+from transfer.exports.litert_graphs import names_outside, with_int8_weights
 from transfer.exports.litert_metadata import add_metadata
 from transfer.exports.rounding import rounded
-from transfer.networks.conversions import INPUT, Answer
+from transfer.networks.conversions import Answer, frozen_graph
 from transfer.runs.exportables import ExportSource, facts
 
-CALIBRATED_ON, ROUNDED_ON = 200, 64  # training pictures
+CALIBRATED_ON, ROUNDED_ON = 200, 128  # training pictures
 _BUILTINS = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # all that a phone has without TensorFlow
 _SMALLER = {"optimizations": [tf.lite.Optimize.DEFAULT]}
 _ROUNDED: WeakKeyDictionary[keras.Model, keras.Model] = WeakKeyDictionary()  # the kinds come one after the other
@@ -34,14 +36,25 @@ def write_float16(source: ExportSource, file: Path) -> None:
 
 
 def write_int8(source: ExportSource, file: Path) -> None:
-    """Whole numbers inside, ranges from training pictures, weights by channel; probabilities in float32."""
+    """Whole numbers from the first layer with many weights to the last, weights by channel; float32 at both ends."""
     source, calibrate = _with_rounded_kernels(source), _calibration(source, np.uint8)
-    _write(source, file, "uint8", target_spec=_BUILTINS, representative_dataset=calibrate, **_SMALLER)
+    options = {"target_spec": _BUILTINS}
+    outside = names_outside(_converter(source, "uint8", **options).convert())
+    converter = _converter(source, "uint8", representative_dataset=calibrate, **options, **_SMALLER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that TensorFlow's own interpreter will go
+        quantizer = tf.lite.experimental.QuantizationDebugger(
+            converter=converter,
+            debug_dataset=calibrate,
+            debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=outside),
+        )
+    _finish(quantizer.get_nondebug_quantized_model(), source, file)
 
 
 def write_int8_weights(source: ExportSource, file: Path) -> None:
-    """Weights as whole numbers by channel, what is between in float32: as small, and nearer to the network."""
-    _write(_with_rounded_kernels(source), file, "uint8", target_spec=_BUILTINS, **_SMALLER)
+    """Weights as whole numbers by channel, all else in float32: as small, and nearer to the network."""
+    source = _with_rounded_kernels(source)
+    _finish(with_int8_weights(_converter(source, "uint8", target_spec=_BUILTINS).convert()), source, file)
 
 
 def write_uint8(source: ExportSource, file: Path) -> None:
@@ -53,10 +66,21 @@ def write_uint8(source: ExportSource, file: Path) -> None:
 
 
 def _write(source: ExportSource, file: Path, dtype: str, **options) -> None:
+    _finish(_converter(source, dtype, **options).convert(), source, file)
+
+
+def _converter(source: ExportSource, dtype: str, target_spec: Mapping, **options):
     # One picture at a time: with a batch of any size XNNPACK, which is fast, is not used.
-    signature = [tf.TensorSpec((1, *source.model.input_shape[1:]), getattr(tf, dtype), name=INPUT)]
-    network = answering_network(source.model, dtype)
-    network.export(str(file), format="litert", verbose=False, input_signature=signature, **options)
+    graph = frozen_graph(answering_network(source.model, dtype), batch=1)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
+    for owner, values in ((converter.target_spec, target_spec), (converter, options)):
+        for name, value in values.items():
+            setattr(owner, name, value)
+    return converter
+
+
+def _finish(model: bytes, source: ExportSource, file: Path) -> None:
+    file.write_bytes(model)
     add_metadata(file, facts(source))
 
 

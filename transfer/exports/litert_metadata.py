@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from transfer.data.tables import some
+from transfer.exports.litert_graphs import packed, unpacked
 
 BUFFER, IDENTIFIER = "TFLITE_METADATA", b"M001"
 LABELS, FACTS = "labels.txt", "transfer.json"
@@ -34,18 +35,15 @@ def add_metadata(file: Path, said: Mapping) -> None:
 
 def _with_buffer(model: bytes, metadata: bytes) -> bytes:
     """A LiteRT model with one more buffer, of a name."""
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model))
+    whole = unpacked(model)
     added, entry = schema.BufferT(), schema.MetadataT()
     added.data = list(metadata)
-    entry.name, entry.buffer = BUFFER, len(unpacked.buffers)
-    unpacked.buffers.append(added)
-    unpacked.metadata = [*(unpacked.metadata or []), entry]
-    builder = flatbuffers.Builder()
-    builder.Finish(unpacked.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    entry.name, entry.buffer = BUFFER, len(whole.buffers)
+    whole.buffers.append(added)
+    whole.metadata = [*(whole.metadata or []), entry]
+    return packed(whole)
 
 
 def _metadata(said: Mapping) -> bytes:

@@ -25,6 +25,7 @@ PLACES = 7  # by as many of a map is looked at: neighbours tell the same
 WIDEST = 2304  # products in an output; the errors of more average out, and their inverse takes minutes
 DAMPING = 0.01  # of the mean square of the inputs, as in the paper
 BATCH = 8
+BLOCK = 64  # weights of an output whose errors reach those behind them at once, as in the paper
 
 
 class _Seen(NamedTuple):
@@ -144,10 +145,13 @@ def _nearest_answers(kernel: np.ndarray, products: np.ndarray) -> np.ndarray:
     damping = DAMPING * np.trace(products, axis1=1, axis2=2) / count
     damped = products + np.maximum(damping, 1e-12)[:, None, None] * np.eye(count)
     upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
-    left, done = kernel.copy(), np.empty_like(kernel)
-    for i in range(count):
-        steps = np.clip(np.round(left[:, i] / scale), -LARGEST, LARGEST)
-        done[:, i] = np.where(largest == i, kernel[:, i], steps * scale)
-        error = (left[:, i] - done[:, i]) / upper[:, i, i, None]
-        left[:, i + 1 :] -= upper[:, i, i + 1 :, None] * error[:, None]
+    left, done, errors = kernel.copy(), np.empty_like(kernel), np.empty_like(kernel)
+    for start in range(0, count, BLOCK):
+        stop = min(start + BLOCK, count)
+        for i in range(start, stop):
+            steps = np.clip(np.round(left[:, i] / scale), -LARGEST, LARGEST)
+            done[:, i] = np.where(largest == i, kernel[:, i], steps * scale)
+            errors[:, i] = (left[:, i] - done[:, i]) / upper[:, i, i, None]
+            left[:, i + 1 : stop] -= upper[:, i, i + 1 : stop, None] * errors[:, i, None]
+        left[:, stop:] -= upper[:, start:stop, stop:].transpose(0, 2, 1) @ errors[:, start:stop]
     return done

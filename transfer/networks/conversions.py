@@ -49,6 +49,48 @@ def import_openvino():
     return openvino
 
 
+def frozen_graph(network: keras.Model, batch: int | None = None):
+    """A network as one `tf.function` that was traced once, with its weights as constants.
+
+    Converters trace a network with variables several times, or save it and load it again, which takes longer than all
+    else that they do.
+
+    Args:
+        network: from `network_of_pixels`.
+        batch: how many pictures it takes at once; any number by default.
+
+    Returns:
+        `pictures` to a dictionary of the one output by its name.
+    """
+    (pictures,), (name,) = network.inputs, network.output_names
+    trained, others = (
+        [keras.ops.convert_to_numpy(variable) for variable in variables]
+        for variables in (network.trainable_variables, network.non_trainable_variables)
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec((batch, *pictures.shape[1:]), pictures.dtype, name=INPUT)])
+    def answer(pictures):
+        values, _ = network.stateless_call(trained, others, pictures, training=False)
+        return {name: values}
+
+    with _normalisation_in_the_graph(network):
+        return answer.get_concrete_function()
+
+
+@contextmanager
+def _normalisation_in_the_graph(network: keras.Model) -> Iterator[None]:
+    """Let `Normalization` compute with arrays, which become constants; its tensors would become inputs."""
+    layers = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
+    before = [(layer.mean, layer.variance) for layer in layers]
+    for layer in layers:
+        layer.mean, layer.variance = np.array(layer.mean), np.array(layer.variance)
+    try:
+        yield
+    finally:
+        for layer, values in zip(layers, before):
+            layer.mean, layer.variance = values
+
+
 def to_openvino(network: keras.Model):
     """An `openvino.Model` that computes the same in float32.
 
@@ -56,12 +98,7 @@ def to_openvino(network: keras.Model):
         network: from `network_of_pixels`.
     """
     openvino, (name,) = import_openvino(), network.output_names
-
-    @tf.function(input_signature=[tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)])
-    def answer(pictures):
-        return {name: network(pictures, training=False)}
-
-    model = openvino.convert_model(answer.get_concrete_function())
+    model = openvino.convert_model(frozen_graph(network))
     model.inputs[0].tensor.set_names({INPUT})
     model.outputs[0].tensor.set_names({name})
     return model
@@ -101,25 +138,16 @@ def write_onnx_graph(network: keras.Model, file: Path) -> None:
         network: from `network_of_pixels`.
         file: to write.
     """
+    graph, (name,) = frozen_graph(network), network.output_names
+    pictures = keras.Input(network.input_shape[1:], dtype="uint8", name=INPUT)
+    whole = keras.layers.Lambda(lambda x: graph(x)[name], network.output_shape[1:], dtype="float32", name=name)
     signature = [tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)]
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
-    with _normalisation_in_the_graph(network), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
-        network.export(str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
-
-
-@contextmanager
-def _normalisation_in_the_graph(network: keras.Model) -> Iterator[None]:
-    """Let `Normalization` compute with arrays, which become constants; its tensors become inputs of an ONNX file."""
-    layers = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
-    before = [(layer.mean, layer.variance) for layer in layers]
-    for layer in layers:
-        layer.mean, layer.variance = np.array(layer.mean), np.array(layer.variance)
-    try:
-        yield
-    finally:
-        for layer, values in zip(layers, before):
-            layer.mean, layer.variance = values
+        keras.Model(pictures, {name: whole(pictures)}).export(
+            str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET
+        )
 
 
 def open_onnx(file: Path) -> Answer:
