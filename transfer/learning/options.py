@@ -185,7 +185,7 @@ class TrainingOptions:
     mix: str | None = _option(None, "mix training pictures in pairs: mixup or cutmix", names=MIXES, need=_SCRATCH)
     flip: bool = _option(True, "mirror training pictures at random", need=_FLIPPED)
     share: float | None = _option(
-        None, "of the backbone's layers that fine-tuning changes, from the top, above 0 to 1 [default: all]",
+        None, "of the backbone's layers that fine-tuning changes, from the top, above 0 to 1 [default: 0.75]",
         range=_PART, need=_TUNED,
     )  # fmt: skip
     train_batch_norm: bool = _option(False, "let fine-tuning change BatchNormalization as well", need=_TUNED)
