@@ -53,3 +53,13 @@ def test_without_pictures_it_is_the_first():
     none = np.zeros(0, int)
     choice = choose(dict.fromkeys(NAMES, none.astype(bool)), none, NAMES)
     assert choice == ("frozen", "there are no validation pictures to choose by, and it is the first")
+
+
+def test_classes_count_alike_where_labels_are_given():
+    labels = np.repeat([0, 1], [90, 10])
+    frequent, rare = np.arange(100) < 90, np.arange(100) >= 20
+    rights = {"frozen": frequent, "finetune": rare}
+    assert choose(rights, np.arange(100), NAMES[:2]).method == "frozen"
+    choice = choose(rights, np.arange(100), NAMES[:2], labels)
+    assert choice.method == "finetune"
+    assert "100 validation pictures whose classes count alike (88.9%)" in choice.because

@@ -31,15 +31,20 @@ class Comparison(dict[str, Result]):
 
     @property
     def chosen(self) -> Choice:
-        """The method to take, and why, by the validation part; the test part chooses nothing."""
+        """The method to take, and why, by the validation part; the test part chooses nothing.
+
+        By the accuracy, or the balanced one where `optimise` asks for what each class counts in alike.
+        """
         answers = {name: result.predictions.of("validation") for name, result in self.items()}
-        images = next(iter(self.values())).images
+        first = next(iter(self.values()))
+        images, alike = first.images, first.options.get("optimise") in ("balanced", "f1")
         shared = sorted(set.intersection(*(set(indices.tolist()) for indices, _ in answers.values())))
         right = {}
         for name, (indices, probabilities) in answers.items():
             answered = dict(zip(indices.tolist(), probabilities.argmax(axis=1)))
             right[name] = np.array([answered[i] == images.labels[i] for i in shared], bool)
-        return choose(right, units(len(shared), images.groups_of(shared)), _cheapest_first(self))
+        labels = images.labels[shared] if alike else None
+        return choose(right, units(len(shared), images.groups_of(shared)), _cheapest_first(self), labels)
 
     @property
     def best(self) -> str:

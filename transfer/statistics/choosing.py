@@ -15,7 +15,9 @@ class Choice(NamedTuple):
     because: str
 
 
-def choose(right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: list[str]) -> Choice:
+def choose(
+    right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: list[str], labels: np.ndarray | None = None
+) -> Choice:
     """The cheapest network that is not worse than the most accurate one by more than one standard error.
 
     The rule of one standard error (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3), with the
@@ -25,15 +27,21 @@ def choose(right: Mapping[str, np.ndarray], unit: np.ndarray, cheapest_first: li
         right: by name, `(N,)` bool: whether each picture was named rightly.
         unit: `(N,)` numbers, the same for pictures that belong together.
         cheapest_first: the names; the first one stands for the others where there are no pictures.
+        labels: `(N,)` where each class is to count as much as any other, and so the balanced accuracy.
     """
     first = cheapest_first[0]
     if not len(unit):
         return Choice(first, "there are no validation pictures to choose by, and it is the first")
-    accuracy = {name: float(right[name].mean()) for name in cheapest_first}
+    count, counted = f"{len(unit):,} validation pictures", np.ones(len(unit))
+    if labels is not None:
+        number = np.bincount(labels)
+        counted = len(labels) / np.count_nonzero(number) / number[labels]
+        count += " whose classes count alike"
+    shares = {name: right[name] * counted for name in cheapest_first}
+    accuracy = {name: float(share.mean()) for name, share in shares.items()}
     best = max(cheapest_first, key=accuracy.get)
-    count = f"{len(unit):,} validation pictures"
     for name in cheapest_first[: cheapest_first.index(best)]:
-        error = standard_error(right[best].astype(float) - right[name], unit)
+        error = standard_error(shares[best] - shares[name], unit)
         if accuracy[best] - accuracy[name] <= error:
             return Choice(
                 name,
