@@ -92,21 +92,17 @@ def _fit(
     """Fit with the largest batch that the memory has room for, halved as often as needed."""
     split, o, drawing = task.split, task.options, drawing_of(task, schedule, phase)
     loss, targets = loss_of(o, schedule.label_smoothing), task.targets(split.train)
-    source, kinds = task.pictures, (Batches, TrainingBatches)
+    plain, shuffled = (MapBatches, TrainingMapBatches) if maps else (Batches, TrainingBatches)
     if maps:
         maps.choose(np.concatenate([split.train, split.validation]), drawing.change)
-        source, kinds = maps, (MapBatches, TrainingMapBatches)
-    validation = kinds[0](source, split.validation, *task.targets(split.validation, as_drawn=True))
+    source = maps or task.pictures
+    validation = plain(source, split.validation, *task.targets(split.validation, as_drawn=True))
     while True:
-        batches = kinds[1](source, split.train, *targets, schedule.batch_size, o.seed, drawing)
+        batches = shuffled(source, split.train, *targets, schedule.batch_size, o.seed, drawing)
         try:
             if task.options.minutes is not None and kept.state is None:
                 pace = training.measured_pace(model, batches, schedule, loss)
-                below = maps.pace if maps else 0.0
-                costs = np.full(schedule.epochs, schedule.steps * pace.step + len(split.validation) * pace.picture)
-                if maps:
-                    costs[1 : maps.views] += below * len(split.train)  # the first view is there
-                epochs = _epochs_in_time(task, costs, phase, seen_after * (pace.picture + below))
+                epochs = _epochs_in_time(task, schedule, pace, phase, seen_after, maps)
                 if not epochs:
                     return []
                 schedule = _with_epochs(task, schedule, epochs)
@@ -173,11 +169,16 @@ def _with_epochs(task: Task, schedule: Schedule, epochs: int) -> Schedule:
     return replace(schedule, epochs=epochs)
 
 
-def _epochs_in_time(task: Task, costs: np.ndarray, phase: str, after: float) -> int:
-    """How many epochs, of so many seconds each, end early enough for what comes behind them; noted where not all do."""
-    minutes, spent = task.options.minutes, task.clock.seconds()
+def _epochs_in_time(
+    task: Task, schedule: Schedule, pace: training.Pace, phase: str, seen_after: int, maps: KeptMaps | None
+) -> int:
+    """How many epochs end early enough for what comes behind them; noted where not all do."""
+    minutes, spent, split = task.options.minutes, task.clock.seconds(), task.split
+    below = maps.pace if maps else 0.0
+    costs = np.full(schedule.epochs, schedule.steps * pace.step + len(split.validation) * pace.picture)
+    costs[1 : maps.views if maps else 1] += len(split.train) * below  # the first view is there
     # What heads cost before they cost again on features of other weights.
-    left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - after
+    left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - seen_after * (pace.picture + below)
     epochs = settings.epochs_within(left, costs.tolist())
     if epochs < len(costs):
         task.notes.append(
