@@ -76,4 +76,4 @@ def test_pictures_that_are_too_large_at_once(digits, machine):
     assert result.options["batch_size"] == 16
     machine(4 * 2 * (32 * 32 * 8))
     with pytest.raises(OptionError, match=r"with a picture of 32 pixels at once needs .*a smaller `image_size`$"):
-        fitting_batch(network, 32, 100)
+        fitting_batch(network, 32, 100, 32)
