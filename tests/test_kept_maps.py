@@ -68,7 +68,8 @@ def test_a_fit_on_kept_maps_is_the_fit_on_pictures(backbone, digits, monkeypatch
         assert before.shape != other.shape or before.ndim != 2 or not np.array_equal(before, other)  # it moved
 
 
-def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits, monkeypatch):
+@pytest.mark.parametrize(("epochs", "views"), [(5, 2), (1, 1)])
+def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatch, epochs, views):
     drawn = []
 
     def changed(pixels, size, rng):
@@ -77,9 +78,9 @@ def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits,
 
     monkeypatch.setattr("transfer.learning.whole_fits.change_of", lambda *given, **named: changed)
     monkeypatch.setattr(methods.settings, "FINETUNE_VIEWS", 2)
-    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=5)
+    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
     split = digits[1]
-    assert len(drawn) == 2 * (len(split.train) + len(split.validation))
+    assert len(drawn) == views * (len(split.train) + len(split.validation))
     assert len(set(drawn)) == len(drawn)
 
 

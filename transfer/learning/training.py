@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import repeat
 from typing import NamedTuple
 
 import keras
@@ -100,7 +101,7 @@ def fit_network(
         far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
         course = Course(state, keep, far, is_lowered)
         quick = _to_be_fitted(model, schedule, loss)
-        data = stream(batches, endless=True, first=len(state.rows) if state else 0)
+        data = stream(batches, range(len(state.rows) if state else 0, schedule.epochs))
         try:
             history = _fit(quick, data, known, schedule, phase, course)
         except tf.errors.OpError:
@@ -130,7 +131,8 @@ LONG_ENOUGH = 1.0  # seconds, to measure a pace
 def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss) -> Pace:
     """How fast a network trains here, by steps that another one with its weights makes."""
     before = random.getstate()  # from which Keras draws the seeds of layers
-    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, endless=True))
+    # The first epoch again and again: maps of the next ones may have to be computed first, which is no step.
+    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, repeat(0)))
 
     def timed(run: Callable, steps: int) -> float:
         begun = time.perf_counter()
@@ -167,7 +169,7 @@ def losses_by_rate(
     quick, seen = _to_be_fitted(model, schedule, loss, growing), EachStep()
     with bar("learning rates", len(rates)) as advance:
         seen.advance = advance
-        data = without_autotune(stream(batches, endless=True))
+        data = without_autotune(stream(batches, range(len(rates))))
         quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
     return np.array(seen.losses)
 
