@@ -61,7 +61,7 @@ def fit_whole(
         TrainingError, DataError: see `training.fit_network`.
     """
     schedule, split = task.schedule(schedule), task.split
-    asked = _asked(network, task, phase, maps)
+    asked = _asked(network, task, schedule, phase, maps)
     place = place_of(asked)
     with task.clock(phase), checkpoint(place, asked, task.images.data) as kept:
         task.pictures.load(np.concatenate(list(split.parts().values())))
@@ -129,7 +129,7 @@ def drawing_of(task: Task, schedule: Schedule, phase: str) -> Drawing:
     return Drawing(change, MIXES.get(o.mix) if phase == "scratch" else None, balanced=o.sampling is not None)
 
 
-def _asked(network: keras.Model, task: Task, phase: str, maps: KeptMaps | None) -> dict:
+def _asked(network: keras.Model, task: Task, schedule: Schedule, phase: str, maps: KeptMaps | None) -> dict:
     """All that the weights follow from, by name."""
     images = task.images
     rows = [f"{digest} {images.class_names[label]}" for digest, label in zip(images.digests, images.labels)]
@@ -140,6 +140,7 @@ def _asked(network: keras.Model, task: Task, phase: str, maps: KeptMaps | None) 
         OTHER[2]: fingerprint(network),
         "crops": maps.views if maps else None,  # with another memory there may be room for maps, or none any more
         **task.options.written(),
+        "learning_rate": schedule.learning_rate,  # which may hang on the name of the network
         **versions(),
     }
 
