@@ -27,6 +27,7 @@ import typer
 import transfer
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import limit_training
+from transfer.errors import ExportError
 from transfer.names import ALL, EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
@@ -42,8 +43,14 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
     backbone = transfer.load_backbone(name, size, weights="none")
     normalise(backbone, Pictures(images, size).array(split.train))
     result = transfer.train(images, split, backbone, head="linear")
+    refused = []
     for format in formats.split(","):
-        transfer.export(result, place, format)
+        try:
+            transfer.export(result, place, format)
+        except ExportError as error:  # the next ones are asked for as well
+            refused.append(str(error))
+    if refused:
+        sys.exit("; ".join(refused))
 
 
 def normalise(backbone, pictures: np.ndarray) -> None:

@@ -64,7 +64,7 @@ def measured(given, method: str, how: str) -> dict[str, float]:
     from transfer.learning import batches, training
 
     if how == "plain":
-        training.stream = lambda made, endless=False: PlainBatches(made)
+        training.stream = lambda made, epochs=None: PlainBatches(made)
         training.without_autotune = lambda data: data
 
     class PlainBatches(keras.utils.PyDataset):

@@ -96,27 +96,36 @@ def kept():
     return cache.kept("checkpoints")
 
 
-def test_stopped_by_hand_fine_tuning_goes_on_and_is_the_same(digits, monkeypatch):
+def stops(self, epoch, logs=None):
+    if epoch == 2:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])  # in each step through all layers, and on maps that are kept
+def test_stopped_by_hand_fine_tuning_goes_on_and_is_the_same(digits, monkeypatch, share):
     given = (*digits, transfer.convnet(32, TUNED), "finetune")
-    options = dict(epochs=4, share=1.0, learning_rate=3e-3)
+    options = dict(epochs=4, share=share, learning_rate=3e-3)
     undisturbed = transfer.train(*given, **options)
-    begins = watching.Watch.on_epoch_begin
-
-    def stops(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        begins(self, epoch, logs)
-
-    monkeypatch.setattr(watching.Watch, "on_epoch_begin", stops)
-    assert transfer.train(*given, **options).stopped_by_hand
+    with monkeypatch.context() as stopping:
+        stopping.setattr(watching.Watch, "on_epoch_begin", stops)
+        assert transfer.train(*given, **options).stopped_by_hand
     assert len(kept()) == 1
-    monkeypatch.setattr(watching.Watch, "on_epoch_begin", begins)
     result = transfer.train(*given, **options)
     assert "finetune went on behind epoch 2, where it had been broken off" in result.notes
     assert "finetune" in result.cached
     assert (result.history, result.metrics) == (undisturbed.history, undisturbed.metrics)
     assert all(map(np.array_equal, result.model.get_weights(), undisturbed.model.get_weights()))
     assert not kept()
+
+
+def test_a_fit_on_kept_maps_begins_anew_where_they_have_no_room_any_more(digits, monkeypatch, capsys):
+    given = (*digits, transfer.convnet(32, TUNED), "finetune")
+    with monkeypatch.context() as stopping:
+        stopping.setattr(watching.Watch, "on_epoch_begin", stops)
+        assert transfer.train(*given, epochs=3, share=0.5).stopped_by_hand
+    monkeypatch.setattr("transfer.learning.kept_maps.fits", lambda size: False)
+    assert transfer.train(*given, epochs=3, share=0.5).cached == ["features"]
+    assert "was broken off with crops 4; that waits for the same again" in " ".join(capsys.readouterr().err.split())
 
 
 ARRAYS = {"network": [np.arange(6.0).reshape(2, 3)], "optimizer": [np.int64(3)], "best": []}

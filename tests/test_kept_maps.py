@@ -39,6 +39,18 @@ def test_the_upper_half_of_what_the_lower_gives_is_the_whole(backbone, digits, p
     assert [id(weight) for weight in upper.trainable_weights] == [id(w) for w in backbone.trainable_weights]
 
 
+def test_a_network_with_operations_that_are_no_layers_is_divided_too():
+    inputs = keras.Input((8, 8, 3))
+    below = keras.layers.Conv2D(4, 3, padding="same", trainable=False)(inputs)
+    beside = keras.ops.relu(below + keras.layers.Conv2D(4, 3, padding="same", trainable=False)(below))
+    above = keras.layers.Conv2D(4, 3, padding="same")(beside) + below
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(above))
+    lower, upper = halves(network)
+    assert len(lower.outputs) == 2
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    assert np.array_equal(upper(lower(pixels)), network(pixels))
+
+
 def test_there_are_no_halves_where_nothing_stays_or_is_out_of_reach(backbone):
     freezing.unfreeze(backbone, 1.0)
     assert halves(backbone) is None
@@ -56,7 +68,8 @@ def test_a_fit_on_kept_maps_is_the_fit_on_pictures(backbone, digits, monkeypatch
         assert before.shape != other.shape or before.ndim != 2 or not np.array_equal(before, other)  # it moved
 
 
-def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits, monkeypatch):
+@pytest.mark.parametrize(("epochs", "views"), [(5, 2), (1, 1)])
+def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatch, epochs, views):
     drawn = []
 
     def changed(pixels, size, rng):
@@ -65,9 +78,9 @@ def test_each_view_is_drawn_once_however_many_epochs_there_are(backbone, digits,
 
     monkeypatch.setattr("transfer.learning.whole_fits.change_of", lambda *given, **named: changed)
     monkeypatch.setattr(methods.settings, "FINETUNE_VIEWS", 2)
-    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=5)
+    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
     split = digits[1]
-    assert len(drawn) == 2 * (len(split.train) + len(split.validation))
+    assert len(drawn) == views * (len(split.train) + len(split.validation))
     assert len(set(drawn)) == len(drawn)
 
 

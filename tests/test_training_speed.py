@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from transfer.errors import DataError
 from transfer.learning import training
 from transfer.learning.batches import Batches, TrainingBatches, stream
 from transfer.networks import heads
@@ -65,10 +66,28 @@ def given(kind, *options):
 
 def test_a_stream_gives_the_batches_in_their_order_epoch_after_epoch():
     validation, batches = given(Batches, 4), given(TrainingBatches, 4, 0)
-    for made, (number, epoch) in zip(stream(batches, endless=True), [(n, e) for e in range(2) for n in range(3)]):
+    expected = [(number, epoch) for epoch in (1, 2) for number in range(3)]
+    for made, (number, epoch) in zip(stream(batches, range(1, 3)), expected, strict=True):
         for a, b in zip(made, batches.batch(number, epoch)):
             np.testing.assert_array_equal(a, b)
     assert [len(made[0]) for made in stream(validation)] == [4, 4, 2]
+
+
+class Gone(Held):
+    """A disk that is not there any more."""
+
+    def pixels(self, index):
+        raise DataError("more than a tenth of the pictures are gone")
+
+
+def test_what_ends_a_stream_is_said_wherever_one_is_learned_from():
+    network = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    batches, schedule = given(TrainingBatches, 4, 0), Schedule(1, 3, 4, 1e-3, patience=None)
+    batches.pictures = Gone()
+    asked = network, batches, schedule, heads.cross_entropy()
+    for measured in (training.measured_pace, lambda *given: training.losses_by_rate(*given, np.array([1e-3, 1e-2]))):
+        with pytest.raises(DataError, match="are gone"):
+            measured(*asked)
 
 
 def fit_all():

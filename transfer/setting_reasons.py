@@ -59,7 +59,7 @@ REASONS = {
     ),
     "learning_rate of scratch": Reason("the same for all data, Adam's own", "Kingma & Ba 2014, arXiv:1412.6980"),
     "lowest_rate of finetune": Reason(
-        "of the first layer, as a share of the last one's; equal factors between",
+        "of the lowest layer that is trained, as a share of the last one's; equal factors between",
         "Howard & Ruder 2018, arXiv:1801.06146",
         "flowers and scenes at 50 a class: docs/fine-tuning.md",
     ),

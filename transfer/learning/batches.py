@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -132,18 +132,17 @@ class TrainingBatches(Batches):
         return rng.permutation(np.concatenate(drawn))
 
 
-def stream(batches: Batches, endless: bool = False, first: int = 0) -> tf.data.Dataset:
+def stream(batches: Batches, epochs: Iterable[int] | None = None) -> tf.data.Dataset:
     """Batches in their order, the next ones made by threads while one is learned from.
 
     Args:
         batches: one or more.
-        endless: epoch after epoch; otherwise one only.
-        first: epoch, from 0 up.
+        epochs: that follow each other, from 0 up, none of which is made beyond the last; by default the first alone,
+            and then Keras can tell how many batches there are.
     """
 
     def made() -> Iterator[Batch]:
-        epochs = count(first) if endless else (first,)
-        wanted = ((number, epoch) for epoch in epochs for number in range(len(batches)))
+        wanted = ((number, epoch) for epoch in ((0,) if epochs is None else epochs) for number in range(len(batches)))
         pool = ThreadPoolExecutor(WORKERS)
         try:
             ahead = deque(pool.submit(batches.batch, *next_one) for next_one in islice(wanted, AHEAD))
@@ -162,9 +161,8 @@ def stream(batches: Batches, endless: bool = False, first: int = 0) -> tf.data.D
         for shapes in (batches.shapes, [batches.targets.shape[1:]], [()])
     )
     signature = (taken if len(taken) > 1 else taken[0], *(spec for (spec,) in others))
-    length = tf.data.INFINITE_CARDINALITY if endless else len(batches)
     data = tf.data.Dataset.from_generator(made, output_signature=signature)
-    return data.apply(tf.data.experimental.assert_cardinality(length))
+    return data.apply(tf.data.experimental.assert_cardinality(len(batches))) if epochs is None else data
 
 
 def without_autotune(data: tf.data.Dataset) -> tf.data.Dataset:

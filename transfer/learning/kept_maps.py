@@ -96,6 +96,8 @@ class KeptMaps:
             self._kept[view] = [np.empty((len(self._chosen), *shape), np.float16) for shape in self.shapes]
             self._known[view] = np.zeros(len(self._chosen), bool)
         missing = indices[~self._known[view][self._row[indices]]]
+        if not len(missing):
+            return
         started = time.perf_counter()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(missing), AT_ONCE):

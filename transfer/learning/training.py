@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import repeat
 from typing import NamedTuple
 
 import keras
@@ -100,13 +102,10 @@ def fit_network(
         far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
         course = Course(state, keep, far, is_lowered)
         quick = _to_be_fitted(model, schedule, loss)
-        data = stream(batches, endless=True, first=len(state.rows) if state else 0)
+        data = stream(batches, range(len(state.rows) if state else 0, schedule.epochs))
         try:
-            history = _fit(quick, data, known, schedule, phase, course)
-        except tf.errors.OpError:
-            if broken := batches.broken or validation.broken:
-                raise broken from None
-            raise
+            with _own_errors(batches, validation):
+                history = _fit(quick, data, known, schedule, phase, course)
         except _BlownUp as error:
             if not may_lower:
                 raise
@@ -115,6 +114,17 @@ def fit_network(
         else:
             model.set_weights(quick.get_weights())
             return history
+
+
+@contextmanager
+def _own_errors(*streamed: Batches) -> Iterator[None]:
+    """Raise what ended a stream of batches, of which TensorFlow makes an error of its own."""
+    try:
+        yield
+    except tf.errors.OpError:
+        if broken := next((batches.broken for batches in streamed if batches.broken), None):
+            raise broken from None
+        raise
 
 
 class Pace(NamedTuple):
@@ -128,9 +138,14 @@ LONG_ENOUGH = 1.0  # seconds, to measure a pace
 
 
 def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss) -> Pace:
-    """How fast a network trains here, by steps that another one with its weights makes."""
+    """How fast a network trains here, by steps that another one with its weights makes.
+
+    Raises:
+        DataError: pictures are gone, see `Batches`.
+    """
     before = random.getstate()  # from which Keras draws the seeds of layers
-    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, endless=True))
+    # The first epoch again and again: maps of the next ones may have to be computed first, which is no step.
+    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, repeat(0)))
 
     def timed(run: Callable, steps: int) -> float:
         begun = time.perf_counter()
@@ -146,9 +161,10 @@ def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedu
             took = max(timed(run, 1 + steps) - alone, 1e-6)
         return took / steps
 
-    step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
-    random.setstate(before)
-    answer = seconds(lambda steps: quick.evaluate(data, steps=steps, verbose=0))
+    with _own_errors(batches):
+        step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
+        random.setstate(before)
+        answer = seconds(lambda steps: quick.evaluate(data, steps=steps, verbose=0))
     return Pace(step, answer / schedule.batch_size)
 
 
@@ -162,12 +178,15 @@ def losses_by_rate(
 
     Returns:
         `(N,)` losses without penalty, fewer where one is no number any more.
+
+    Raises:
+        DataError: pictures are gone, see `Batches`.
     """
     growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
     quick, seen = _to_be_fitted(model, schedule, loss, growing), EachStep()
-    with bar("learning rates", len(rates)) as advance:
+    with _own_errors(batches), bar("learning rates", len(rates)) as advance:
         seen.advance = advance
-        data = without_autotune(stream(batches, endless=True))
+        data = without_autotune(stream(batches, range(len(rates))))
         quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
     return np.array(seen.losses)
 

@@ -61,7 +61,7 @@ def fit_whole(
         TrainingError, DataError: see `training.fit_network`.
     """
     schedule, split = task.schedule(schedule), task.split
-    asked = _asked(network, task, phase)
+    asked = _asked(network, task, schedule, phase, maps)
     place = place_of(asked)
     with task.clock(phase), checkpoint(place, asked, task.images.data) as kept:
         task.pictures.load(np.concatenate(list(split.parts().values())))
@@ -129,7 +129,7 @@ def drawing_of(task: Task, schedule: Schedule, phase: str) -> Drawing:
     return Drawing(change, MIXES.get(o.mix) if phase == "scratch" else None, balanced=o.sampling is not None)
 
 
-def _asked(network: keras.Model, task: Task, phase: str) -> dict:
+def _asked(network: keras.Model, task: Task, schedule: Schedule, phase: str, maps: KeptMaps | None) -> dict:
     """All that the weights follow from, by name."""
     images = task.images
     rows = [f"{digest} {images.class_names[label]}" for digest, label in zip(images.digests, images.labels)]
@@ -138,7 +138,9 @@ def _asked(network: keras.Model, task: Task, phase: str) -> dict:
         OTHER[0]: digest_in_order(rows),
         OTHER[1]: task.split.digest(images.digests),
         OTHER[2]: fingerprint(network),
+        "crops": maps.views if maps else None,  # with another memory there may be room for maps, or none any more
         **task.options.written(),
+        "learning_rate": schedule.learning_rate,  # which may hang on the name of the network
         **versions(),
     }
 
@@ -174,9 +176,10 @@ def _epochs_in_time(
 ) -> int:
     """How many epochs end early enough for what comes behind them; noted where not all do."""
     minutes, spent, split = task.options.minutes, task.clock.seconds(), task.split
-    below = maps.pace if maps else 0.0
-    costs = np.full(schedule.epochs, schedule.steps * pace.step + len(split.validation) * pace.picture)
-    costs[1 : maps.views if maps else 1] += len(split.train) * below  # the first view is there
+    below, judged = maps.pace if maps else 0.0, len(split.validation)
+    costs = np.full(schedule.epochs, schedule.steps * pace.step + judged * pace.picture)
+    costs[:1] += judged * below  # the maps of plain pictures
+    costs[1 : maps.views if maps else 1] += (len(split.train) + judged) * below  # the first view is there
     # What heads cost before they cost again on features of other weights.
     left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - seen_after * (pace.picture + below)
     epochs = settings.epochs_within(left, costs.tolist())

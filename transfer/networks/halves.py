@@ -41,13 +41,17 @@ def halves(network: keras.Model) -> Halves | None:
     still = {id(opened.pictures)}  # tensors that training cannot change
     below, above = [], []
     for call in opened.calls:
-        stays = not call.layer.trainable_weights and all(id(tensor) in still for tensor in call.inputs)
+        stays = not _weights(call, "trainable_weights") and all(id(tensor) in still for tensor in call.inputs)
         still |= {id(tensor) for tensor in call.outputs} if stays else set()
         (below if stays else above).append(call)
-    if not above or not any(call.layer.weights for call in below):
+    if not above or not any(_weights(call, "weights") for call in below):
         return None
     between = _taken(above, still)
     return Halves(keras.Model(opened.pictures, between), keras.Model(between, opened.logits, name=network.name))
+
+
+def _weights(call: Tap, kind: str) -> list:
+    return getattr(call.layer, kind, [])  # an operation of `keras.ops` is in the graph as it is, and has none
 
 
 def _taken(above: list[Tap], still: set[int]) -> list[keras.KerasTensor]:
