@@ -61,7 +61,7 @@ REASONS = {
     "lowest_rate of finetune": Reason(
         "of the lowest layer that is trained, as a share of the last one's; equal factors between",
         "Howard & Ruder 2018, arXiv:1801.06146",
-        "flowers and scenes at 50 a class: docs/fine-tuning.md",
+        "one rate for all on three sets at 10 a class: docs/fine-tuning.md",
     ),
     "lowest_rate of scratch": Reason("the same rate for all layers"),
     "warmup_steps": Reason("a tenth of all steps, at most 500", "Goyal et al. 2017, arXiv:1706.02677"),
@@ -73,7 +73,7 @@ REASONS = {
     "smallest_crop of finetune": Reason(
         "share of a picture that a step sees at least: nearly all of it, as the network is asked",
         "Touvron et al. 2019, arXiv:1906.06423",
-        "flowers and scenes at 50 a class, two splits each: docs/fine-tuning.md",
+        "50 % and 80 % on five sets: docs/fine-tuning.md",
     ),
     "smallest_crop of scratch": Reason(
         "share of a picture that a step sees at least", "Szegedy et al. 2014, arXiv:1409.4842"
