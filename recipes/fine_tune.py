@@ -2,8 +2,8 @@
 
     python recipes/fine_tune.py YOUR_FOLDER
 
-Measured on 1,800 photographs of scenes in six classes, one split, 340 test pictures: frozen 82.4 %, the top
-third fine-tuned 82.9 %, all 83.2 % (none can be told apart); 11 minutes on two cores with other work.
+Measured on 1,800 photographs of scenes in six classes, one split, 340 test pictures: frozen 83.5 %, the top
+third fine-tuned 84.1 %, all 82.9 % (none can be told apart); 6 minutes on one core beside other work.
 """
 
 import typer
