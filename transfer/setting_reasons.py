@@ -36,7 +36,7 @@ REASONS = {
     "head": Reason("linear, at the optimum of its loss", "Kornblith et al. 2018, arXiv:1805.08974", "docs/heads.md"),
     "head_c": Reason("0.001 to 1 by five-fold cross-validation, when the head is trained", measured="docs/heads.md"),
     "share": Reason(
-        "the upper three quarters of the layers: the first ones tell edges, and take nearly half of the time",
+        "the upper three quarters of the layers: the first ones tell edges, and take a third of the time",
         "Yosinski et al. 2014, arXiv:1411.1792",
         "five sets: docs/fine-tuning.md",
     ),

@@ -109,7 +109,7 @@ def finetune_schedule(images: int, batch_size: int | None = None, backbone: str 
 FINETUNE_RATES = {"bundled": 4e-3}
 
 # Of the backbone's layers, from the top, that fine-tuning changes. What the others make of a picture is computed once,
-# for as many views of it: nearly half of the time of a step is spent on the large maps of the first layers.
+# for as many views of it: a third of the time of a step is spent on the large maps of the first layers.
 FINETUNE_SHARE, FINETUNE_VIEWS = 0.75, 4
 
 # With fewer validation pictures than that, what to keep of fine-tuning is judged by folds: 20 pictures have an error of
