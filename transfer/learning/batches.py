@@ -156,11 +156,9 @@ def stream(batches: Batches, epochs: Iterable[int] | None = None) -> tf.data.Dat
         finally:
             pool.shutdown(cancel_futures=True)
 
-    taken, *others = (
-        tuple(tf.TensorSpec((None, *shape), tf.float32) for shape in shapes)
-        for shapes in (batches.shapes, [batches.targets.shape[1:]], [()])
-    )
-    signature = (taken if len(taken) > 1 else taken[0], *(spec for (spec,) in others))
+    shapes = (*batches.shapes, batches.targets.shape[1:], ())
+    *taken, targets, weights = (tf.TensorSpec((None, *shape), tf.float32) for shape in shapes)
+    signature = (tuple(taken) if len(taken) > 1 else taken[0], targets, weights)
     data = tf.data.Dataset.from_generator(made, output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(len(batches))) if epochs is None else data
 

@@ -160,9 +160,7 @@ def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
 def _tune(
     network: keras.Model, answer: Callable, maps: KeptMaps | None, task: Task, phase: str
 ) -> tuple[Tuned, list[dict]]:
-    model, start, schedule = finetune_start(network, task)
-    if maps:
-        model = heads.join(maps.upper, copy_network(start.head))
+    model, start, schedule = finetune_start(network, task, maps and maps.upper)
     before = network.get_weights()
     seen_after = (len(ALPHAS) - 1) * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
     history = fit_whole(model, network, task, schedule, phase, seen_after, maps)
@@ -192,13 +190,18 @@ def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | No
     return Judged(losses, f"on {told:,} pictures that {len(found)} folds held out in turn")
 
 
-def finetune_start(network: keras.Model, task: Task) -> tuple[keras.Model, FeatureHead, settings.Schedule]:
-    """What fine-tuning begins with, of a network that may be changed: (it with a head, the head, the schedule)."""
+def finetune_start(
+    network: keras.Model, task: Task, upper: keras.Model | None = None
+) -> tuple[keras.Model, FeatureHead, settings.Schedule]:
+    """What fine-tuning begins with, of a network that may be changed: (it with a head, the head, the schedule).
+
+    Given its upper half, that gets the head.
+    """
     freezing.freeze(network)
     start, o = head_on_features(network, task, alone=False), task.options
     _open(network, o)
     schedule = settings.finetune_schedule(len(task.split.train), o.batch_size, task.backbone)
-    return heads.join(network, copy_network(start.head)), start, schedule
+    return heads.join(upper or network, copy_network(start.head)), start, schedule
 
 
 def _open(network: keras.Model, options: TrainingOptions) -> None:

@@ -118,7 +118,7 @@ def _drawn(
             "gap": bins["confidence"] - bins["right"],
             "true": _one_hot(labels, classes),
             "predicted": _one_hot(predicted, classes),
-            "hit": _one_hot(labels, classes, predicted == labels),
+            "hit": _one_hot(labels, classes, counted["right"]),
         },
         unit,
     )
