@@ -2,11 +2,11 @@
 
     python benchmarks/formats.py flowers --kept rows.json --rows mobilenet_v2,resnet50 --image-size 64 --per-class 40
 
-One process a row, with limits of time and memory; by default all rows, smallest first. Rows that `--kept` has are not
-made again. What is printed is a table whose cells are the share of pictures with Keras' first class, and below it why
-there is no file. Random weights make answers that hang on little, so whole numbers may fail here and hold with real
-weights; what a format cannot hold is the same. Normalisations take the statistics of training pictures, or deep
-networks would say the same of all.
+One process a row, with limits of time and memory (of what it reserves, which is some GB more than it uses); by default
+all rows, smallest first. Rows that `--kept` has with the same options are not made again. What is printed is a table
+whose cells are the share of pictures with Keras' first class, and below it why there is no file. Random weights make
+answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the
+same. Normalisations take the statistics of training pictures, or deep networks would say the same of all.
 """
 
 import json
@@ -33,6 +33,7 @@ from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
 
 TESTED = 200  # pictures, about
+PEAK = "peak"  # a file that says how much memory was used at most, in GB
 
 
 def export_row(name: str, data: str, formats: str, image_size: int, per_class: int, place: str) -> None:
@@ -49,6 +50,7 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
             transfer.export(result, place, format)
         except ExportError as error:  # the next ones are asked for as well
             refused.append(str(error))
+    Path(place, PEAK).write_text(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f}")
     if refused:
         sys.exit("; ".join(refused))
 
@@ -66,8 +68,8 @@ def normalise(backbone, pictures: np.ndarray) -> None:
     backbone(pictures.astype(np.float32), training=True)
 
 
-def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[dict, str]:
-    """(what `read_judged` says of a row, why that is not all, or `""`)."""
+def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> dict:
+    """What `read_judged` says of a row, why that is not all (or `""`), and the GB of memory that it took."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
@@ -85,7 +87,8 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> tuple[di
         for file in Path(place).rglob(JUDGED):
             for key, rows in read_judged(file.parent).items():
                 found[key] |= rows
-        return found, why
+        peak = Path(place, PEAK)
+        return {"said": found, "why": why, "peak": peak.read_text() if peak.is_file() else ""}
 
 
 def cell(said: dict, why: str, name: str) -> str:
@@ -127,20 +130,20 @@ def main(
     wanted = rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters)
     found = json.loads(kept.read_text()) if kept and kept.is_file() else {}
     for name in wanted:
-        if name in found:
+        if name in found and found[name]["asked"] == list(asked):
             continue
         start = time.perf_counter()
-        said, why = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
-        found[name] = {"said": said, "why": why, "seconds": time.perf_counter() - start}
+        row = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)
+        found[name] = {"asked": asked, "seconds": time.perf_counter() - start} | row
         if kept:
             kept.write_text(json.dumps(found, indent=1))
-    print(f"| backbone | accuracy | {' | '.join(columns)} |")
-    print("| --- " * (len(columns) + 2) + "|")
+    print(f"| backbone | accuracy | {' | '.join(columns)} | GB | seconds |")
+    print("| --- " * (len(columns) + 4) + "|")
     shown = {name: found[name] for name in wanted}
     for name, row in shown.items():
         right = next((f"{100 * each['accuracy_keras']:.0f}" for each in row["said"]["formats"].values()), "")
         cells = " | ".join(cell(row["said"], row["why"], each) for each in columns)
-        print(f"| {name} | {right} | {cells} |")
+        print(f"| {name} | {right} | {cells} | {row['peak']} | {row['seconds']:.0f} |")
     print(*reasons(shown, columns), sep="\n")
 
 

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import transfer
 from transfer import quiet
@@ -17,6 +18,7 @@ import keras  # noqa: E402
 from keras import layers as kl  # noqa: E402
 
 from transfer import engine_packages  # noqa: E402
+from transfer.cli.show import exports_table  # noqa: E402
 from transfer.errors import ExportError, MissingExtraError, OutputError, UnknownNameError  # noqa: E402
 from transfer.exports import (  # noqa: E402
     answering,
@@ -174,16 +176,19 @@ def test_the_card_of_onnx_has_javascript_for_its_network(written):
 
 
 @needs("onnx")
-def test_onnx_holds_the_normalisation_of_vgg_resnet_and_densenet(tmp_path):
+def test_onnx_holds_the_normalisation_of_vgg_resnet_and_densenet(monkeypatch, tmp_path):
     """It used to ask for mean and variance as inputs."""
     layer = keras.layers.Normalization(mean=(100.0, 110.0, 120.0), variance=(50.0, 60.0, 70.0))
     model = keras.Sequential([keras.Input((8, 8, 3)), layer, keras.layers.GlobalAveragePooling2D()])
     pictures = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
     expected = keras.ops.softmax(model(pictures.astype(np.float32)))
     mean = layer.mean
+    copies = []
+    monkeypatch.setattr("tf2onnx.graph.Graph.__deepcopy__", lambda graph, memo: copies.append(graph), raising=False)
     conversions.write_onnx_graph(answering.answering_network(model), tmp_path / "model.onnx")
     np.testing.assert_allclose(conversions.open_onnx(tmp_path / "model.onnx")(pictures), expected, atol=1e-5)
     assert layer.mean is mean
+    assert not copies, "each of tf2onnx's passes would hold all weights once more"
 
 
 @needs("onnx")
@@ -261,6 +266,19 @@ def test_half_precision_is_judged_by_all_pictures_and_not_by_the_one_that_moves_
     assert parity.objection(row, parity.HALF) == ""
     assert "on average by 0.003; 0.002 is allowed" in parity.objection(row | {"mean_difference": 3e-3}, parity.HALF)
     assert "98.5% of the pictures; expected 99%" in parity.objection(row | {"agreement": 0.985}, parity.HALF)
+
+
+def test_the_names_of_the_formats_can_be_read_in_a_narrow_terminal(capsys):
+    row = {
+        "largest_difference": 1e-5, "mean_difference": 1e-6, "agreement": 1.0, "accuracy": 1.0, "accuracy_keras": 1.0,
+        "megabytes": 123.45, "pictures_a_second": 1234.5, "pictures_a_second_keras": 1.0, "batch": 1, "pictures": 210,
+        "test_pictures": 210,
+    }  # fmt: skip
+    Console(width=80).print(exports_table(dict.fromkeys(EXPORTS, row)))
+    said = capsys.readouterr().out
+    assert all(f"│ {name} " in said for name in EXPORTS)
+    assert "1,234" in said
+    assert "123.45" in said
 
 
 def test_all_formats_are_those_that_can_be_had(quick, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from transfer.errors import ExportError, MissingExtraError, TransferError
@@ -95,6 +96,8 @@ def _first_that_may_stand(source: ExportSource, known: Reference, name: str, fil
             raise ExportError(
                 f"the format {name} cannot hold this network: {conversion_failure(error, source.model)}"
             ) from error
+        finally:
+            gc.collect()  # converters leave cycles with copies of all weights
         if not (why := objection(judged, row.gate)):
             return {"numbers": numbers} | judged, refused
         refused[numbers] = why

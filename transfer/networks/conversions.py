@@ -6,6 +6,7 @@ What is converted takes whole numbers, so that the pictures of a batch need not 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -143,6 +144,8 @@ def write_onnx_graph(network: keras.Model, file: Path) -> None:
     whole = keras.layers.Lambda(lambda x: graph(x)[name], network.output_shape[1:], dtype="float32", name=name)
     signature = [tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)]
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
+    # Or each of its passes works on a copy of the whole graph, to go back to where one fails: 8 GB for a ResNet50.
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
         keras.Model(pictures, {name: whole(pictures)}).export(
