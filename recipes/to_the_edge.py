@@ -17,7 +17,7 @@ import transfer
 def main(run: str, place: str) -> None:
     folder = transfer.export(run, place, format="openvino")
     from transfer.exports.parity import compare_answers, reference
-    from transfer.networks.conversions import open_openvino
+    from transfer.networks.openvino_graphs import open_openvino
     from transfer.runs.exportables import network_to_export
 
     known = reference(network_to_export(run))

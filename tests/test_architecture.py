@@ -32,8 +32,8 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "networks": [
         "weight_files", "needed_memory", "preprocessing", "efficientnet_lite", "scratch", "freezing", "copies",
         "taps", "stages", "halves", "views", "model_file_sizes", "model_files", "hub_presets", "backbones", "heads",
-        "fingerprints", "conversions", "engines", "features", "explanation", "inner_images",
-        "distillation", "quick_layers", "pretraining",
+        "fingerprints", "conversions", "openvino_graphs", "onnx_graphs", "engines", "features",
+        "explanation", "inner_images", "distillation", "quick_layers", "pretraining",
     ],
     "checks": [
         "measures", "inspection", "alignment", "kept_pairs", "duplicates", "crops", "findings", "folder_checks",

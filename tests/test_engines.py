@@ -18,7 +18,7 @@ import tensorflow as tf  # noqa: E402
 from transfer import cli, engine_packages, names  # noqa: E402
 from transfer.cache import cache_folder  # noqa: E402
 from transfer.errors import EngineError, MissingExtraError, OptionError, OutputError, UnknownNameError  # noqa: E402
-from transfer.networks import conversions, engines, scratch  # noqa: E402
+from transfer.networks import conversions, engines, openvino_graphs, scratch  # noqa: E402
 from transfer.networks.views import two_views  # noqa: E402
 from transfer.runs.saved_networks import answering_by, load_network  # noqa: E402
 
@@ -97,6 +97,35 @@ def test_every_engine_keeps_the_contract(name, pictures):
 def test_networks_that_are_made_of_others(name, pictures):
     nested = keras.Sequential([keras.Input((16, 16, 3)), two_views(small_network()), keras.layers.Dense(3)])
     run_engine_contract(name, nested, pictures)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_convnext_has_convolutions_in_groups_and_an_exact_gelu(name, pictures):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    network = keras.Sequential([
+        keras.Input((16, 16, 3)), layers.Rescaling(1 / 64, -2), layers.Conv2D(8, 3),
+        layers.Conv2D(8, 3, groups=8), layers.LayerNormalization(), layers.Activation("gelu"),
+        layers.Conv2D(8, 3, groups=2), layers.GlobalAveragePooling2D(),
+    ])  # fmt: skip
+    run_engine_contract(name, network, pictures)
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 33])
+def test_large_pictures_are_answered_few_at_once(length):
+    asked = []
+
+    def answer(pictures):
+        asked.append(len(pictures))
+        return pictures.mean((1, 2), dtype=np.float32)
+
+    pictures = np.random.default_rng(0).integers(0, 256, (length, 224, 224, 3), np.uint8)
+    np.testing.assert_array_equal(
+        conversions.in_small_batches(answer)(pictures), pictures.mean((1, 2), dtype=np.float32)
+    )
+    assert sum(asked) == length
+    assert max(asked) <= 4
+    assert len(asked) == max(1, -(-length // 4))
 
 
 def test_the_table_has_the_names_that_users_choose_by():
@@ -210,7 +239,7 @@ def test_a_layer_that_an_engine_does_not_know_is_named(name, pictures, eager, mo
 
 def test_a_processor_without_bfloat16_is_told(pictures, monkeypatch):
     monkeypatch.setattr(engines, "require_engine", lambda name: None)
-    monkeypatch.setattr(conversions, "computes_in_bfloat16", lambda: False)
+    monkeypatch.setattr(openvino_graphs, "computes_in_bfloat16", lambda: False)
     with pytest.raises(EngineError, match="this processor does not compute in bfloat16"):
         engines.choose_engine(small_network(), names.BFLOAT16_ENGINE, pictures, MANY)
 
@@ -291,7 +320,7 @@ def test_a_table_that_is_gone_on_with_is_by_the_same_engine(name, run, digits_fo
 
 @pytest.mark.parametrize("name", OTHERS[:1])
 def test_openvino_reports_nothing_to_its_makers(name):
-    conversions.import_openvino()
+    openvino_graphs.import_openvino()
     from openvino.tools.ovc import telemetry_utils
 
     assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"

@@ -32,7 +32,7 @@ from transfer.exports import (  # noqa: E402
     runtimes,
 )
 from transfer.names import EXPORTS  # noqa: E402
-from transfer.networks import conversions, scratch  # noqa: E402
+from transfer.networks import onnx_graphs, scratch  # noqa: E402
 from transfer.reading import read_judged  # noqa: E402
 from transfer.runs import exportables  # noqa: E402
 
@@ -185,8 +185,8 @@ def test_onnx_holds_the_normalisation_of_vgg_resnet_and_densenet(monkeypatch, tm
     mean = layer.mean
     copies = []
     monkeypatch.setattr("tf2onnx.graph.Graph.__deepcopy__", lambda graph, memo: copies.append(graph), raising=False)
-    conversions.write_onnx_graph(answering.answering_network(model), tmp_path / "model.onnx")
-    np.testing.assert_allclose(conversions.open_onnx(tmp_path / "model.onnx")(pictures), expected, atol=1e-5)
+    onnx_graphs.write_onnx_graph(answering.answering_network(model), tmp_path / "model.onnx")
+    np.testing.assert_allclose(onnx_graphs.open_onnx(tmp_path / "model.onnx")(pictures), expected, atol=1e-5)
     assert layer.mean is mean
     assert not copies, "each of tf2onnx's passes would hold all weights once more"
 

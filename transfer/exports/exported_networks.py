@@ -13,7 +13,8 @@ from transfer.errors import ModelFileError, first_line
 from transfer.exports.formats import FORMATS
 from transfer.exports.litert_metadata import FACTS
 from transfer.exports.runtimes import exported_format, require_packages
-from transfer.networks.conversions import import_openvino
+from transfer.networks.conversions import in_small_batches
+from transfer.networks.openvino_graphs import import_openvino
 from transfer.runs.saved_networks import SavedNetwork
 
 
@@ -31,7 +32,8 @@ def load_export(folder: Path) -> SavedNetwork:
     file = folder / FORMATS[name].file
     try:
         said = _FACTS[name](file)
-        size, names, answer = said["image_size"], tuple(said["class_names"]), FORMATS[name].open(file)
+        size, names = said["image_size"], tuple(said["class_names"])
+        answer = in_small_batches(FORMATS[name].open(file))
         shape = answer(np.zeros((1, size, size, 3), np.uint8)).shape
         network = SavedNetwork(
             lambda pictures: answer(pictures).astype(np.float64), names, size, said["fit"], said.get("levels", {})

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from transfer.exports import litert, onnx_file, openvino_ir
 from transfer.exports.parity import BATCH, EXACT, HALF, WHOLE, Gate
-from transfer.networks.conversions import Answer, open_onnx, open_openvino
+from transfer.networks.conversions import Answer
+from transfer.networks.onnx_graphs import open_onnx
+from transfer.networks.openvino_graphs import open_openvino
 from transfer.runs.exportables import ExportSource
 from transfer.runs.exports import export_saved_model
 from transfer.runs.plain_paths import plain_path

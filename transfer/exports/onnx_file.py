@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from transfer.exports.answering import answering_network
-from transfer.networks.conversions import OPSET, write_onnx_graph
+from transfer.networks.onnx_graphs import OPSET, write_onnx_graph
 from transfer.runs.exportables import ExportSource, facts
 
 

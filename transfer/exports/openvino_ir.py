@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from transfer.exports.answering import answering_network
-from transfer.networks.conversions import save_openvino, to_openvino
+from transfer.networks.openvino_graphs import save_openvino, to_openvino
 from transfer.runs.exportables import ExportSource, facts
 
 

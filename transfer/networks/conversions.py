@@ -1,18 +1,14 @@
-"""Networks for other runtimes than TensorFlow: OpenVINO, and ONNX, and what these answer.
+"""What all converters are given: a network of whole numbers, as a graph that holds its weights.
 
-What is converted takes whole numbers, so that the pictures of a batch need not become floats first.
+Whole numbers, so that the pictures of a batch need not become floats first.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import math
 import re
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,7 +17,6 @@ import tensorflow as tf
 from transfer.errors import first_line
 
 INPUT = "pictures"  # of what is converted
-OPSET = 18  # the newest that tf2onnx writes
 
 Answer = Callable[[np.ndarray], np.ndarray]  # pictures `(B, S, S, 3)` uint8 to `(B, D)` float32
 
@@ -40,14 +35,6 @@ def network_of_pixels(model: keras.Model, last: keras.Layer, dtype: str = "uint8
     pictures = keras.Input(model.input_shape[1:], dtype=dtype, name=INPUT)
     values = pictures if dtype == "float32" else keras.ops.cast(pictures, "float32")
     return keras.Model(pictures, last(model(values, training=False)))
-
-
-def import_openvino():
-    """OpenVINO without the package that reports its use to its makers: unless switched off, it asks nobody."""
-    sys.modules.setdefault("openvino_telemetry", None)
-    import openvino
-
-    return openvino
 
 
 def frozen_graph(network: keras.Model, batch: int | None = None):
@@ -74,8 +61,22 @@ def frozen_graph(network: keras.Model, batch: int | None = None):
         values, _ = network.stateless_call(trained, others, pictures, training=False)
         return {name: values}
 
-    with _normalisation_in_the_graph(network):
+    with _normalisation_in_the_graph(network), _functions_in_the_graph():
         return answer.get_concrete_function()
+
+
+@contextmanager
+def _functions_in_the_graph() -> Iterator[None]:
+    """Let what layers have compiled apart be traced as if it were not: Keras does so with convolutions in groups.
+
+    The name of TensorFlow's switch says less than it does: inside of a trace it makes such functions a part of that.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 @contextmanager
@@ -92,77 +93,22 @@ def _normalisation_in_the_graph(network: keras.Model) -> Iterator[None]:
             layer.mean, layer.variance = values
 
 
-def to_openvino(network: keras.Model):
-    """An `openvino.Model` that computes the same in float32.
+def in_small_batches(answer: Answer) -> Answer:
+    """The same answers, for so few pictures at once that what a layer makes of them stays near the processor.
 
-    Args:
-        network: from `network_of_pixels`.
+    Measured with EfficientNet-Lite0 in docs/engines.md. TensorFlow is slower then, as it begins more anew each time.
     """
-    openvino, (name,) = import_openvino(), network.output_names
-    model = openvino.convert_model(frozen_graph(network))
-    model.inputs[0].tensor.set_names({INPUT})
-    model.outputs[0].tensor.set_names({name})
-    return model
+
+    def answer_all(pictures: np.ndarray) -> np.ndarray:
+        few = _few(pictures.shape[1])
+        return np.concatenate([answer(pictures[i : i + few]) for i in range(0, max(1, len(pictures)), few)])
+
+    return answer_all
 
 
-def save_openvino(model, file: Path) -> None:
-    """Write an `openvino.Model` as IR: a graph (`.xml`) beside its weights (`.bin`)."""
-    import_openvino().save_model(model, file, compress_to_fp16=False)
-
-
-def open_openvino(file: Path, precision: str = "f32") -> Answer:
-    """What an OpenVINO IR answers on the processor.
-
-    Args:
-        file: the `.xml`.
-        precision: new processors would take bfloat16 by themselves.
-    """
-    # One batch at a time is to have all cores.
-    options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    compiled = import_openvino().Core().compile_model(file, "CPU", options)
-
-    def answer(pictures: np.ndarray) -> np.ndarray:
-        return compiled(pictures)[0]
-
-    return answer
-
-
-def computes_in_bfloat16() -> bool:
-    """Whether this processor has instructions for it, as OpenVINO knows."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def write_onnx_graph(network: keras.Model, file: Path) -> None:
-    """Write an ONNX file that computes the same, through tf2onnx, as Keras drives it.
-
-    Args:
-        network: from `network_of_pixels`.
-        file: to write.
-    """
-    graph, (name,) = frozen_graph(network), network.output_names
-    pictures = keras.Input(network.input_shape[1:], dtype="uint8", name=INPUT)
-    whole = keras.layers.Lambda(lambda x: graph(x)[name], network.output_shape[1:], dtype="float32", name=name)
-    signature = [tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)]
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
-    # Or each of its passes works on a copy of the whole graph, to go back to where one fails: 8 GB for a ResNet50.
-    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
-        keras.Model(pictures, {name: whole(pictures)}).export(
-            str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET
-        )
-
-
-def open_onnx(file: Path) -> Answer:
-    """What an ONNX file answers by ONNX Runtime on the processor."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-
-    def answer(pictures: np.ndarray) -> np.ndarray:
-        return session.run(None, {INPUT: pictures})[0]
-
-    return answer
+def _few(side: int) -> int:
+    """The power of two below 4 pictures of 224 px or 16 of 112: batches of 32 have no shorter end then."""
+    return 1 << max(0, int(math.log2(4 * 224**2 / side**2)))
 
 
 def conversion_failure(error: Exception, model: keras.Model) -> str:

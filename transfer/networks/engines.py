@@ -22,7 +22,7 @@ from transfer.cache import cache_folder, discard, is_kept, made_folder
 from transfer.engine_packages import RUNTIMES, is_installed, missing_of, require_engine
 from transfer.errors import EngineError, OutputError
 from transfer.names import AUTO, BFLOAT16_ENGINE
-from transfer.networks import conversions
+from transfer.networks import conversions, onnx_graphs, openvino_graphs
 from transfer.networks.conversions import Answer
 from transfer.networks.fingerprints import fingerprint
 from transfer.progress import console
@@ -160,7 +160,7 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
         raise EngineError(why)
     with told_only_on_failure():
         try:
-            answer = row.open(_converted(network, row.conversion))
+            answer = conversions.in_small_batches(row.open(_converted(network, row.conversion)))
             found = answer(sample)
             why = _objection(name, network, found, expected) if row.is_exact else ""
         except OutputError:
@@ -225,20 +225,20 @@ def _tell(sentence: str) -> None:
 
 
 def _write_openvino(network: keras.Model, file: Path) -> None:
-    conversions.save_openvino(conversions.to_openvino(network), file)
+    openvino_graphs.save_openvino(openvino_graphs.to_openvino(network), file)
 
 
 def _no_bfloat16() -> str:
-    there = conversions.computes_in_bfloat16()
+    there = openvino_graphs.computes_in_bfloat16()
     return "" if there else "this processor does not compute in bfloat16, so that nothing is won"
 
 
 _IR = Conversion("model.xml", "openvino", _write_openvino)
-_ONNX = Conversion("model.onnx", "tf2onnx", conversions.write_onnx_graph)
+_ONNX = Conversion("model.onnx", "tf2onnx", onnx_graphs.write_onnx_graph)
 ENGINES: Mapping[str, Engine] = {
     "tensorflow": Engine(None, compiled),
-    "openvino": Engine(_IR, conversions.open_openvino),
-    "onnxruntime": Engine(_ONNX, conversions.open_onnx),
-    BFLOAT16_ENGINE: Engine(_IR, lambda file: conversions.open_openvino(file, "bf16"), False, _no_bfloat16),
+    "openvino": Engine(_IR, openvino_graphs.open_openvino),
+    "onnxruntime": Engine(_ONNX, onnx_graphs.open_onnx),
+    BFLOAT16_ENGINE: Engine(_IR, lambda file: openvino_graphs.open_openvino(file, "bf16"), False, _no_bfloat16),
 }
 AUTOMATIC = ("openvino", "onnxruntime")  # equally fast, but for ONNX it takes thrice as long to convert a network
