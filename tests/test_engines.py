@@ -189,8 +189,8 @@ def test_the_faster_one_is_faster():
     import time
 
     quick, slow = (lambda _: None), (lambda _: time.sleep(0.01))
-    assert engines._is_faster(quick, slow, None)
-    assert not engines._is_faster(slow, quick, None)
+    assert engines._is_faster(quick, slow, 0.01, None)
+    assert not engines._is_faster(slow, quick, 1e-5, None)
 
 
 @pytest.mark.parametrize("wrong", [lambda values: values + 0.01, lambda values: values * np.nan])

@@ -227,8 +227,8 @@ MAX_SIZE = 8.0
 
 # Seconds that it takes to convert a network for an engine, once (EfficientNet-Lite0, two cores); to load it, compile it
 # and compare it with TensorFlow, each time; and the share of TensorFlow's time that is spared at the least.
-CONVERTING = {"openvino": 1.5, "onnxruntime": 3.5}
-STARTING, SPARED = 0.8, 0.4
+CONVERTING = {"openvino": 0.8, "onnxruntime": 2.0}
+STARTING, SPARED = 0.5, 0.4
 WORTH_A_WORD = 60  # seconds that have to be spared before a user is told what to install
 
 

@@ -112,7 +112,7 @@ def choose_engine(
         # The first time, TensorFlow looks through the network too.
         return _fastest(network, chosen, sample, pictures - len(sample), time.perf_counter() - start)
     try:
-        return _opened(network, engine, sample, expected)
+        return _opened(network, engine, _place(fingerprint(network), engine), sample, expected)
     except EngineError as error:
         raise EngineError(f"`engine={engine}`: {error}; give tensorflow, or auto") from error
 
@@ -126,11 +126,15 @@ def _fastest(network: keras.Model, slow: Chosen, sample: np.ndarray, pictures: i
     """What is to answer some more pictures than the sample, of which TensorFlow has needed so many seconds at most."""
 
     def pays(name: str, seconds: float) -> bool:
-        kept = is_kept(_place(network, ENGINES[name].conversion))
-        return settings.engine_pays(pictures, seconds / len(sample), settings.CONVERTING[name] * (not kept))
+        converting = 0 if is_kept(places[name]) else settings.CONVERTING[name]
+        return settings.engine_pays(pictures, seconds / len(sample), converting)
 
+    if pictures <= 0:
+        return slow
     installed = [name for name in AUTOMATIC if is_installed(name)]
-    if pictures <= 0 or (installed and not any(pays(name, at_most) for name in installed)):
+    known_by = fingerprint(network) if installed else ""
+    places = {name: _place(known_by, name) for name in installed}
+    if installed and not any(pays(name, at_most) for name in installed):
         return slow
     seconds = _seconds(slow.answer, sample)
     if not installed and settings.engine_pays(pictures, seconds / len(sample), settings.WORTH_A_WORD):
@@ -140,16 +144,16 @@ def _fastest(network: keras.Model, slow: Chosen, sample: np.ndarray, pictures: i
         if not pays(name, seconds):
             continue
         try:
-            other = _opened(network, name, sample, slow.of_sample)
+            other = _opened(network, name, places[name], sample, slow.of_sample)
         except EngineError as error:
             _tell(f"note: TensorFlow computes {network.name}: {error}")
             continue
-        if _is_faster(other.answer, slow.answer, sample):
+        if _is_faster(other.answer, slow.answer, seconds, sample):
             return other
     return slow
 
 
-def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.ndarray) -> Chosen:
+def _opened(network: keras.Model, name: str, place: Path, sample: np.ndarray, expected: np.ndarray) -> Chosen:
     """A network in an engine, whose answers to a sample were compared with those of TensorFlow.
 
     Raises:
@@ -160,7 +164,7 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
         raise EngineError(why)
     with told_only_on_failure():
         try:
-            answer = conversions.in_small_batches(row.open(_converted(network, row.conversion)))
+            answer = conversions.in_small_batches(row.open(_converted(network, row.conversion, place)))
             found = answer(sample)
             why = _objection(name, network, found, expected) if row.is_exact else ""
         except OutputError:
@@ -168,7 +172,7 @@ def _opened(network: keras.Model, name: str, sample: np.ndarray, expected: np.nd
         except Exception as error:  # each runtime has errors of its own
             why = f"{name} cannot compute {network.name}: {conversions.conversion_failure(error, network)}"
     if why:
-        discard(_place(network, row.conversion))
+        discard(place)
         raise EngineError(why)
     return Chosen(name, answer, found)
 
@@ -184,32 +188,33 @@ def _objection(name: str, network: keras.Model, found: np.ndarray, expected: np.
     )
 
 
-def _converted(network: keras.Model, conversion: Conversion) -> Path:
+def _converted(network: keras.Model, conversion: Conversion, place: Path) -> Path:
     """The file of a conversion, made where it is not in the cache."""
 
     def make(folder: Path) -> None:
         last = keras.layers.Activation("linear", dtype="float32", name="answers")
         conversion.write(conversions.network_of_pixels(network, last), folder / conversion.file)
 
-    return made_folder(_place(network, conversion), make) / conversion.file
+    return made_folder(place, make) / conversion.file
 
 
-def _place(network: keras.Model, conversion: Conversion) -> Path:
-    known_by = (fingerprint(network), conversion.file, conversion.package, metadata.version(conversion.package))
-    return cache_folder("engines", hashlib.blake2b(" ".join(known_by).encode(), digest_size=16).hexdigest())
+def _place(known_by: str, engine: str) -> Path:
+    """Where the cache keeps the conversion of a network with this fingerprint."""
+    conversion = ENGINES[engine].conversion
+    words = (known_by, conversion.file, conversion.package, metadata.version(conversion.package))
+    return cache_folder("engines", hashlib.blake2b(" ".join(words).encode(), digest_size=16).hexdigest())
 
 
-def _is_faster(answer: Answer, than: Answer, sample: np.ndarray) -> bool:
-    """Whether one engine is faster than another, each at its best of some times in turn."""
-    mine, theirs = [], []
+def _is_faster(answer: Answer, than: Answer, seconds: float, sample: np.ndarray) -> bool:
+    """Whether one engine is faster than another, which has needed so long once; each at its best of some times."""
+    mine, theirs = [], [seconds]
     until = time.perf_counter() + PROBE
-    while time.perf_counter() < until or not mine:
+    while True:
         mine.append(_seconds(answer, sample))
-        theirs.append(_seconds(than, sample))
         ratio = min(mine) / min(theirs)
-        if not 1 / PLAIN < ratio < PLAIN:
-            break
-    return ratio < 1
+        if not 1 / PLAIN < ratio < PLAIN or time.perf_counter() > until:
+            return ratio < 1
+        theirs.append(_seconds(than, sample))
 
 
 def _seconds(answer: Answer, sample: np.ndarray) -> float:
