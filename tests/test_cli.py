@@ -159,6 +159,7 @@ def test_wrong_options_raise_what_main_turns_into_one_sentence(words, digits_fol
         (("train", "{}", "--from", "run", "--overwrite"), "--overwrite without --out"),
         (("compare", "{}", "--overwrite"), "--overwrite without --out"),
         (("explain", "{}", "a.png", "--overwrite"), "--overwrite without --out"),
+        (("train", "{}", "--epochs", "3"), "--epochs without `head=mlp` or svm"),
         (("train", "{}", "--no-flip"), "--no-flip without the method finetune or scratch"),
         (("compare", "{}", "--methods", "frozen", "--flip"), "--flip without the method finetune or scratch"),
         (("compare", "{}", "--learning-curve", "--methods", "dense"), "--learning-curve without a method that has one"),

@@ -91,6 +91,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
         "notes": sorted({note for each in saved.values() for note in each.figures["notes"]}),
         "findings": _findings(folders),
         "curves": [svg(plot, histories, 3.0) for plot in (draw.draw_losses, draw.draw_accuracies)],
+        "in_phases": any(map(draw.later_phases, histories.values())),
         "layers": describe_layers(model),
         "more": [row for folder, name in zip(folders, short_names(folders)) for row in _more(folder, name, folders)],
     }
