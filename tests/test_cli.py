@@ -299,6 +299,7 @@ def test_help_is_quick_to_read():
     code, out, _ = run("--help")
     assert code == 0
     assert all(verb in out for verb in ("train", "compare", "evaluate", "predict", "export", "backbones", "demo"))
+    assert "..." not in out.partition("Commands:")[2]  # what each does is told whole
 
 
 @pytest.mark.parametrize(
@@ -373,7 +374,7 @@ for words in json.load(sys.stdin):
     [
         (("train", "data", "--epochs", "x"), "Invalid value for '--epochs': ", "transfer train"),
         (("train", "data", "--epoch", "3"), "No such option", "transfer train"),
-        (("predict", "run"), "Missing argument 'pictures", "transfer predict"),
+        (("predict", "run"), "Missing argument 'PICTURES", "transfer predict"),
         (("tran", "data"), "No such command 'tran'", "transfer"),
         (("check", "data", "more"), "Got unexpected extra argument", "transfer check"),
     ],

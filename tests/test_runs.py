@@ -234,7 +234,7 @@ def test_predict_answers_the_others_when_one_file_is_no_picture(run, result, tmp
 def test_predict_answers_or_names_every_file_that_a_folder_can_contain(run, tmp_path):
     odd = write_odd_folder(tmp_path)
     rows = {row.file: row for row in transfer.predict(run, [odd.root])}
-    assert {name for name in odd.bad if rows[str(odd.root / name)].error} == set(odd.bad)
+    assert {name for name, why in odd.bad.items() if why in rows[str(odd.root / name)].error} == set(odd.bad)
     assert {name for name in odd.good if rows[str(odd.root / name)].label} == set(odd.good)
 
 
