@@ -198,6 +198,19 @@ def test_evaluate_counts_only_pictures_the_run_never_saw(run, result, digits_fol
     assert figures["left_out"] == {"seen": len(result.images) - len(result.split.test), "other_parts": 0}
 
 
+def test_evaluate_tells_of_groups_that_the_run_was_trained_on(run, result, digits_folder, tmp_path):
+    copy, groups = shutil.copytree(run, tmp_path / "run"), tmp_path / "groups.csv"
+    config = json.loads((copy / "config.json").read_text())
+    for file in config["files"].values():
+        file["group"] = "ann" if file["part"] == "train" else "bob"
+    (copy / "config.json").write_text(json.dumps(config))
+    tested = result.split.test.tolist()
+    rows = [f"{name},{'ann' if i in tested[:3] else 'eve'}" for i, name in enumerate(result.images.names)]
+    groups.write_text("\n".join(["file,group", *rows]))
+    (note,) = transfer.evaluate(copy, digits_folder, groups)["notes"]
+    assert note.startswith(f"3 of {len(tested)} pictures are of a group that the model was trained on")
+
+
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     """The SavedModel of the run, away from the run."""
@@ -234,7 +247,8 @@ def test_predict_answers_the_others_when_one_file_is_no_picture(run, result, tmp
 def test_predict_answers_or_names_every_file_that_a_folder_can_contain(run, tmp_path):
     odd = write_odd_folder(tmp_path)
     rows = {row.file: row for row in transfer.predict(run, [odd.root])}
-    assert {name for name, why in odd.bad.items() if why in rows[str(odd.root / name)].error} == set(odd.bad)
+    assert {name for name in odd.bad if rows[str(odd.root / name)].error} == set(odd.bad)
+    assert rows[str(odd.root / "odd/empty.jpg")].error == "is empty"
     assert {name for name in odd.good if rows[str(odd.root / name)].label} == set(odd.good)
 
 
