@@ -32,7 +32,8 @@ def draw_accuracies(figure: Figure, histories: dict[str, list[dict]]) -> None:
 
 def _by_epoch(figure: Figure, histories: dict[str, list[dict]], key: str, factor: float) -> Axes:
     axes = figure.subplots()
-    for row, epochs in enumerate(histories.values()):
+    # The first on top: a network that is fine-tuned begins with the very head of the frozen one before it.
+    for row, epochs in reversed(list(enumerate(histories.values()))):
         numbers = range(1, len(epochs) + 1)
         marker = "o" if len(epochs) == 1 else None  # one point makes no line
         for column, style in ((key, ":"), (f"val_{key}", "-")):
