@@ -185,6 +185,11 @@ def test_where_fine_tuning_begins_behind_its_head_is_marked(runs, page, tmp_path
     assert "An upright line" not in page
 
 
+def test_a_page_of_no_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no run to report"):
+        transfer.build_report([], tmp_path / "page.html")
+
+
 def test_a_run_that_is_not_whole_is_refused(runs, tmp_path):
     for name in ("config.json", "result.json", "predictions.csv", "history.csv", "model.keras"):
         part = tmp_path / name

@@ -275,6 +275,7 @@ def test_predict_takes_pictures_as_python_holds_them(run, result, tmp_path):
     assert cut.error
     wrong = {
         "pictures is an array of float32": pixels.astype(np.float32), "(8, 8, 4)": np.zeros((8, 8, 4), np.uint8),
+        "(0, 8, 3)": np.zeros((0, 8, 3), np.uint8), "(2, 0, 8, 3)": np.zeros((2, 0, 8, 3), np.uint8),
         "of type NoneType": None, "pictures[1] is of type int": [path, 3], "nothing: no pictures": [],
     }  # fmt: skip
     for said, pictures in wrong.items():
