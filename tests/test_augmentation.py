@@ -10,6 +10,7 @@ from PIL import Image
 import transfer
 from transfer import cli, names
 from transfer.data.augmentation import PRESETS, change_of, random_crop
+from transfer.errors import UnknownNameError
 from transfer.learning import mixing
 from transfer.learning.batches import Drawing, TrainingBatches
 
@@ -178,3 +179,5 @@ def test_the_page_of_classes_that_are_mirror_images_says_so(pictures, monkeypatc
     notes = transfer.write_augmented_page(images, transfer.split(images), page, presets=["light"])
     assert notes == ["mirror images look alike: no random flips"]
     assert "never mirrored" in page.read_text()
+    with pytest.raises(UnknownNameError, match="`method`: unknown name 'frozen'"):
+        transfer.write_augmented_page(images, transfer.split(images), page, "frozen")

@@ -174,7 +174,7 @@ def test_compare_takes_both_options(digits_folder, tmp_path, monkeypatch):
     for name, stride in (("narrow", 4), ("wide", 2)):
         transfer.convnet(32, [{"conv": 4, "stride": stride}]).save(tmp_path / f"{name}.keras")
     names = ",".join(str(tmp_path / f"{name}.keras") for name in ("narrow", "wide"))
-    words = ["compare", digits_folder, "--methods", "frozen", "--backbones", names, "--epochs", 1]
+    words = ["compare", digits_folder, "--methods", "frozen", "--backbones", names]
     words += ["--learning-curve", "--sizes", "4", "--draws", 1, "--out", tmp_path / "run"]
     ended = CliRunner().invoke(cli.app, [str(word) for word in words])
     assert ended.exit_code == 0, ended

@@ -24,7 +24,7 @@ def trained(digits_folder, tmp_path_factory):
     run = tmp_path_factory.mktemp("folds") / "run"
     backbone = run.with_name("tiny.keras")
     transfer.convnet(32, [{"conv": 16}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]).save(backbone)
-    words = ("--folds", 2, "--groups", "([0-9])$", "--backbone", backbone, "--epochs", 2, "--out", run, "--json")
+    words = ("--folds", 2, "--groups", "([0-9])$", "--backbone", backbone, "--out", run, "--json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transfer.runs.saving.export_saved_model", lambda *given: [])
         done = call("train", digits_folder, *words)

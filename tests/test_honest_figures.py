@@ -43,7 +43,7 @@ def faces(tmp_path_factory):
 def test_what_makes_a_figure_untrustworthy_and_what_came_from_the_cache_stand_beside_it(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(saving, "export_saved_model", lambda *given: [])
     transfer.convnet(32, [{"conv": 4, "stride": 4}]).save(tmp_path / "tiny.keras")
-    words = ["train", faces, "--backbone", tmp_path / "tiny.keras", "--epochs", 1]
+    words = ["train", faces, "--backbone", tmp_path / "tiny.keras"]
     said, told = [], []
     for name in ("first", "second"):
         ended = CliRunner().invoke(cli.app, [str(word) for word in [*words, "--out", tmp_path / name]])

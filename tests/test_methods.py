@@ -66,6 +66,11 @@ def test_an_mlp_of_few_pictures_is_about_as_good_as_a_linear_head(digits, backbo
     assert mlp.metrics["accuracy"] > linear.metrics["accuracy"] - 0.08
 
 
+def test_epochs_do_not_stop_a_head_that_is_solved_before_its_optimum(digits, backbone):
+    bounded, whole = (transfer.train(*digits, backbone, epochs=epochs) for epochs in (1, None))
+    assert bounded.history == whole.history
+
+
 def test_frozen_leaves_the_given_network_as_trainable_as_it_was(digits):
     own = transfer.convnet(32, [{"conv": 4, "stride": 4}, {"normalise": "batch"}, {"conv": 4, "stride": 2}])
     own.layers[2].trainable = False

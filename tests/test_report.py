@@ -175,6 +175,21 @@ def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(r
     assert "no validation pictures to choose by" in text
 
 
+def test_where_fine_tuning_begins_behind_its_head_is_marked(runs, page, tmp_path):
+    copy = shutil.copytree(runs / "both", tmp_path / "both")
+    columns, *epochs = (copy / "dense" / "history.csv").read_text().splitlines()
+    (copy / "dense" / "history.csv").write_text("\n".join([columns, *epochs, *epochs]))
+    seal(copy / "dense")
+    page_of(copy)
+    assert "An upright line: the head is trained" in " ".join((copy / "report.html").read_text().split())
+    assert "An upright line" not in page
+
+
+def test_a_page_of_no_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no run to report"):
+        transfer.build_report([], tmp_path / "page.html")
+
+
 def test_a_run_that_is_not_whole_is_refused(runs, tmp_path):
     for name in ("config.json", "result.json", "predictions.csv", "history.csv", "model.keras"):
         part = tmp_path / name

@@ -198,6 +198,19 @@ def test_evaluate_counts_only_pictures_the_run_never_saw(run, result, digits_fol
     assert figures["left_out"] == {"seen": len(result.images) - len(result.split.test), "other_parts": 0}
 
 
+def test_evaluate_tells_of_groups_that_the_run_was_trained_on(run, result, digits_folder, tmp_path):
+    copy, groups = shutil.copytree(run, tmp_path / "run"), tmp_path / "groups.csv"
+    config = json.loads((copy / "config.json").read_text())
+    for file in config["files"].values():
+        file["group"] = "ann" if file["part"] == "train" else "bob"
+    (copy / "config.json").write_text(json.dumps(config))
+    tested = result.split.test.tolist()
+    rows = [f"{name},{'ann' if i in tested[:3] else 'eve'}" for i, name in enumerate(result.images.names)]
+    groups.write_text("\n".join(["file,group", *rows]))
+    (note,) = transfer.evaluate(copy, digits_folder, groups)["notes"]
+    assert note.startswith(f"3 of {len(tested)} pictures are of a group that the model was trained on")
+
+
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     """The SavedModel of the run, away from the run."""
@@ -235,6 +248,7 @@ def test_predict_answers_or_names_every_file_that_a_folder_can_contain(run, tmp_
     odd = write_odd_folder(tmp_path)
     rows = {row.file: row for row in transfer.predict(run, [odd.root])}
     assert {name for name in odd.bad if rows[str(odd.root / name)].error} == set(odd.bad)
+    assert rows[str(odd.root / "odd/empty.jpg")].error == "is empty"
     assert {name for name in odd.good if rows[str(odd.root / name)].label} == set(odd.good)
 
 
@@ -261,6 +275,7 @@ def test_predict_takes_pictures_as_python_holds_them(run, result, tmp_path):
     assert cut.error
     wrong = {
         "pictures is an array of float32": pixels.astype(np.float32), "(8, 8, 4)": np.zeros((8, 8, 4), np.uint8),
+        "(0, 8, 3)": np.zeros((0, 8, 3), np.uint8), "(2, 0, 8, 3)": np.zeros((2, 0, 8, 3), np.uint8),
         "of type NoneType": None, "pictures[1] is of type int": [path, 3], "nothing: no pictures": [],
     }  # fmt: skip
     for said, pictures in wrong.items():

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-EXIT_CODE = 128 + signal.SIGTERM  # as shells count a process that a signal has ended
+EXIT_CODE, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT  # as shells count a process that a signal has ended
 
 
 @contextmanager

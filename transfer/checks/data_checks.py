@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from transfer.checks.findings import Facts, Found, each, number_of
+from transfer.checks.findings import Facts, Found, each
 from transfer.data.tables import some
+from transfer.pages.wording import number_of
 
 TRAINED = 0.65  # share of the pictures that `splits.split_by_content` leaves for training
 

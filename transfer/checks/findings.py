@@ -103,8 +103,3 @@ def each(sizes: dict[str, int]) -> str:
     """`3 each`, or `3 to 7 each`."""
     least, most = min(sizes.values()), max(sizes.values())
     return f"{least} each" if least == most else f"{least} to {most} each"
-
-
-def number_of(number: int, one: str, many: str = "") -> str:
-    """`1 file`, `2,000 files`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -10,8 +10,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from transfer.checks.findings import Facts, Found, each, number_of
+from transfer.checks.findings import Facts, Found, each
 from transfer.data.tables import some
+from transfer.pages.wording import number_of
 
 FEW = 25  # pictures of a class: a fifth of them is five test pictures, one of which is 20 %
 NO_VALUE = frozenset({"", "#n/a", "<na>", "n/a", "na", "nan", "nil", "none", "null"})

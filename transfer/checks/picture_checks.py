@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from transfer.checks.findings import Facts, Found, number_of
+from transfer.checks.findings import Facts, Found
 from transfer.checks.inspection import MOST_FRAMES
 from transfer.checks.marks import find_marks
 from transfer.checks.measures import MINIATURE
@@ -18,6 +18,7 @@ from transfer.checks.mirrored import find_mirrored, sentence
 from transfer.checks.shortcuts import find_shortcuts
 from transfer.data.places import kept_together
 from transfer.data.tables import some
+from transfer.pages.wording import number_of
 
 RARE = 0.1  # what more pictures than this share have in common is their nature, no fault
 DARK, BRIGHT = 25, 235  # mean grey level

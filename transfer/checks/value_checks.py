@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from transfer.checks.findings import Facts, Found, number_of
+from transfer.checks.findings import Facts, Found
 from transfer.data.levels import HALF_CLEAR, factor, range_of
+from transfer.pages.wording import number_of
 
 DARK = 16  # the range that all share, over that of a picture by itself: it is almost black then
 _WHAT = {"I;16": "values of 16 bits", "I": "whole numbers of 32 bits", "F": "floats"}

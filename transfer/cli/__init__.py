@@ -25,7 +25,7 @@ from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
 from transfer.rooms import own_temporary_folder
-from transfer.stopping import EXIT_CODE, is_stopping, sigterm_as_ctrl_c
+from transfer.stopping import EXIT_CODE, INTERRUPTED, is_stopping, sigterm_as_ctrl_c
 
 
 def _show_version(wanted: bool) -> None:
@@ -74,6 +74,8 @@ def main() -> None:
             if code:  # a training that was stopped has said so
                 progress.print("transfer: stopped by SIGTERM")
             code = EXIT_CODE
+        elif code == INTERRUPTED:
+            progress.print("transfer: stopped by Ctrl-C")
     sys.exit(code)
 
 
@@ -92,10 +94,8 @@ def _run() -> int:
         return _refuse(f"{words}; see {error.ctx.command_path if error.ctx else 'transfer'} --help")
     except OSError as error:
         return _refuse(said_of(error))
-    except (typer.Abort, KeyboardInterrupt):
-        if not is_stopping():
-            progress.print("Aborted!")
-        return 1
+    except (typer.Abort, KeyboardInterrupt):  # newer Typer gives the code of an interruption itself
+        return INTERRUPTED
     return ended if isinstance(ended, int) else 0  # commands give nothing; an exit of their own gives its code
 
 

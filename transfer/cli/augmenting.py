@@ -33,7 +33,10 @@ def augment(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a page that is there")] = False,
     as_json: option.Json = False,
 ) -> None:
-    """Show training pictures as the network will see them, by each preset of --augment."""
+    """Show training pictures as the network will see them.
+
+    It shows what each preset of --augment makes of them.
+    """
     if changing.method not in METHODS:
         raise unknown_name("`method`", changing.method, METHODS)
     training, presets = changing.training(), changing.presets()

@@ -35,7 +35,10 @@ def check(
     strict: option.Strict = False,
     as_json: option.Json = False,
 ) -> None:
-    """Look for duplicates, leaks, broken files, wrong labels and shortcuts in a folder of pictures."""
+    """Tell what is in a folder of pictures, and what is wrong.
+
+    It looks for duplicates, leaks, broken files, wrong labels and shortcuts.
+    """
     refuse_idle_options(context)
     page = None
     if out_folder is not None:
@@ -74,7 +77,10 @@ def clean(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a table that is there")] = False,
     as_json: option.Json = False,
 ) -> None:
-    """Propose what to keep, drop, move and group in a table; --apply copies DATA as the edited table says."""
+    """Mend a folder of pictures by a table that you edit.
+
+    The table proposes what to keep, drop, move and group; --apply copies DATA as the edited one says.
+    """
     from transfer.checks.cleaned_copies import GROUPS
 
     if apply is None:

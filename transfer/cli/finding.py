@@ -37,7 +37,10 @@ def features(
     most_megapixels: option.MostMegapixels = None,
     as_json: option.Json = False,
 ) -> None:
-    """Write what a backbone, or the network of a run, makes of each picture."""
+    """Write the features of each picture.
+
+    They are what a backbone, or the network of a run, makes of it.
+    """
     check_features_file(file)
     check_apart(file, source)
     context.with_resource(claim(file))
@@ -57,7 +60,7 @@ def similar(
     context: typer.Context,
     *,
     source: Source,
-    pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
+    pictures: option.PictureFiles,
     top: Annotated[int, typer.Option(min=1, help="find so many for each picture")] = 10,
     seeing: option.Seeing,
     max_size: option.MaxSize = settings.MAX_SIZE,
@@ -65,7 +68,10 @@ def similar(
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for similar.html [default: no page]")] = None,
     as_json: option.Json = False,
 ) -> None:
-    """Find the pictures of DATA, or of a run, that are most like others."""
+    """Find the pictures that are most like others.
+
+    They are sought in DATA, or in what a run was made from.
+    """
     if out_folder is not None:
         context.with_resource(page_place(out_folder / "similar.html", source))
     list_files(pictures)  # what is missing is said before anything is computed

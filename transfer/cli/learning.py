@@ -53,7 +53,10 @@ def train(
     explain_settings: option.ExplainSettings = False,
     output: option.Output,
 ) -> None:
-    """Retrain on a folder of pictures and write a run with its SavedModel."""
+    """Retrain a network on a folder of pictures.
+
+    It writes a run: figures, a report, and a SavedModel.
+    """
     if again is not None:
         refuse_other_options(context)
         where = data or trained_on(run_config(again))
@@ -106,7 +109,10 @@ def compare(
     backbones: option.Backbones = None,
     output: option.Output,
 ) -> None:
-    """Pretrained against fine-tuned, from scratch and a plain dense network, on the same split."""
+    """Compare pretrained networks with ones from scratch.
+
+    Frozen, fine-tuned, from scratch and a plain dense network are trained on the same split.
+    """
     names, also = names_in(methods), []
     check_methods(names, COMPARED)
     refuse_idle_options(context, training, names)

@@ -8,6 +8,7 @@ from transfer.cli.options import Reading
 from transfer.cli.show import one_line, progress, show_notes
 from transfer.errors import OptionError, unknown_name
 from transfer.learning.options import TrainingOptions
+from transfer.pages.wording import number_of
 
 KEPT_TOGETHER = ("near-duplicates",)
 
@@ -34,10 +35,11 @@ def load(data: str, reading: Reading, training: TrainingOptions):
     split = transfer.split(images, seed, **shares) if split_file is None else transfer.read_split(images, split_file)
     if reading.per_class is not None:
         split = transfer.limit_training(split, images.labels, reading.per_class, seed)
-    parts = ", ".join(f"{len(indices)} {part}" for part, indices in split.parts().items())
-    progress.print(f"{len(images)} pictures of {len(images.class_names)} classes: {parts}", markup=False)
+    parts = ", ".join(f"{len(indices):,} {part}" for part, indices in split.parts().items())
+    classes = number_of(len(images.class_names), "class", "classes")
+    progress.print(f"{number_of(len(images), 'picture')} of {classes}: {parts}", markup=False)
     if images.ignored:
-        progress.print(f"{images.ignored} other files ignored")
+        progress.print(f"{number_of(images.ignored, 'other file')} ignored")
     for name, reason in images.unreadable:
         progress.print(one_line(f"left out: {name} {reason}"), markup=False)
     show_findings(findings)

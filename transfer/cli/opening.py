@@ -23,8 +23,8 @@ from transfer.runs.prediction import list_files
 def explain(
     context: typer.Context,
     *,
-    run: Annotated[Path, typer.Argument(help="folder of a run")],
-    pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
+    run: option.Run,
+    pictures: option.PictureFiles,
     class_name: Annotated[str | None, typer.Option("--class", help="to explain [default: the predicted one]")] = None,
     layer: Annotated[
         str | None, typer.Option(help="whose feature maps to show [default: the last of each size]")
@@ -36,7 +36,10 @@ def explain(
     most_megapixels: option.MostMegapixels = None,
     output: option.Output,
 ) -> None:
-    """Where a network looked, what its layers find, and which pictures excite its units."""
+    """Show where a network looked, and what its layers find.
+
+    The page has the pictures that excite its units, too.
+    """
     refuse_idle_options(context)
     config = run_config(run)
     if class_name is not None and class_name not in config["classes"]:

@@ -39,9 +39,11 @@ def limit(most_megapixels: float | None) -> float | None:
 
 
 DATA_HELP = "folder of class folders, CSV (file,label), zip or tar, or https address"
-Data = Annotated[str, typer.Argument(help=DATA_HELP)]
+Data = Annotated[str, typer.Argument(help=DATA_HELP, metavar="DATA")]
 DataOrNone = Annotated[str | None, typer.Argument(help=DATA_HELP, metavar="DATA")]
-Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel")]
+Model = Annotated[str, typer.Argument(help="folder of a run, or of a SavedModel", metavar="RUN_OR_MODEL")]
+Run = Annotated[Path, typer.Argument(help="folder of a run", metavar="RUN")]
+PictureFiles = Annotated[list[str], typer.Argument(help="files, folders, patterns", metavar="PICTURES")]
 Backbone = Annotated[
     str,
     typer.Option(

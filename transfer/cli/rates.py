@@ -37,7 +37,10 @@ def lr(
     ] = None,
     as_json: option.Json = False,
 ) -> None:
-    """Find a learning rate for fine-tuning, or from scratch, by trying many."""
+    """Find a learning rate by trying many.
+
+    It is one for fine-tuning, or for training from scratch.
+    """
     check_methods([method])
     refuse_idle_options(context, training, [method])
     typed = typed_options(context)

@@ -17,14 +17,17 @@ from transfer.rooms import claim
 
 def report(
     context: typer.Context,
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs")],
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs", metavar="RUNS")],
     page: Annotated[
         Path | None, typer.Option("--out", help="page to write [default: RUN/report.html, of several report.html]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a page that is there")] = False,
     as_json: option.Json = False,
 ) -> None:
-    """Write the page of a run again, or of several side by side that were tested on the same pictures."""
+    """Write the page of a run again, or of several side by side.
+
+    Several have to be tested on the same pictures.
+    """
     for run in runs:  # what is missing is said before TensorFlow is loaded
         run_config(run)
     if page is None and len(runs) == 1:

@@ -21,7 +21,10 @@ def serve(
     *,
     models: Annotated[
         list[str],
-        typer.Argument(help="folders of runs, SavedModels, exports to openvino, onnx or litert: FOLDER or NAME=FOLDER"),
+        typer.Argument(
+            help="folders of runs, SavedModels, exports to openvino, onnx or litert: FOLDER or NAME=FOLDER",
+            metavar="MODELS",
+        ),
     ],
     listening: option.Listening,
     collect: Annotated[
@@ -30,7 +33,10 @@ def serve(
     answering: option.Answering,
     as_json: option.Json = False,
 ) -> None:
-    """Answer requests over HTTP: a page, files, TensorFlow Serving's REST protocol, Open Inference Protocol."""
+    """Answer requests over HTTP, with a page to try it.
+
+    It takes files, TensorFlow Serving's REST protocol, and the Open Inference Protocol.
+    """
 
     def tell(url: str, names: list[str]) -> None:
         if as_json:

@@ -22,6 +22,7 @@ from transfer.errors import OptionError
 from transfer.exports.runtimes import require_packages
 from transfer.free_places import check_apart, check_folder
 from transfer.names import ALL, EXPORTS, check_format
+from transfer.pages.wording import number_of
 from transfer.pretrained.hub_package import keras_hub_is_installed
 from transfer.reading import read_judged, run_config, trained_on
 from transfer.rooms import claim
@@ -44,7 +45,10 @@ def evaluate(
     asking: option.Answering,
     as_json: option.Json = False,
 ) -> None:
-    """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
+    """Measure a network on labelled pictures of your own.
+
+    Those that it was trained on are left out.
+    """
     context.with_resource(table_place(csv, as_json))
     figures = transfer.evaluate(model, data, groups, csv, asking.trust, max_size, asking.engine)
     if csv:
@@ -54,8 +58,8 @@ def evaluate(
 
 
 def _show_evaluated(figures: dict) -> None:
-    low, high = figures["accuracy_ci95"]
-    show_line(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} pictures")
+    (low, high), on = figures["accuracy_ci95"], number_of(figures["images"], "picture")
+    show_line(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {on}")
     reasons = {
         "the model was trained on them": figures["left_out"]["seen"],
         "they belong to another part of DATA": figures["left_out"]["other_parts"],
@@ -63,7 +67,7 @@ def _show_evaluated(figures: dict) -> None:
     }
     for reason, count in reasons.items():
         if count:
-            show_line(f"{count} pictures left out: {reason}")
+            show_line(f"{number_of(count, 'picture')} left out: {reason}")
     show_notes(figures["notes"])
     table = Table("class", "precision", "recall", "F1", "pictures")
     for name, row in figures["per_class"].items():
@@ -77,7 +81,7 @@ def predict(
     context: typer.Context,
     *,
     model: option.Model,
-    pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
+    pictures: option.PictureFiles,
     growing: option.Growing,
     sort_into: Annotated[
         Path | None, typer.Option(metavar="DIR", help="copy the pictures into DIR/CLASS, or DIR/not sure")
@@ -130,7 +134,7 @@ def predict(
             progress.print(f"{failed:,} files could not be read; the column error says why")
     if sort_into:
         there = f", {done['already_there']} were there" if done["already_there"] else ""
-        progress.print(f"{done['copied']} pictures copied into {sort_into}{there}", markup=False)
+        progress.print(f"{number_of(done['copied'], 'picture')} copied into {sort_into}{there}", markup=False)
     with beside_table(table):
         if as_json:
             print_json({"predictions": answers, "counts": counts} | ({"sorted": done} if sort_into else {}))
@@ -151,14 +155,17 @@ def _check_sort_into(folder: Path, pictures: list[str], model: str) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="folder of a run")],
+    run: option.Run,
     format: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}, or {ALL}")] = EXPORTS[0],
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="[default: saved_models/NAME OF THE RUN, or exports/...]")
     ] = None,
     as_json: option.Json = False,
 ) -> None:
-    """Write the network of a run for use elsewhere, checked against the original on pictures of the run."""
+    """Write the network of a run for use elsewhere.
+
+    It is checked against the original on pictures of the run.
+    """
     check_format(format)
     require_packages(format)
     config = run_config(run)
@@ -182,7 +189,10 @@ def export(
 
 
 def backbones(as_json: option.Json = False) -> None:
-    """The table of pretrained networks: their size, their published accuracy, where their weights are."""
+    """List the pretrained networks.
+
+    The table has their size, their published accuracy, and where their weights are.
+    """
     rows = transfer.list_backbones()
     if as_json:
         return print_json({"backbones": [row._asdict() for row in rows]})
@@ -198,7 +208,7 @@ def backbones(as_json: option.Json = False) -> None:
 
 
 def _show_written(table: Path, rows: int) -> None:
-    progress.print(f"{rows} rows in {table}", markup=False)
+    progress.print(f"{number_of(rows, 'row')} in {table}", markup=False)
 
 
 def _answer(row, top: int) -> str:

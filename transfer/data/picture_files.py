@@ -90,7 +90,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     except PictureError:
         raise
     except Exception as error:  # decoders raise every kind on damaged bytes
-        raise PictureError(_reason(path, error)) from error
+        raise PictureError(_reason(error)) from error
 
 
 def begins_like_a_picture(path: Path) -> bool:
@@ -114,6 +114,8 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
     try:
         with _stream(source) as stream:
             begin = stream.read(64)
+            if not begin:
+                raise PictureError("is empty")
             stream.seek(0)
             if digest is not None and _digest_of_stream(stream) != digest:
                 raise PictureError("has changed since it was listed")
@@ -130,7 +132,7 @@ def opened(source: Path | str | bytes, digest: str | None = None) -> Iterator[Im
     except Exception as error:  # decoders raise every kind on damaged bytes
         # Pillow's own OSErrors have no number.
         kind = UnreachablePicture if isinstance(error, OSError) and error.errno is not None else PictureError
-        raise kind(_reason(source, error, begin)) from error
+        raise kind(_reason(error, begin)) from error
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -203,9 +205,7 @@ def _first_scan(data: bytes) -> int:
     return position
 
 
-def _reason(source: Path | str | bytes, error: BaseException, begin: bytes = b"") -> str:
-    if isinstance(source, bytes) and not source:
-        return "is empty"
+def _reason(error: BaseException, begin: bytes = b"") -> str:
     if isinstance(error, UnidentifiedImageError) and begin.startswith(_TIFF):
         return "is a TIFF of a kind that is not read; expected 8 or 16 bits, or floats of 32 bits in one band"
     if isinstance(error, UnidentifiedImageError):

@@ -35,9 +35,8 @@ def named_sources(pictures: Source | Iterable[Source], name: str = "pictures") -
     elif isinstance(pictures, (bytes, Image.Image)):
         yield name, pictures
     elif isinstance(pictures, np.ndarray) and pictures.dtype.kind in "biufc":
-        if pictures.dtype != np.uint8 or not (
-            pictures.ndim == 2 or (pictures.ndim in (3, 4) and pictures.shape[-1] == 3)
-        ):
+        is_picture = pictures.ndim == 2 or (pictures.ndim in (3, 4) and pictures.shape[-1] == 3)
+        if pictures.dtype != np.uint8 or not is_picture or 0 in pictures.shape[int(pictures.ndim == 4) :]:
             raise DataError(f"{name} is an array of {pictures.dtype} {pictures.shape}; {EXPECTED}")
         if pictures.ndim < 4:
             yield name, pictures

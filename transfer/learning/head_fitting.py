@@ -27,7 +27,8 @@ def new_head(
         network: gives the features.
         rows: the features to fit it to.
         strength: see `head_choice.HeadChoice`.
-        alone: whether the epochs and the rate that were asked for are of the head, and not of fine-tuning behind it.
+        alone: whether the epochs and the rate that were asked for are of the head, and not of fine-tuning behind it;
+            a head that is solved has neither.
 
     Returns:
         (features to logits, a function that fits it to the first pictures of `rows`, as many as it is told, and
@@ -39,8 +40,9 @@ def new_head(
     if row.means:
         return head, lambda number: set_means(head, row.means, rows, _weights(task, rows, number), strength)
     if kind == "linear" and rows.targets.size <= settings.MOST_SOLVED:
-        steps, smoothing = (alone and o.epochs) or settings.HEAD_STEPS, o.label_smoothing or 0.0
-        return head, lambda number: fit_linear(head, rows, _weights(task, rows, number), strength, steps, smoothing)
+        # All of them: fewer would leave it short of its optimum, and spare less than a second.
+        fitting = strength, settings.HEAD_STEPS, o.label_smoothing or 0.0
+        return head, lambda number: fit_linear(head, rows, _weights(task, rows, number), *fitting)
     schedule = settings.head_schedule(images, row.convex)
     schedule = task.schedule(schedule) if alone else schedule
 

@@ -68,7 +68,7 @@ _UNITS = Range(
 _MLP = Need("`head=mlp`", lambda options, methods: options.head == "mlp")
 _SMOOTH = Need("`head=linear` or mlp", lambda options, methods: options.head in ("linear", "mlp", AUTO))
 _DESCENDED = Need(
-    "`head=mlp` or svm (a linear one has no steps to size), or the method finetune or scratch",
+    "`head=mlp` or svm (a linear one is solved), or the method finetune or scratch",
     lambda options, methods: options.head in ("mlp", "svm") or set(methods) != {"frozen"},
 )
 _PENALISED = Need(
@@ -130,8 +130,9 @@ class TrainingOptions:
     )
     seed: int = _option(0, "of the split and of every other random choice", range=_SEED)
     epochs: int | None = _option(
-        None, "at most; of fine-tuning those after the head [default: from the data's size]", range=_COUNT
-    )
+        None, "at most; of fine-tuning those after the head [default: from the data's size]",
+        range=_COUNT, need=_DESCENDED,
+    )  # fmt: skip
     minutes: float | None = _option(
         None, "that a training may take, of each method: as many epochs as fit [default: all]",
         range=_ABOVE_0, need=_WHOLE,

@@ -32,17 +32,25 @@ def draw_accuracies(figure: Figure, histories: dict[str, list[dict]]) -> None:
 
 def _by_epoch(figure: Figure, histories: dict[str, list[dict]], key: str, factor: float) -> Axes:
     axes = figure.subplots()
-    for row, epochs in enumerate(histories.values()):
+    # The first on top: a network that is fine-tuned begins with the very head of the frozen one before it.
+    for row, epochs in reversed(list(enumerate(histories.values()))):
         numbers = range(1, len(epochs) + 1)
         marker = "o" if len(epochs) == 1 else None  # one point makes no line
         for column, style in ((key, ":"), (f"val_{key}", "-")):
             values = [factor * epoch.get(column, np.nan) for epoch in epochs]
             axes.plot(numbers, values, style, marker=marker, color=COLOURS[row % len(COLOURS)], linewidth=1.8)
+        for begun in later_phases(epochs):
+            axes.axvline(begun + 0.5, color=COLOURS[row % len(COLOURS)], linewidth=0.8)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(color=INK, alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def later_phases(epochs: list[dict]) -> list[int]:
+    """Positions of the rows with which a further phase begins, such as fine-tuning behind its head."""
+    return [place for place, epoch in enumerate(epochs) if place and epoch.get("epoch") == 1]
 
 
 def draw_confusion(figure: Figure, method: dict) -> None:

@@ -1,4 +1,4 @@
-"""How pages say shares and places."""
+"""How pages and commands say numbers, shares and places."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import re
 
 _START = r"(?:/|~/|[A-Za-z]:[\\/])"
 _PLACE = re.compile(rf"""(?P<quote>['"])(?P<quoted>{_START}.*?)(?P=quote)|(?<![^\s=,(]){_START}[^\s'",;)]+""")
+
+
+def number_of(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:

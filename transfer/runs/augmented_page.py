@@ -14,7 +14,7 @@ from transfer.data.folders import LabelledImages
 from transfer.data.image_splits import check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
-from transfer.errors import UnreadablePictures
+from transfer.errors import UnreadablePictures, unknown_name
 from transfer.learning.backbone_default import default_backbone
 from transfer.learning.mixing import MIXES
 from transfer.learning.options import TrainingOptions
@@ -53,7 +53,13 @@ def write_augmented_page(
 
     Returns:
         What the user should know, one sentence each.
+
+    Raises:
+        UnknownNameError: another method.
     """
+    schedules = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}
+    if method not in schedules:
+        raise unknown_name("`method`", method, schedules)
     check_split(images, split)
     options = options or TrainingOptions()
     pictures = Pictures(images, _size(images, method, options), options.fit, keep=True)
@@ -61,7 +67,6 @@ def write_augmented_page(
     split, chosen, pixels, mirrored, notes = _readable(images, pictures, split, a_class, may_flip)
     notes += [f"{mirrored}: no random flips"] if mirrored else []
     flip = options.flip and not mirrored
-    schedules = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}
     smallest = schedules[method](len(split.train)).smallest_crop
     drawn = {preset: _draws(pixels, preset, smallest, flip, options, draws) for preset in presets}
     count = len(pixels) * sum(1 + len(rows) for rows in drawn.values())

@@ -85,11 +85,11 @@ def _evaluated(
     if unknown:
         known = ", ".join(network.class_names)
         raise DataError(f"{data} has the class {unknown[0]!r}; the model knows {known}")
-    seen = _seen_in_training(Path(model))
-    notes = [NOT_KNOWN] if seen is None else []
+    learned = _learned_from(Path(model))
+    seen = {file["digest"] for file in learned or ()}
     part = next((part for part in ("test", "validation") if part in images.given), None)
     in_part = [i for i in range(len(images)) if part is None or images.given[i] == part]
-    rows = [i for i in in_part if images.digests[i] not in (seen or ())]
+    rows = [i for i in in_part if images.digests[i] not in seen]
     if not rows:
         raise DataError(f"{data} holds only pictures that the model was trained on; give others")
     index = {name: position for position, name in enumerate(network.class_names)}
@@ -111,7 +111,8 @@ def _evaluated(
     return {
         "model": str(model), "data": str(data), "images": int(good.sum()),
         "left_out": {"seen": len(in_part) - len(rows), "other_parts": len(images) - len(in_part)},
-        "unreadable": [name for name, _ in unreadable], "notes": notes, **figures,
+        "unreadable": [name for name, _ in unreadable],
+        "notes": [NOT_KNOWN] if learned is None else _shared_groups(learned, images.groups_of(counted)), **figures,
     }  # fmt: skip
 
 
@@ -124,11 +125,22 @@ def _answers(files: Sequence[str], labels: np.ndarray, probabilities: np.ndarray
     return [[*COLUMNS, *further_columns(names)], *rows]
 
 
-def _seen_in_training(model: Path) -> set[str] | None:
-    """Digests of what a run was trained and validated on; `None` for a SavedModel that lies in no run."""
+def _learned_from(model: Path) -> list[dict] | None:
+    """The files that a run was trained and validated on; `None` for a SavedModel that lies in no run."""
     place = model.resolve()
     config = (place.parent if place.name == "saved_model" else place) / "config.json"
     if not config.is_file():
         return None
-    files = run_config(config)["files"]
-    return {file["digest"] for file in files.values() if file["part"] in ("train", "validation")}
+    return [file for file in run_config(config)["files"].values() if file["part"] in ("train", "validation")]
+
+
+def _shared_groups(learned: Sequence[dict], groups: np.ndarray | None) -> list[str]:
+    """A sentence where pictures that counted have the groups, `(N,)` names, of others that were learned from."""
+    known = {file.get("group") for file in learned} - {None, ""}
+    count = 0 if groups is None else sum(group in known for group in groups.tolist())
+    if not count:
+        return []
+    return [
+        f"{count:,} of {len(groups):,} pictures are of a group that the model was trained on: where its name stands "
+        "for the same as then, figures look better than they are"
+    ]

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from transfer.data.part_names import PARTS
+from transfer.errors import DataError
 from transfer.learning.options import options_of_run
 from transfer.learning.results import best_of, refitted
 from transfer.networks.heads import HEADS
@@ -63,8 +64,10 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
 
     Raises:
         ModelFileError: no run, not whole, or of another schema version.
-        DataError: the runs were tested on different pictures.
+        DataError: the runs were tested on different pictures, or there is none.
     """
+    if not folders:
+        raise DataError("no run to report; expected folders of runs")
     folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     saved = read_runs(folders)
     best, because = _chosen(folders, saved)
@@ -91,6 +94,7 @@ def build_report(folders: Sequence[str | Path], page: str | Path, model: keras.M
         "notes": sorted({note for each in saved.values() for note in each.figures["notes"]}),
         "findings": _findings(folders),
         "curves": [svg(plot, histories, 3.0) for plot in (draw.draw_losses, draw.draw_accuracies)],
+        "in_phases": any(map(draw.later_phases, histories.values())),
         "layers": describe_layers(model),
         "more": [row for folder, name in zip(folders, short_names(folders)) for row in _more(folder, name, folders)],
     }
