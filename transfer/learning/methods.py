@@ -16,10 +16,11 @@ from transfer.data.splits import Split
 from transfer.engine_packages import require_engine
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
+from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_alpha, best_between, judge_between, kept_note
 from transfer.learning.checkpoints import until_kept
 from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features, out_of_fold_logits
 from transfer.learning.held_out import held_out_folds
+from transfer.learning.histories import stops
 from transfer.learning.judging import judge
 from transfer.learning.kept_maps import KeptMaps
 from transfer.learning.options import TrainingOptions, options_from
@@ -134,18 +135,32 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
 def _finetune(network: keras.Model, task: Task) -> Trained:
     network = copy_network(network)
     answer, maps, by_folds = compiled(network), _kept_maps(network, task), None
-    if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None:
-        with task.clock("candidates"):
+    if _needs_folds(task):
+        with task.clock("folds"):
             by_folds = _judged_by_folds(network, answer, maps, task)
-    tuned, history = _tune(network, answer, maps, task, "finetune")
-    if not history:  # there was no time for it
-        start = tuned.heads[0.0]
+    if by_folds and best_alpha(by_folds) == 0:  # nothing would be kept of a fine-tuning on all of the pictures
         freezing.freeze(network)
-        return heads.join(network, start.head), final_logits(task, start), start.history
+        start = head_on_features(network, task, alone=False)
+        task.notes.append(kept_note(0.0, by_folds))
+        return _left_frozen(network, task, start)
+    tuned, history = _tune(network, answer, maps, task, "finetune")
+    start = tuned.heads[0.0]
+    if not history:  # there was no time for it
+        return _left_frozen(network, task, start)
     with task.clock("candidates"):
         best = best_between(tuned, task, by_folds)
     logits = final_logits(task, best)
-    return heads.join(network, best.head), logits, tuned.heads[0.0].history + history
+    return heads.join(network, best.head), logits, start.history + history
+
+
+def _left_frozen(network: keras.Model, task: Task, start: FeatureHead) -> Trained:
+    freezing.freeze(network)
+    return heads.join(network, start.head), final_logits(task, start), start.history
+
+
+def _needs_folds(task: Task) -> bool:
+    """Whether the validation part is too small to say what to keep of fine-tuning, and there is time for folds."""
+    return 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None
 
 
 def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
@@ -153,8 +168,10 @@ def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
     _open(network, task.options)
     if not (divided := halves(network)):
         return None
-    maps = KeptMaps(divided, task.pictures, settings.FINETUNE_VIEWS, task.options.seed)
-    return maps if maps.fits(len(task.split.train) + len(task.split.validation)) else None
+    pool = np.concatenate([task.split.train, task.split.validation])
+    shown = pool if _needs_folds(task) else task.split.train  # each fold trains on validation pictures too
+    maps = KeptMaps(divided, task.pictures, shown, settings.FINETUNE_VIEWS, task.options.seed)
+    return maps if maps.fits(len(pool)) else None
 
 
 def _tune(
@@ -174,18 +191,24 @@ def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | No
     """
     pool = np.concatenate([task.split.train, task.split.validation])
     before, nothing = network.get_weights(), np.array([], int)
-    told, found = 0, []
+    told, found, went_on = 0, [], False
     for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
         part = Split(np.delete(pool, fold), pool[fold], nothing)
         each = Task(task.images, part, task.pictures, task.options, task.backbone)
-        tuned, history = _tune(network, answer, maps, each, f"finetune, fold {len(found) + 1}")
+        phase = f"finetune, fold {len(found) + 1}"
+        tuned, history = _tune(network, answer, maps, each, phase)
         if not history:
             return None
+        task.notes += stops(history)
+        went_on |= phase in each.cached
         found.append(judge_between(tuned, each).losses)
         told += len(fold)
         network.set_weights(before)
     if not found:
         return None
+    if went_on:
+        task.cached.append("folds")
+        task.notes.append("the folds of finetune went on where they had been broken off")
     losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
     return Judged(losses, f"on {told:,} pictures that {len(found)} folds held out in turn")
 
