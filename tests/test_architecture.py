@@ -44,7 +44,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers", "histories", "watching",
         "training", "results", "tasks", "held_out", "head_rows", "head_choice", "solved_heads", "head_fitting",
         "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default", "backbone_argument", "decisions",
-        "judging", "methods", "learning_rates", "explained_settings",
+        "judging", "fine_tuning", "methods", "learning_rates", "explained_settings",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",

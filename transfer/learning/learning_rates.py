@@ -13,8 +13,9 @@ from transfer.data.splits import Split
 from transfer.errors import OptionError, TrainingError, UnreadablePictures
 from transfer.learning import training
 from transfer.learning.batches import TrainingBatches
+from transfer.learning.fine_tuning import finetune_start
 from transfer.learning.losses import loss_of
-from transfer.learning.methods import begin, finetune_start, scratch_start
+from transfer.learning.methods import begin, scratch_start
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.tasks import Task
 from transfer.learning.whole_fits import drawing_of
