@@ -14,6 +14,7 @@ from rich.table import Table
 
 import transfer
 from transfer import settings
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.places import table_place
 from transfer.cli.records import with_records
@@ -41,7 +42,7 @@ def evaluate(
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
     max_size: option.MaxSize = settings.MAX_SIZE,
-    asking: option.Answering,
+    asking: group.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Measure a run or a SavedModel on labelled pictures that it was not trained on."""
@@ -78,13 +79,13 @@ def predict(
     *,
     model: option.Model,
     pictures: Annotated[list[str], typer.Argument(help="files, folders, patterns")],
-    growing: option.Growing,
+    growing: group.Growing,
     sort_into: Annotated[
         Path | None, typer.Option(metavar="DIR", help="copy the pictures into DIR/CLASS, or DIR/not sure")
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
-    asking: option.Answering,
+    asking: group.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
