@@ -41,10 +41,10 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers", "histories", "watching",
-        "training", "results", "tasks", "held_out", "head_rows", "head_choice", "solved_heads", "head_fitting",
-        "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default", "backbone_argument", "decisions",
-        "judging", "fine_tuning", "methods", "learning_rates", "explained_settings",
+        "option_rules", "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers",
+        "histories", "watching", "training", "results", "tasks", "held_out", "head_rows", "head_choice",
+        "solved_heads", "head_fitting", "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default",
+        "backbone_argument", "decisions", "judging", "fine_tuning", "methods", "learning_rates", "explained_settings",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
