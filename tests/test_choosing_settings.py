@@ -14,13 +14,13 @@ from transfer.setting_reasons import REASONS, reason_for
 quiet.import_tensorflow()
 
 from transfer.errors import OptionError, TrainingError  # noqa: E402
-from transfer.learning import learning_rates, training  # noqa: E402
+from transfer.learning import learning_rates, paces  # noqa: E402
 from transfer.learning.explained_settings import SCHEDULED  # noqa: E402
 from transfer.learning.learning_rates import RateTest, highest_good, smoothed  # noqa: E402
 from transfer.runs.rate_page import write_rate_page  # noqa: E402
 
 LAYERS = [{"conv": 4, "stride": 2}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]
-PACE = training.Pace(step=0.5, picture=0.01)
+PACE = paces.Pace(step=0.5, picture=0.01)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_frozen_network_has_no_rate(digits, network):
 
 
 def test_a_network_that_breaks_at_every_rate(digits, network, monkeypatch):
-    monkeypatch.setattr(training, "losses_by_rate", lambda *given: np.zeros(0))
+    monkeypatch.setattr(learning_rates, "losses_by_rate", lambda *given: np.zeros(0))
     with pytest.raises(TrainingError, match="no number at a learning rate of 1e-07; look at the network"):
         transfer.find_learning_rate(*digits, network, "scratch")
 
@@ -145,7 +145,7 @@ def test_the_command_line_writes_a_page_and_suggests(found, digits_folder, capsy
 
 @pytest.fixture
 def paced(monkeypatch):
-    monkeypatch.setattr(training, "measured_pace", lambda *given: PACE)
+    monkeypatch.setattr(paces, "measured_pace", lambda *given: PACE)
 
 
 def test_minutes_shorten_the_schedule(digits, network, paced):
@@ -170,7 +170,7 @@ def test_where_no_epoch_fits_the_frozen_network_is_the_result(digits, network, p
 
 
 def test_a_pace_is_measured_and_changes_nothing(digits, monkeypatch):
-    monkeypatch.setattr(training, "LONG_ENOUGH", 0.1)
+    monkeypatch.setattr(paces, "LONG_ENOUGH", 0.1)
     network = transfer.convnet(32, [*LAYERS, {"dropout": 0.5}])
     before = network.get_weights()
     images, split = digits
