@@ -13,6 +13,8 @@ from transfer.setting_reasons import REASONS, reason_for
 
 quiet.import_tensorflow()
 
+import keras  # noqa: E402
+
 from transfer.errors import OptionError, TrainingError  # noqa: E402
 from transfer.learning import learning_rates, paces  # noqa: E402
 from transfer.learning.explained_settings import SCHEDULED  # noqa: E402
@@ -48,8 +50,27 @@ def test_what_is_explained_is_what_a_training_takes(digits):
         assert rows[name].asked == (name == "epochs")
     assert (rows["backbone"].value, rows["backbone"].asked) == ("bundled", True)
     assert (rows["share"].value, rows["head_c"].value) == (settings.FINETUNE_SHARE, None)
+    assert rows["crops"].value == settings.FINETUNE_VIEWS
     assert rows["warmup_steps"].value == settings.warmup_steps(replace(schedule, epochs=7))
     assert all(row.rule or row.asked for row in rows.values())
+
+
+@pytest.mark.parametrize("asked", [{}, {"share": 1.0}, {"augment": "none"}])
+def test_crops_are_explained_as_they_will_be(digits, asked):
+    inner = [keras.layers.Conv2D(4, 3, strides=2), keras.layers.Conv2D(4, 3)]
+    nested = keras.Sequential([keras.Input((32, 32, 3)), keras.Sequential(inner), keras.layers.Flatten()])
+    before = [layer.trainable for layer in nested.layers]
+    rows = {row.name: row.value for row in transfer.explain_settings(*digits, nested, "finetune", **asked)}
+    assert rows.get("crops") == (None if asked.get("augment") else "new in each epoch")
+    assert [layer.trainable for layer in nested.layers] == before
+
+
+def test_the_rate_is_that_of_the_weights_and_not_of_the_name(digits):
+    rates = {}
+    for weights in ("bundled", "none"):
+        rows = transfer.explain_settings(*digits, "bundled", "finetune", weights=weights, image_size=32)
+        rates |= {weights: next(row.value for row in rows if row.name == "learning_rate")}
+    assert rates == {"bundled": 4e-3, "none": 5e-4}
 
 
 @pytest.mark.parametrize("method", ["frozen", "scratch"])

@@ -103,7 +103,7 @@ def finetune_schedule(images: int, batch_size: int | None = None, backbone: str 
     )  # fmt: skip
 
 
-# Rates of backbones that other ones suit better than networks with ImageNet weights: docs/fine-tuning.md.
+# Rates for the weights of backbones that other ones suit better than those of ImageNet: docs/fine-tuning.md.
 FINETUNE_RATES = {"bundled": 4e-3}
 
 # Of the backbone's layers, from the top, that fine-tuning changes. What the others make of a picture is computed once,

@@ -27,7 +27,7 @@ from transfer.networks.halves import halves
 def fine_tune(network: keras.Model, task: Task) -> Trained:
     """Train a head, then the top of a copy of the network with it, and keep as much of that as helps."""
     network = copy_network(network)
-    answer, maps, by_folds = compiled(network), _kept_maps(network, task), None
+    answer, maps, by_folds = compiled(network), maps_to_keep(network, task), None
     if _needs_folds(task):
         with task.clock("folds"):
             by_folds = _judged_by_folds(network, answer, maps, task)
@@ -56,7 +56,7 @@ def _needs_folds(task: Task) -> bool:
     return 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None
 
 
-def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
+def maps_to_keep(network: keras.Model, task: Task) -> KeptMaps | None:
     """A place for what the layers below those that are fine-tuned give; `None` where there are none, or no room."""
     _open(network, task.options)
     if not (divided := halves(network)):
@@ -87,7 +87,7 @@ def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | No
     told, found, went_on = 0, [], False
     for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
         part = Split(np.delete(pool, fold), pool[fold], nothing)
-        each = Task(task.images, part, task.pictures, task.options, task.backbone)
+        each = Task(task.images, part, task.pictures, task.options, task.pretrained)
         phase = f"finetune, fold {len(found) + 1}"
         tuned, history = _tune(network, answer, maps, each, phase)
         if not history:
@@ -116,7 +116,7 @@ def finetune_start(
     freezing.freeze(network)
     start, o = head_on_features(network, task, alone=False), task.options
     _open(network, o)
-    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size, task.backbone)
+    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size, task.pretrained)
     return heads.join(upper or network, copy_network(start.head)), start, schedule
 
 

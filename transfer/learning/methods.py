@@ -114,7 +114,8 @@ def begin(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    return network, Task(images, split, pictures, options, names["backbone"]), names
+    pretrained = "" if names["weights"] == "none" else names["backbone"]
+    return network, Task(images, split, pictures, options, pretrained), names
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
