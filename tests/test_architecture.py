@@ -106,6 +106,12 @@ def test_every_module_has_its_place():
     assert sorted(name for name in MODULES if not name.startswith("cli.")) == sorted(LOWEST_FIRST)
 
 
+def test_the_map_of_the_code_names_every_module():
+    text = (FOLDER.parent / "docs" / "README.md").read_text(encoding="utf-8")
+    named = {word.rpartition(".")[2] for word in re.findall(r"`([a-z_.]+)`", text)}
+    assert {name.rpartition(".")[2] for name in LOWEST_FIRST} - named == set()
+
+
 @pytest.mark.parametrize("module", LOWEST_FIRST)
 def test_imports_point_downwards(module):
     below = LOWEST_FIRST[: LOWEST_FIRST.index(module)]
