@@ -80,7 +80,7 @@ def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatc
     monkeypatch.setattr(fine_tuning.settings, "FINETUNE_VIEWS", 2)
     transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
     split = digits[1]
-    assert len(drawn) == views * len(split.train)
+    assert len(drawn) == views * (len(split.train) + len(split.validation))
     assert len(set(drawn)) == len(drawn)
 
 
@@ -96,7 +96,7 @@ def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits
     large = keras.layers.Rescaling(1e4)(keras.layers.AveragePooling2D(8)(inputs))
     part = Halves(keras.Model(inputs, [large]), keras.Model(large, keras.layers.Flatten()(large)))
     chosen, change = np.array([7, 3]), change_of("light", 0.5, True)
-    first, again, other = (KeptMaps(part, pictures, chosen, 3, seed) for seed in (0, 0, 1))
+    first, again, other = (KeptMaps(part, pictures, 3, seed) for seed in (0, 0, 1))
     for maps in (first, again, other):
         maps.choose(chosen, change)
     plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * 1e4
