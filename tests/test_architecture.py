@@ -41,10 +41,10 @@ LAYERS = {  # packages, and the modules in each, lowest first
         "checking", "cleaning", "cleaned_copies", "check_page",
     ],
     "learning": [
-        "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers", "histories", "watching",
-        "training", "results", "tasks", "held_out", "head_rows", "head_choice", "solved_heads", "head_fitting",
-        "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default", "backbone_argument", "decisions",
-        "judging", "methods", "learning_rates", "explained_settings",
+        "option_rules", "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers",
+        "histories", "watching", "training", "paces", "results", "tasks", "held_out", "head_rows", "head_choice",
+        "solved_heads", "head_fitting", "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default",
+        "backbone_argument", "decisions", "judging", "fine_tuning", "methods", "learning_rates", "explained_settings",
     ],
     "runs": [
         "network_places", "plain_paths", "graph_files", "graph_bitmaps", "graph_fitting", "graph_images",
@@ -104,6 +104,12 @@ MODULES = {dotted(path): path for path in FOLDER.rglob("*.py") if path.name not 
 
 def test_every_module_has_its_place():
     assert sorted(name for name in MODULES if not name.startswith("cli.")) == sorted(LOWEST_FIRST)
+
+
+def test_the_map_of_the_code_names_every_module():
+    text = (FOLDER.parent / "docs" / "README.md").read_text(encoding="utf-8")
+    named = {word.rpartition(".")[2] for word in re.findall(r"`([a-z_.]+)`", text)}
+    assert {name.rpartition(".")[2] for name in LOWEST_FIRST} - named == set()
 
 
 @pytest.mark.parametrize("module", LOWEST_FIRST)

@@ -5,8 +5,9 @@ import pytest
 
 import transfer
 from transfer import settings
-from transfer.learning import candidates, training
+from transfer.learning import candidates, methods, training
 from transfer.learning.candidates import ALPHAS
+from transfer.learning.fit_states import PARTS, FitState
 from transfer.networks import scratch
 
 LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}, {"dense": 12}, {"activation": "tanh"}]
@@ -31,6 +32,7 @@ def test_a_fine_tuning_that_does_harm_is_not_kept(digits, backbone):
     assert note.startswith("the frozen network is kept: ")
     assert all(map(np.array_equal, kernels(ruined.model), kernels(backbone)))
     np.testing.assert_allclose(ruined.predictions.probabilities, frozen.predictions.probabilities, atol=1e-5)
+    assert ruined.parameters() == frozen.parameters()  # of what is kept, training changed the head alone
 
 
 def test_one_that_helps_is_kept_in_part_or_whole(digits, backbone):
@@ -62,6 +64,49 @@ def test_few_validation_pictures_are_helped_by_folds(digits, backbone, monkeypat
     assert "fine-tuning" in note
     assert [row["phase"] for row in result.history if row["phase"] != "head"] == ["finetune"] * 2  # no row of a fold
     assert result.predictions.of("validation")[0].tolist() == split.validation.tolist()
+
+
+@pytest.fixture
+def ruined(monkeypatch):
+    """The phases that were fitted, each of which leaves nothing of what a network has learned before."""
+    phases = []
+
+    def fit(model, batches, validation, schedule, loss, phase, kept):
+        noise, rows = np.random.default_rng(0), [{"epoch": 1, "loss": 9.0}]
+        model.set_weights([noise.normal(0, 10, weight.shape) for weight in model.get_weights()])
+        kept.keep(FitState(schedule, rows, True, {}, {part: [] for part in PARTS}), True)
+        phases.append(phase)
+        return [{"phase": phase, **row} for row in rows]
+
+    monkeypatch.setattr(training, "fit_network", fit)
+    return phases
+
+
+def test_where_folds_prefer_the_frozen_network_nothing_is_tuned_on_all_pictures(digits, backbone, ruined, monkeypatch):
+    images, split = digits
+    frozen = transfer.train(images, split, backbone, "frozen")
+    monkeypatch.setattr(settings, "LEAST_TO_JUDGE", len(split.validation) + 1)
+    result = transfer.train(images, split, backbone, "finetune")
+    assert ruined == [f"finetune, fold {number}" for number in (1, 2, 3)]
+    (note,) = [note for note in result.notes if note.startswith("the frozen network is kept: ")]
+    assert "3 folds held out in turn" in note
+    assert all(map(np.array_equal, result.model.get_weights(), frozen.model.get_weights()))
+    assert np.array_equal(result.predictions.probabilities, frozen.predictions.probabilities)
+    assert (result.history, result.parameters()) == (frozen.history, frozen.parameters())
+    assert "folds" in result.seconds
+    assert "finetune" not in result.seconds
+
+
+def test_folds_that_were_done_before_a_kill_are_from_the_cache(digits, backbone, ruined, monkeypatch):
+    images, split = digits
+    monkeypatch.setattr(settings, "LEAST_TO_JUDGE", len(split.validation) + 1)
+    with monkeypatch.context() as killed:
+        killed.setattr(methods, "judge", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            transfer.train(images, split, backbone, "finetune")
+    result = transfer.train(images, split, backbone, "finetune")
+    assert set(result.cached) == {"folds", "features"}
+    assert "the folds of finetune went on where they had been broken off" in result.notes
 
 
 def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, monkeypatch):

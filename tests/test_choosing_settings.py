@@ -13,14 +13,16 @@ from transfer.setting_reasons import REASONS, reason_for
 
 quiet.import_tensorflow()
 
+import keras  # noqa: E402
+
 from transfer.errors import OptionError, TrainingError  # noqa: E402
-from transfer.learning import learning_rates, training  # noqa: E402
+from transfer.learning import learning_rates, paces  # noqa: E402
 from transfer.learning.explained_settings import SCHEDULED  # noqa: E402
 from transfer.learning.learning_rates import RateTest, highest_good, smoothed  # noqa: E402
 from transfer.runs.rate_page import write_rate_page  # noqa: E402
 
 LAYERS = [{"conv": 4, "stride": 2}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]
-PACE = training.Pace(step=0.5, picture=0.01)
+PACE = paces.Pace(step=0.5, picture=0.01)
 
 
 @pytest.fixture
@@ -48,8 +50,27 @@ def test_what_is_explained_is_what_a_training_takes(digits):
         assert rows[name].asked == (name == "epochs")
     assert (rows["backbone"].value, rows["backbone"].asked) == ("bundled", True)
     assert (rows["share"].value, rows["head_c"].value) == (settings.FINETUNE_SHARE, None)
+    assert rows["crops"].value == settings.FINETUNE_VIEWS
     assert rows["warmup_steps"].value == settings.warmup_steps(replace(schedule, epochs=7))
     assert all(row.rule or row.asked for row in rows.values())
+
+
+@pytest.mark.parametrize("asked", [{}, {"share": 1.0}, {"augment": "none"}])
+def test_crops_are_explained_as_they_will_be(digits, asked):
+    inner = [keras.layers.Conv2D(4, 3, strides=2), keras.layers.Conv2D(4, 3)]
+    nested = keras.Sequential([keras.Input((32, 32, 3)), keras.Sequential(inner), keras.layers.Flatten()])
+    before = [layer.trainable for layer in nested.layers]
+    rows = {row.name: row.value for row in transfer.explain_settings(*digits, nested, "finetune", **asked)}
+    assert rows.get("crops") == (None if asked.get("augment") else "new in each epoch")
+    assert [layer.trainable for layer in nested.layers] == before
+
+
+def test_the_rate_is_that_of_the_weights_and_not_of_the_name(digits):
+    rates = {}
+    for weights in ("bundled", "none"):
+        rows = transfer.explain_settings(*digits, "bundled", "finetune", weights=weights, image_size=32)
+        rates |= {weights: next(row.value for row in rows if row.name == "learning_rate")}
+    assert rates == {"bundled": 4e-3, "none": 5e-4}
 
 
 @pytest.mark.parametrize("method", ["frozen", "scratch"])
@@ -115,7 +136,7 @@ def test_a_frozen_network_has_no_rate(digits, network):
 
 
 def test_a_network_that_breaks_at_every_rate(digits, network, monkeypatch):
-    monkeypatch.setattr(training, "losses_by_rate", lambda *given: np.zeros(0))
+    monkeypatch.setattr(learning_rates, "losses_by_rate", lambda *given: np.zeros(0))
     with pytest.raises(TrainingError, match="no number at a learning rate of 1e-07; look at the network"):
         transfer.find_learning_rate(*digits, network, "scratch")
 
@@ -145,7 +166,7 @@ def test_the_command_line_writes_a_page_and_suggests(found, digits_folder, capsy
 
 @pytest.fixture
 def paced(monkeypatch):
-    monkeypatch.setattr(training, "measured_pace", lambda *given: PACE)
+    monkeypatch.setattr(paces, "measured_pace", lambda *given: PACE)
 
 
 def test_minutes_shorten_the_schedule(digits, network, paced):
@@ -170,7 +191,7 @@ def test_where_no_epoch_fits_the_frozen_network_is_the_result(digits, network, p
 
 
 def test_a_pace_is_measured_and_changes_nothing(digits, monkeypatch):
-    monkeypatch.setattr(training, "LONG_ENOUGH", 0.1)
+    monkeypatch.setattr(paces, "LONG_ENOUGH", 0.1)
     network = transfer.convnet(32, [*LAYERS, {"dropout": 0.5}])
     before = network.get_weights()
     images, split = digits

@@ -41,6 +41,18 @@ def test_graph_refuses_what_it_cannot_read(name, read, tensorflow):
         read(data)
 
 
+@pytest.mark.parametrize("names", [("exif_6.jpg", "rgb.bmp"), ("exif_6.png", "rgb.tiff")])
+def test_a_graph_for_a_few_files_reads_them_as_the_one_for_all_does(names, tensorflow):
+    from transfer.runs import graph_images
+
+    files = [good()[name].data for name in names]
+    decode = graph_images.square_decoder(16, "pad", files)
+    for name, file in zip(names, files):
+        square, readable = decode(tensorflow.constant(file))
+        assert bool(readable) == (name not in REFUSED)
+        assert not readable or np.array_equal(square, images.fit_picture(images.read_picture(file), 16, "pad"))
+
+
 @pytest.mark.parametrize("fit", images.FITS)
 @pytest.mark.parametrize("size", [1, 32, 97])
 def test_graph_fits_the_same_pixels_as_pillow(fit, size, tensorflow):

@@ -7,7 +7,7 @@ import pytest
 import transfer
 from transfer.data.augmentation import change_of, unchanged
 from transfer.data.pipeline import Pictures
-from transfer.learning import methods
+from transfer.learning import fine_tuning
 from transfer.learning.kept_maps import PLAIN, KeptMaps
 from transfer.networks import freezing, scratch
 from transfer.networks.halves import Halves, halves
@@ -61,7 +61,7 @@ def test_there_are_no_halves_where_nothing_stays_or_is_out_of_reach(backbone):
 def test_a_fit_on_kept_maps_is_the_fit_on_pictures(backbone, digits, monkeypatch):
     asked = {"share": 0.5, "epochs": 2, "augment": "none", "learning_rate": 3e-3}
     kept = transfer.train(*digits, backbone, "finetune", **asked)
-    monkeypatch.setattr(methods, "halves", lambda network: None)
+    monkeypatch.setattr(fine_tuning, "halves", lambda network: None)
     usual = transfer.train(*digits, backbone, "finetune", **asked)
     for mine, other, before in zip(kept.model.get_weights(), usual.model.get_weights(), backbone.get_weights()):
         np.testing.assert_allclose(mine, other, atol=2e-3)  # of float16
@@ -77,7 +77,7 @@ def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatc
         return pixels
 
     monkeypatch.setattr("transfer.learning.whole_fits.change_of", lambda *given, **named: changed)
-    monkeypatch.setattr(methods.settings, "FINETUNE_VIEWS", 2)
+    monkeypatch.setattr(fine_tuning.settings, "FINETUNE_VIEWS", 2)
     transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
     split = digits[1]
     assert len(drawn) == views * (len(split.train) + len(split.validation))

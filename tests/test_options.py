@@ -13,12 +13,13 @@ import transfer
 from transfer import cli, names
 from transfer.errors import OptionError, UnknownNameError
 from transfer.exports import formats
-from transfer.learning.options import TrainingOptions, idle_without, options_from, options_of_run, rule_of
+from transfer.learning.option_rules import rule_of
+from transfer.learning.options import TrainingOptions, idle_without, options_from, options_of_run
 from transfer.networks import heads, scratch
 
 MOST = 8  # parameters beside records
 PARTS = ("Reading", "Looking", "Moving", "Output")
-RECORDS = ("TrainingOptions", "typer.Context", *(f"option.{name}" for name in PARTS))
+RECORDS = ("TrainingOptions", "typer.Context", *(f"group.{name}" for name in PARTS))
 
 
 def test_what_cannot_be_used_is_refused_when_the_record_is_made():

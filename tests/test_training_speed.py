@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import DataError
-from transfer.learning import training
+from transfer.learning import learning_rates, paces, training
 from transfer.learning.batches import Batches, TrainingBatches, stream
 from transfer.networks import heads
 from transfer.settings import Schedule
@@ -85,7 +85,7 @@ def test_what_ends_a_stream_is_said_wherever_one_is_learned_from():
     batches, schedule = given(TrainingBatches, 4, 0), Schedule(1, 3, 4, 1e-3, patience=None)
     batches.pictures = Gone()
     asked = network, batches, schedule, heads.cross_entropy()
-    for measured in (training.measured_pace, lambda *given: training.losses_by_rate(*given, np.array([1e-3, 1e-2]))):
+    for measured in (paces.measured_pace, lambda *given: learning_rates.losses_by_rate(*given, np.array([1e-3, 1e-2]))):
         with pytest.raises(DataError, match="are gone"):
             measured(*asked)
 

@@ -47,7 +47,7 @@ def cache_folder(*below: str) -> Path:
     return Path(root, *below)
 
 
-def digest_of_kept(content: bytes) -> bytes:
+def _digest_of_kept(content: bytes) -> bytes:
     """16 bytes by which something kept is known to be whole."""
     return hashlib.blake2b(content, digest_size=DIGEST).digest()
 
@@ -55,7 +55,7 @@ def digest_of_kept(content: bytes) -> bytes:
 def keep_content(place: Path, content: bytes) -> None:
     """Keep something in a file of the cache, behind its digest, where the cache can be written."""
     with going_on_without(), whole_file(place) as partial:
-        partial.write_bytes(digest_of_kept(content) + content)
+        partial.write_bytes(_digest_of_kept(content) + content)
 
 
 def kept_content(place: Path) -> bytes | None:
@@ -66,7 +66,7 @@ def kept_content(place: Path) -> bytes | None:
     except OSError:
         return None
     digest, content = said[:DIGEST], said[DIGEST:]
-    return content if digest == digest_of_kept(content) else None
+    return content if digest == _digest_of_kept(content) else None
 
 
 def made_folder(place: Path, make: Callable[[Path], None]) -> Path:

@@ -47,7 +47,7 @@ def claim(path: Path, wait: bool = False, tidy: bool = True) -> Iterator[Path]:
         OutputError: the place cannot be written.
     """
     target = final_place(path)
-    if target in _rooms or in_room(target) or is_stream(path):
+    if target in _rooms or _in_room(target) or is_stream(path):
         yield _rooms.get(target, target.parent)
         return
     made = [folder for folder in target.parents if not folder.exists()]
@@ -85,7 +85,7 @@ def final_place(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def in_room(path: Path) -> bool:
+def _in_room(path: Path) -> bool:
     """Whether a path lies in a room of this process, where nobody else looks and nothing is final."""
     return any(room in path.parents for room in _rooms.values())
 

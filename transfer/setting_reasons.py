@@ -42,7 +42,7 @@ REASONS = {
     ),
     "crops": Reason(
         "of each picture, drawn once and shown in turn, so that the layers below those that are trained see each once; "
-        "with a share of 1 every epoch draws its own",
+        "with a share of 1, in networks inside networks and where maps have no room every epoch draws its own",
         measured="1, 2, 4 and ever new ones on five sets: docs/fine-tuning.md",
     ),
     "batch_size": Reason(
@@ -53,7 +53,7 @@ REASONS = {
     ),
     "epochs of scratch": Reason("those that show 120,000 pictures, 20 to 100", _BUDGET),
     "learning_rate of finetune": Reason(
-        "5e-4; for the bundled network, which has seen smaller and fewer pictures, 4e-3",
+        "5e-4; for the weights of the bundled network, which has seen smaller and fewer pictures, 4e-3",
         "Keras guide: Transfer learning & fine-tuning (1e-5 to 1e-4 for all layers alike)",
         "four rates of each on five sets: docs/fine-tuning.md",
     ),

@@ -6,9 +6,7 @@ that lead from the data to a schedule, the same for every task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def finetune_schedule(images: int, batch_size: int | None = None, backbone: str 
     )  # fmt: skip
 
 
-# Rates of backbones that other ones suit better than networks with ImageNet weights: docs/fine-tuning.md.
+# Rates for the weights of backbones that other ones suit better than those of ImageNet: docs/fine-tuning.md.
 FINETUNE_RATES = {"bundled": 4e-3}
 
 # Of the backbone's layers, from the top, that fine-tuning changes. What the others make of a picture is computed once,
@@ -132,19 +130,6 @@ def steps(images: int, batch_size: int) -> int:
 def warmup_steps(schedule: Schedule) -> int:
     """Steps in which the rate rises to its highest (Goyal et al. 2017, arXiv:1706.02677)."""
     return min(schedule.epochs * schedule.steps // 10, 500)
-
-
-SPARE = 0.05  # share of the time that is left over: no epoch takes as long as the one before
-
-
-def epochs_within(seconds: float, costs: Sequence[float]) -> int:
-    """Epochs that end within a time; 0 where not one does.
-
-    Args:
-        seconds: there are.
-        costs: seconds that each epoch takes.
-    """
-    return sum(end <= (1 - SPARE) * seconds for end in accumulate(costs))
 
 
 # Rates that a range test tries, in so many steps: from where nothing moves to where every network breaks.

@@ -9,6 +9,7 @@ import typer
 
 import transfer
 from transfer import settings
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.places import page_place
 from transfer.cli.records import with_records
@@ -25,7 +26,7 @@ def augment(
     context: typer.Context,
     *,
     data: option.Data,
-    changing: option.Changing,
+    changing: group.Changing,
     groups: option.Groups = None,
     max_size: option.MaxSize = settings.MAX_SIZE,
     most_megapixels: option.MostMegapixels = None,

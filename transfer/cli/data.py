@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import transfer
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.next_steps import after_check, show_steps
 from transfer.cli.places import page_place, place_for, table_place
@@ -29,7 +30,7 @@ def check(
     context: typer.Context,
     *,
     data: option.Data,
-    looking: option.Looking,
+    looking: group.Looking,
     most_megapixels: option.MostMegapixels = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for check.html [default: no page]")] = None,
     strict: option.Strict = False,
@@ -68,8 +69,8 @@ def clean(
     *,
     data: option.Data,
     apply: Annotated[Path | None, typer.Option(help="edited table: copy DATA as it says")] = None,
-    looking: option.Looking,
-    moving: option.Moving,
+    looking: group.Looking,
+    moving: group.Moving,
     most_megapixels: option.MostMegapixels = None,
     place: Annotated[
         Path | None, typer.Option("--out", help="table to write [default: clean.csv]; with --apply, the new folder")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 import transfer
 from transfer import settings
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.doors import check_asked_backbone
 from transfer.cli.places import page_place
@@ -31,7 +32,7 @@ def features(
     *,
     source: Source,
     file: Annotated[Path, typer.Option("--out", help="file to write: .npz, or .parquet")],
-    seeing: option.Seeing,
+    seeing: group.Seeing,
     max_size: option.MaxSize = settings.MAX_SIZE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a file that is there")] = False,
     most_megapixels: option.MostMegapixels = None,
@@ -62,7 +63,7 @@ def similar(
     source: Source,
     pictures: option.PictureFiles,
     top: Annotated[int, typer.Option(min=1, help="find so many for each picture")] = 10,
-    seeing: option.Seeing,
+    seeing: group.Seeing,
     max_size: option.MaxSize = settings.MAX_SIZE,
     most_megapixels: option.MostMegapixels = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="folder for similar.html [default: no page]")] = None,
@@ -101,7 +102,7 @@ def similar(
         raise typer.Exit(2)
 
 
-def _seen(source: str, seeing: option.Seeing, max_size: float):
+def _seen(source: str, seeing: group.Seeing, max_size: float):
     """The features of the pictures there."""
     named = {name: value for name, value in vars(seeing).items() if name != "backbone"}
     backbone = None if seeing.backbone == AUTO else seeing.backbone

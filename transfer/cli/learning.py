@@ -10,6 +10,7 @@ import typer
 
 import transfer
 from transfer import quiet
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.again import refuse_other_options
 from transfer.cli.doors import check_asked_backbone, check_candidates, check_needed_memory
@@ -43,7 +44,7 @@ def train(
     context: typer.Context,
     *,
     data: option.DataOrNone = None,
-    reading: option.Reading,
+    reading: group.Reading,
     backbone: option.Backbone = AUTO,
     method: Annotated[str, typer.Option(help="frozen, finetune or scratch", rich_help_panel="Training")] = "frozen",
     training: TrainingOptions,
@@ -51,7 +52,7 @@ def train(
     folds: option.Folds = None,
     repeats: option.Repeats = 1,
     explain_settings: option.ExplainSettings = False,
-    output: option.Output,
+    output: group.Output,
 ) -> None:
     """Retrain a network on a folder of pictures.
 
@@ -97,7 +98,7 @@ def compare(
     context: typer.Context,
     *,
     data: option.Data,
-    reading: option.Reading,
+    reading: group.Reading,
     backbone: option.Backbone = AUTO,
     methods: Annotated[str, typer.Option(help=f"some of {','.join(COMPARED)}", rich_help_panel="Training")] = ",".join(
         COMPARED
@@ -107,7 +108,7 @@ def compare(
     sizes: option.Sizes = None,
     draws: option.Draws = 3,
     backbones: option.Backbones = None,
-    output: option.Output,
+    output: group.Output,
 ) -> None:
     """Compare pretrained networks with ones from scratch.
 
@@ -157,7 +158,7 @@ def _train_once(*given, **options):
     return train_once(*given, **options)
 
 
-def _finish(result, place: Path, output: option.Output, also=(), told=(), findings=None) -> None:
+def _finish(result, place: Path, output: group.Output, also=(), told=(), findings=None) -> None:
     transfer.save_run(result, place, command_line(), output.overwrite, also, findings)
     figures = read_result(place)
     show_notes(figures["notes"], already=told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import transfer
 from transfer.cli.data import refuse, show_findings
-from transfer.cli.options import Reading
+from transfer.cli.option_groups import Reading
 from transfer.cli.show import one_line, progress, show_notes
 from transfer.errors import OptionError, unknown_name
 from transfer.learning.options import TrainingOptions

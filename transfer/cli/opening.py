@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.doors import check_layer
 from transfer.cli.places import place_for
@@ -34,7 +35,7 @@ def explain(
         typer.Option(help="folder of pictures that may excite units [default: the run's training pictures]"),
     ] = None,
     most_megapixels: option.MostMegapixels = None,
-    output: option.Output,
+    output: group.Output,
 ) -> None:
     """Show where a network looked, and what its layers find.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.doors import check_asked_backbone, check_needed_memory
 from transfer.cli.loading import load
@@ -28,7 +29,7 @@ def lr(
     context: typer.Context,
     *,
     data: option.Data,
-    reading: option.Reading,
+    reading: group.Reading,
     backbone: option.Backbone = AUTO,
     method: Annotated[str, typer.Option(help="finetune or scratch", rich_help_panel="Training")] = "finetune",
     training: TrainingOptions,

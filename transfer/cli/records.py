@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from transfer.cli.values import layer_rows, whole_numbers
-from transfer.learning.options import rule_of
+from transfer.learning.option_rules import rule_of
 
 # Types that are typed otherwise than they are in Python: the one of the command line, and the way between.
 TYPED: dict[str, tuple[type, Callable]] = {
@@ -44,7 +44,7 @@ class GroupedCommand(TyperCommand):
 def with_records(command: Callable) -> Callable:
     """The same command for Typer, with the fields of its records in place of each parameter that is one.
 
-    A field is an option by its annotation, as parameters are, or by the rule of `learning.options` that it has.
+    A field is an option by its annotation, as parameters are, or by the rule of `learning.option_rules` that it has.
     """
     signature = inspect.signature(command, eval_str=True)
     records = {name: p.annotation for name, p in signature.parameters.items() if is_dataclass(p.annotation)}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import transfer
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.records import with_records
 from transfer.cli.show import print_json, progress, show_line
@@ -26,11 +27,11 @@ def serve(
             metavar="MODELS",
         ),
     ],
-    listening: option.Listening,
+    listening: group.Listening,
     collect: Annotated[
         Path | None, typer.Option(metavar="DIR", help="keep pictures whose answer is corrected on the page, for train")
     ] = None,
-    answering: option.Answering,
+    answering: group.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Answer requests over HTTP, with a page to try it.

@@ -14,6 +14,7 @@ from rich.table import Table
 
 import transfer
 from transfer import settings
+from transfer.cli import option_groups as group
 from transfer.cli import options as option
 from transfer.cli.places import table_place
 from transfer.cli.records import with_records
@@ -42,7 +43,7 @@ def evaluate(
     groups: option.Groups = None,
     csv: Annotated[Path | None, typer.Option(help="write a table of all answers, mistakes first")] = None,
     max_size: option.MaxSize = settings.MAX_SIZE,
-    asking: option.Answering,
+    asking: group.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Measure a network on labelled pictures of your own.
@@ -82,23 +83,20 @@ def predict(
     *,
     model: option.Model,
     pictures: option.PictureFiles,
-    growing: option.Growing,
+    growing: group.Growing,
     sort_into: Annotated[
         Path | None, typer.Option(metavar="DIR", help="copy the pictures into DIR/CLASS, or DIR/not sure")
     ] = None,
     least: Annotated[float, typer.Option(help="below this probability, 0 to 1, no class is named")] = 0.0,
     top: Annotated[int, typer.Option(min=1, help="print so many classes, the most probable first")] = 1,
-    asking: option.Answering,
+    asking: group.Answering,
     as_json: option.Json = False,
 ) -> None:
     """Name what is in picture files."""
-    table = growing.table
-    if top > 1 and (table or as_json):
-        raise OptionError(f"--top {top} with {'--csv' if table else '--json'}, which has all classes; leave --top away")
-    if growing.resume and as_json:
-        raise OptionError("--resume with --json, which has all answers, also those that are kept; leave --json away")
+    _check_shown(growing, top, as_json)
     from transfer.runs.sorting import NOT_SURE
 
+    table = growing.table
     context.with_resource(table_place(table, as_json))
     if sort_into:
         context.with_resource(claim(sort_into))
@@ -133,8 +131,7 @@ def predict(
         if failed > NAMED:
             progress.print(f"{failed:,} files could not be read; the column error says why")
     if sort_into:
-        there = f", {done['already_there']} were there" if done["already_there"] else ""
-        progress.print(f"{number_of(done['copied'], 'picture')} copied into {sort_into}{there}", markup=False)
+        _show_sorted(sort_into, done)
     with beside_table(table):
         if as_json:
             print_json({"predictions": answers, "counts": counts} | ({"sorted": done} if sort_into else {}))
@@ -143,6 +140,20 @@ def predict(
                 show_line(f"{name}  {number}")
     if failed:
         raise typer.Exit(2)
+
+
+def _check_shown(growing: group.Growing, top: int, as_json: bool) -> None:
+    """Refuse what would be printed twice, or not at all."""
+    if top > 1 and (growing.table or as_json):
+        instead = "--csv" if growing.table else "--json"
+        raise OptionError(f"--top {top} with {instead}, which has all classes; leave --top away")
+    if growing.resume and as_json:
+        raise OptionError("--resume with --json, which has all answers, also those that are kept; leave --json away")
+
+
+def _show_sorted(folder: Path, done: dict) -> None:
+    there = f", {done['already_there']} were there" if done["already_there"] else ""
+    progress.print(f"{number_of(done['copied'], 'picture')} copied into {folder}{there}", markup=False)
 
 
 def _check_sort_into(folder: Path, pictures: list[str], model: str) -> None:

@@ -64,12 +64,12 @@ def _unpack(archive: Path, target: Path, most: int) -> None:
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is refused: {error}; pack it again with plain relative paths") from error
     except (*_DAMAGE, OSError) as error:
-        refuse_full_disk(error)
+        _refuse_full_disk(error)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{archive} cannot be unpacked ({reason}); expected a whole zip or tar archive") from error
 
 
-def refuse_full_disk(error: Exception) -> None:
+def _refuse_full_disk(error: Exception) -> None:
     """Raise an error that speaks of where is written to, not of what is read."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
         raise error

@@ -69,7 +69,7 @@ def read_small(source: Path | str | bytes, side: int, levels: Levels | None = No
         return np.array(narrow.resize((wide, high), Image.Resampling.BILINEAR))
 
 
-def crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
+def _crop_box(height: int, width: int, fit: str) -> tuple[float, float, float, float]:
     """The part (left, top, right, bottom) of a picture that is scaled to the square."""
     if fit != "crop":
         return (0, 0, width, height)
@@ -104,7 +104,7 @@ def _as_wide_as_needed(width: int, height: int, parts: Iterable[Image.Image], si
 
     Where a picture is higher than wide it may begin with the columns, which differs by one grey level at most.
     """
-    left, _, right, _ = crop_box(height, width, _known(fit))
+    left, _, right, _ = _crop_box(height, width, _known(fit))
     wide = padded_size(height, width, size)[1] if fit == "pad" else size
     narrow, top = Image.new("RGB", (wide, height)), 0
     for part in parts:
@@ -116,7 +116,7 @@ def _as_wide_as_needed(width: int, height: int, parts: Iterable[Image.Image], si
 
 def _fitted(picture: Image.Image, size: int, fit: str, width: int | None = None) -> np.ndarray:
     """The square of a picture, of which the rows may have been scaled already: `width` is that of before."""
-    left, upper, right, lower = crop_box(picture.height, width or picture.width, _known(fit))
+    left, upper, right, lower = _crop_box(picture.height, width or picture.width, _known(fit))
     high, wide = padded_size(picture.height, width or picture.width, size) if fit == "pad" else (size, size)
     box = (left, upper, right, lower) if width is None else (0, upper, wide, lower)
     inner = np.asarray(picture.resize((wide, high), Image.Resampling.BILINEAR, box))

@@ -13,6 +13,7 @@ from transfer.errors import UnreadablePictures
 from transfer.learning.feature_heads import FeatureHead, answers, rows_of
 from transfer.learning.head_fitting import new_head
 from transfer.learning.tasks import Task
+from transfer.networks import freezing
 from transfer.statistics.calibration import fit_temperature
 from transfer.stopping import is_stopping
 
@@ -77,7 +78,7 @@ def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> Feat
     fine-tuning brings: docs/fine-tuning.md.)
 
     Args:
-        tuned: see `judge_between`; its network is left with the weights that are chosen.
+        tuned: see `judge_between`; its network is left with the weights that are chosen, and as frozen as those are.
         task: its `notes` are told what was chosen.
         judged: what to choose by, if not the validation part of the task.
 
@@ -87,17 +88,24 @@ def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> Feat
     while True:
         try:
             by = judged or judge_between(tuned, task, (0.0, 1.0) if is_stopping() else ALPHAS)
-            chosen = min(by.losses, key=lambda alpha: by.losses[alpha].mean(), default=1.0)
+            chosen = best_alpha(by)
             best = _candidate(tuned, chosen, task)
             tuned.set_weights(chosen)
+            if chosen == 0:
+                freezing.freeze(tuned.network)
             if "test" not in best.features:
                 best = best._replace(features=best.features | {"test": _features(tuned, task, "test")})
         except UnreadablePictures as error:  # gone since they were trained on; nothing is trained again for them
             task.leave_out(error)
             tuned.heads.clear()
         else:
-            task.notes.append(_said(chosen, by))
+            task.notes.append(kept_note(chosen, by))
             return best
+
+
+def best_alpha(judged: Judged) -> float:
+    """How far to go from the frozen network, 0..1: to the lowest mean log loss, and all the way where none is known."""
+    return min(judged.losses, key=lambda alpha: judged.losses[alpha].mean(), default=1.0)
 
 
 def _candidate(tuned: Tuned, alpha: float, task: Task) -> FeatureHead:
@@ -124,14 +132,15 @@ def _losses(candidate: FeatureHead, task: Task) -> np.ndarray:
     return -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels]
 
 
-def _said(chosen: float, judged: Judged) -> str:
+def kept_note(alpha: float, judged: Judged) -> str:
+    """How much of fine-tuning is kept, and why."""
     if not judged.losses:
         return "all of fine-tuning is kept, for there are no validation pictures to judge it by"
     loss = {alpha: float(values.mean()) for alpha, values in judged.losses.items()}
-    if chosen == 0:
-        least = min(value for alpha, value in loss.items() if alpha)
+    if alpha == 0:
+        least = min(value for other, value in loss.items() if other)
         return (
             f"the frozen network is kept: fine-tuning did not lower the log loss {judged.on} ({loss[0.0]:.2f} before, "
             f"{least:.2f} at best)"
         )
-    return f"{chosen:.0%} of fine-tuning is kept: log loss {loss[chosen]:.2f} {judged.on}, frozen {loss[0.0]:.2f}"
+    return f"{alpha:.0%} of fine-tuning is kept: log loss {loss[alpha]:.2f} {judged.on}, frozen {loss[0.0]:.2f}"

@@ -9,8 +9,11 @@ import keras
 from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+from transfer.learning.fine_tuning import maps_to_keep
 from transfer.learning.methods import begin
 from transfer.learning.options import TrainingOptions, options_from
+from transfer.learning.tasks import Task
+from transfer.networks.copies import copy_network
 from transfer.setting_reasons import reason_for
 
 SCHEDULED = (
@@ -62,10 +65,10 @@ def explain_settings(
         values["head_c"], asked = o.head_c, asked | ({"head_c"} if o.head_c else set())
     if method == "finetune":
         values["share"] = o.share or settings.FINETUNE_SHARE
-        values |= {"crops": settings.FINETUNE_VIEWS} if values["share"] < 1 else {}
+        values |= {"crops": _crops(network, task)} if o.augment != "none" else {}
     if method != "frozen":
         schedule = task.schedule(
-            settings.finetune_schedule(number, o.batch_size, task.backbone)
+            settings.finetune_schedule(number, o.batch_size, task.pretrained)
             if method == "finetune"
             else settings.scratch_schedule(number, o.batch_size)
         )
@@ -80,3 +83,9 @@ def explain_settings(
         Setting(name, value, name in asked, *(nothing if name in asked else reason_for(name, method)))
         for name, value in values.items()
     ]
+
+
+def _crops(network: keras.Model, task: Task) -> int | str:
+    """How many there are of each picture; a copy is asked, for what is trainable of it is set."""
+    maps = maps_to_keep(copy_network(network), task)
+    return maps.views if maps else "new in each epoch"

@@ -55,7 +55,8 @@ def head_on_features(network: keras.Model, task: Task, alone: bool) -> FeatureHe
         values = extract_features(
             network, task.images, order, o.fit, task.pictures, on_known=known.append, engine=o.engine
         )
-        task.cached = ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
+        task.cached = [step for step in task.cached if step != "features"]
+        task.cached += ["features"] if known[0] == len({task.images.digests[i] for i in order}) else []
         features = dict(zip(parts, np.split(values, np.cumsum([len(indices) for indices in parts.values()])[:-1])))
     if task.options.views == 2 and (found := mirrored_note(task.pictures, task.split.train)):
         raise OptionError(f"`views=2` for classes that mirroring mixes up; expected 1 ({found})")

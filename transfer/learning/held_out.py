@@ -9,7 +9,7 @@ from transfer.data.places import kept_together
 from transfer.learning.tasks import Task
 
 
-def units_of(task: Task, indices: np.ndarray) -> np.ndarray:
+def _units_of(task: Task, indices: np.ndarray) -> np.ndarray:
     """What no fold may divide, `(N,)` whole numbers from 0: groups, and pictures that are equal."""
     groups = task.images.groups and [task.images.groups[i] for i in indices]
     together = kept_together([task.images.digests[i] for i in indices], groups)
@@ -22,6 +22,6 @@ def held_out_folds(task: Task, indices: np.ndarray, folds: int) -> list[np.ndarr
     A picture of a class whose other pictures are held out as well is in none: nothing would be known of it.
     """
     labels = task.images.labels[indices]
-    found = folds_of_units(labels, units_of(task, indices), folds, task.options.seed)
+    found = folds_of_units(labels, _units_of(task, indices), folds, task.options.seed)
     judged = [fold[np.isin(labels[fold], np.delete(labels, fold))] for fold in found]
     return [fold for fold in judged if len(fold)]

@@ -12,14 +12,18 @@ from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
 from transfer.errors import OptionError, TrainingError, UnreadablePictures
 from transfer.learning import training
-from transfer.learning.batches import TrainingBatches
+from transfer.learning.batches import TrainingBatches, stream, without_autotune
+from transfer.learning.fine_tuning import finetune_start
 from transfer.learning.losses import loss_of
-from transfer.learning.methods import begin, finetune_start, scratch_start
+from transfer.learning.methods import begin, scratch_start
 from transfer.learning.options import TrainingOptions, options_from
 from transfer.learning.tasks import Task
+from transfer.learning.watching import EachStep
 from transfer.learning.whole_fits import drawing_of
 from transfer.networks.copies import copy_network
+from transfer.networks.heads import Loss
 from transfer.networks.needed_memory import fitting_batch
+from transfer.progress import bar
 from transfer.settings import Schedule
 
 SMOOTHING = 0.9  # share of the mean that a step leaves as it is
@@ -115,7 +119,7 @@ def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, net
     drawing = drawing_of(task, schedule, method)
     batches = TrainingBatches(task.pictures, train, *task.targets(train), size, task.options.seed, drawing)
     rates = np.geomspace(*settings.TRIED_RATES, settings.TRIED_STEPS)
-    losses = training.losses_by_rate(model, batches, schedule, loss_of(task.options, schedule.label_smoothing), rates)
+    losses = losses_by_rate(model, batches, schedule, loss_of(task.options, schedule.label_smoothing), rates)
     if len(losses) < len(rates) / 4:
         raise TrainingError(
             f"the loss is no number at a learning rate of {rates[len(losses)]:.1g}; look at the network"
@@ -123,6 +127,29 @@ def _tested(model: keras.Model, task: Task, schedule: Schedule, method: str, net
     highest, tried = float(rates[highest_good(losses)]), rates[: len(losses)]
     suggested = SAFE * highest if highest < tried[-1] else schedule.learning_rate
     return RateTest(method, network, tried, losses, highest, suggested, schedule.learning_rate, tuple(task.notes))
+
+
+def losses_by_rate(
+    model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss, rates: np.ndarray
+) -> np.ndarray:
+    """The loss of each step while the learning rate rises; `model` stays as it is, for another one is trained.
+
+    Args:
+        rates: `(N,)`, each the same times the one before.
+
+    Returns:
+        `(N,)` losses without penalty, fewer where one is no number any more.
+
+    Raises:
+        DataError: pictures are gone, see `Batches`.
+    """
+    growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
+    quick, seen = training.to_be_fitted(model, schedule, loss, growing), EachStep()
+    with training.own_errors(batches), bar("learning rates", len(rates)) as advance:
+        seen.advance = advance
+        data = without_autotune(stream(batches, range(len(rates))))
+        quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
+    return np.array(seen.losses)
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import keras
@@ -16,26 +15,20 @@ from transfer.data.splits import Split
 from transfer.engine_packages import require_engine
 from transfer.errors import OptionError, UnreadablePictures
 from transfer.learning.backbone_argument import resolve_backbone
-from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_between, judge_between
 from transfer.learning.checkpoints import until_kept
-from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features, out_of_fold_logits
-from transfer.learning.held_out import held_out_folds
+from transfer.learning.feature_heads import final_logits, head_on_features, out_of_fold_logits
+from transfer.learning.fine_tuning import fine_tune
 from transfer.learning.judging import judge
-from transfer.learning.kept_maps import KeptMaps
 from transfer.learning.options import TrainingOptions, options_from
-from transfer.learning.results import Result
+from transfer.learning.results import Result, Trained
 from transfer.learning.tasks import Task
 from transfer.learning.whole_fits import fit_whole
 from transfer.names import AUTO, check_methods
 from transfer.networks import freezing, heads
 from transfer.networks.copies import copy_network, frozen
-from transfer.networks.engines import compiled
 from transfer.networks.features import forward
-from transfer.networks.halves import halves
 from transfer.networks.views import two_views
 from transfer.stopping import begin_nothing_more, is_stopping
-
-Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
 
 
 def train(
@@ -121,7 +114,8 @@ def begin(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    return network, Task(images, split, pictures, options, names["backbone"]), names
+    pretrained = "" if names["weights"] == "none" else names["backbone"]
+    return network, Task(images, split, pictures, options, pretrained), names
 
 
 def _frozen(network: keras.Model, task: Task) -> Trained:
@@ -129,83 +123,6 @@ def _frozen(network: keras.Model, task: Task) -> Trained:
     trained = head_on_features(network, task, alone=True)
     logits = final_logits(task, trained) | out_of_fold_logits(task, trained)
     return heads.join(network, trained.head), logits, trained.history
-
-
-def _finetune(network: keras.Model, task: Task) -> Trained:
-    network = copy_network(network)
-    answer, maps, by_folds = compiled(network), _kept_maps(network, task), None
-    if 0 < len(task.split.validation) < settings.LEAST_TO_JUDGE and task.options.minutes is None:
-        with task.clock("candidates"):
-            by_folds = _judged_by_folds(network, answer, maps, task)
-    tuned, history = _tune(network, answer, maps, task, "finetune")
-    if not history:  # there was no time for it
-        start = tuned.heads[0.0]
-        freezing.freeze(network)
-        return heads.join(network, start.head), final_logits(task, start), start.history
-    with task.clock("candidates"):
-        best = best_between(tuned, task, by_folds)
-    logits = final_logits(task, best)
-    return heads.join(network, best.head), logits, tuned.heads[0.0].history + history
-
-
-def _kept_maps(network: keras.Model, task: Task) -> KeptMaps | None:
-    """A place for what the layers below those that are fine-tuned give; `None` where there are none, or no room."""
-    _open(network, task.options)
-    if not (divided := halves(network)):
-        return None
-    maps = KeptMaps(divided, task.pictures, settings.FINETUNE_VIEWS, task.options.seed)
-    return maps if maps.fits(len(task.split.train) + len(task.split.validation)) else None
-
-
-def _tune(
-    network: keras.Model, answer: Callable, maps: KeptMaps | None, task: Task, phase: str
-) -> tuple[Tuned, list[dict]]:
-    model, start, schedule = finetune_start(network, task, maps and maps.upper)
-    before = network.get_weights()
-    seen_after = (len(ALPHAS) - 1) * (len(task.split.train) + len(task.split.validation)) + len(task.split.test)
-    history = fit_whole(model, network, task, schedule, phase, seen_after, maps)
-    return Tuned(network, answer, before, network.get_weights(), start.strength, {0.0: start}), history
-
-
-def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | None, task: Task) -> Judged | None:
-    """What each alpha costs, where few validation pictures could not tell: fine-tuned without each fold in turn.
-
-    The network is left as it was.
-    """
-    pool = np.concatenate([task.split.train, task.split.validation])
-    before, nothing = network.get_weights(), np.array([], int)
-    told, found = 0, []
-    for fold in held_out_folds(task, pool, settings.TUNING_FOLDS):
-        part = Split(np.delete(pool, fold), pool[fold], nothing)
-        each = Task(task.images, part, task.pictures, task.options, task.backbone)
-        tuned, history = _tune(network, answer, maps, each, f"finetune, fold {len(found) + 1}")
-        if not history:
-            return None
-        found.append(judge_between(tuned, each).losses)
-        told += len(fold)
-        network.set_weights(before)
-    if not found:
-        return None
-    losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
-    return Judged(losses, f"on {told:,} pictures that {len(found)} folds held out in turn")
-
-
-def finetune_start(
-    network: keras.Model, task: Task, upper: keras.Model | None = None
-) -> tuple[keras.Model, FeatureHead, settings.Schedule]:
-    """What fine-tuning begins with, of a network that may be changed: (it with a head, the head, the schedule).
-
-    Given its upper half, that gets the head.
-    """
-    freezing.freeze(network)
-    start, o = head_on_features(network, task, alone=False), task.options
-    _open(network, o)
-    schedule = settings.finetune_schedule(len(task.split.train), o.batch_size, task.backbone)
-    return heads.join(upper or network, copy_network(start.head)), start, schedule
-
-
-def _open(network: keras.Model, options: TrainingOptions) -> None:
-    freezing.unfreeze(network, options.share or settings.FINETUNE_SHARE, options.train_batch_norm)
 
 
 def _scratch(network: keras.Model, task: Task) -> Trained:
@@ -228,7 +145,7 @@ def scratch_start(network: keras.Model, task: Task) -> tuple[keras.Model, settin
     return heads.join(network, task.head(network)), schedule
 
 
-_METHODS = {"frozen": _frozen, "finetune": _finetune, "scratch": _scratch}
+_METHODS = {"frozen": _frozen, "finetune": fine_tune, "scratch": _scratch}
 
 
 def _logits_of_parts(model: keras.Model, task: Task) -> dict[str, np.ndarray]:

@@ -6,53 +6,16 @@ folder holds them. Nothing here loads Keras, so that what cannot be used is refu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral, Real
-from typing import Any, NamedTuple
 
 from transfer.errors import OptionError, unknown_name
+from transfer.learning.option_rules import NETWORK, Need, Range, check_value, option, rule_of
 from transfer.names import ACTIVATIONS, AUGMENTS, AUTO, EXACT_ENGINES, FEATURES, FITS, HEADS, MIXES, OPTIMISED
 
-NETWORK, TRAINING = "Network", "Training"  # the parts of `--help`
 _BALANCING = ("class_weights", "sampling", "logit_adjustment")
 _STAND_FOR = ("weights", "features", "layers")  # with the backbone, for a network
-
-
-class Need(NamedTuple):
-    """What an option has no effect without, in words, and whether it is there: of the options and the methods."""
-
-    words: str
-    is_there: Callable[[TrainingOptions, Sequence[str]], bool]
-
-
-class Range(NamedTuple):
-    """The values that an option may have, in words; of which type, and whether one is among them."""
-
-    expected: str
-    kind: type
-    holds: Callable[[Any], bool]
-
-
-class Rule(NamedTuple):
-    """What is known of an option beside its type and default.
-
-    Attributes:
-        help: what it is, as `--help` has it.
-        part: of `--help`; an option without one is not on the command line.
-        range, names: the values, or the words, that it may be.
-        need: what it has no effect without.
-    """
-
-    help: str
-    part: str | None = TRAINING
-    range: Range | None = None
-    names: Sequence[str] = ()
-    need: Need | None = None
-
-
-def _option(default: object, help: str, part: str | None = TRAINING, **rule) -> Any:
-    return field(default=default, metadata={"rule": Rule(help, part, **rule)})
 
 
 _COUNT = Range("a whole number from 1 up", Integral, lambda number: number >= 1)
@@ -104,93 +67,93 @@ class TrainingOptions:
         UnknownNameError: a word that is none of those there are.
     """
 
-    weights: str | None = _option(None, "bundled, imagenet, none, or a weights file [default: the usual ones]", NETWORK)
-    features: str | None = _option(
+    weights: str | None = option(None, "bundled, imagenet, none, or a weights file [default: the usual ones]", NETWORK)
+    features: str | None = option(
         None, "last, or stages: those of every resolution too [default: stages of ImageNet networks, else last]",
         NETWORK, names=FEATURES, need=_PRETRAINED,
     )  # fmt: skip
-    views: int = _option(
+    views: int = option(
         1, "2: features of each picture and of its mirror image, averaged; twice the time", NETWORK,
         range=_VIEWS, need=_PRETRAINED,
     )  # fmt: skip
-    engine: str = _option(
+    engine: str = option(
         AUTO, "computes features: tensorflow, openvino, onnxruntime, or auto: the fastest that is installed", NETWORK,
         names=(AUTO, *EXACT_ENGINES), need=_PRETRAINED,
     )  # fmt: skip
-    layers: Sequence[dict] | None = _option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
-    head: str = _option(
+    layers: Sequence[dict] | None = option(None, "JSON list of the scratch convnet's layers", NETWORK, need=_SCRATCH)
+    head: str = option(
         "linear", "linear, mlp, svm (multi-class hinge loss), mean, cosine (of class means), auto (linear or a mean)",
         NETWORK, names=(*HEADS, AUTO),
     )  # fmt: skip
-    image_size: int | None = _option(
+    image_size: int | None = option(
         None, "side of the square in pixels [default: from the data]", NETWORK, range=_COUNT
     )
-    fit: str = _option(
+    fit: str = option(
         "crop", "crop cuts out the middle, pad keeps all between bars, stretch changes proportions", NETWORK, names=FITS
     )
-    seed: int = _option(0, "of the split and of every other random choice", range=_SEED)
-    epochs: int | None = _option(
+    seed: int = option(0, "of the split and of every other random choice", range=_SEED)
+    epochs: int | None = option(
         None, "at most; of fine-tuning those after the head [default: from the data's size]",
         range=_COUNT, need=_DESCENDED,
     )  # fmt: skip
-    minutes: float | None = _option(
+    minutes: float | None = option(
         None, "that a training may take, of each method: as many epochs as fit [default: all]",
         range=_ABOVE_0, need=_WHOLE,
     )  # fmt: skip
-    learning_rate: float | None = _option(
+    learning_rate: float | None = option(
         None, "the highest of the schedule [default: from the data's size]", range=_ABOVE_0, need=_DESCENDED
     )
-    batch_size: int | None = _option(
+    batch_size: int | None = option(
         None, "pictures a step of a whole network; fewer take less memory [default: from the data's size]",
         range=_COUNT, need=_WHOLE,
     )  # fmt: skip
-    hidden: tuple[int, ...] = _option(
+    hidden: tuple[int, ...] = option(
         (256,), "units of the mlp's hidden layers, such as 256,128", NETWORK, range=_UNITS, need=_MLP
     )
-    dropout: float = _option(
+    dropout: float = option(
         0.3, "share of units left out in training of the mlp, 0 to below 1", NETWORK, range=_SHARE, need=_MLP
     )
-    activation: str = _option("relu", "of the mlp: relu, tanh, sigmoid, ...", NETWORK, names=ACTIVATIONS, need=_MLP)
-    label_smoothing: float | None = _option(
+    activation: str = option("relu", "of the mlp: relu, tanh, sigmoid, ...", NETWORK, names=ACTIVATIONS, need=_MLP)
+    label_smoothing: float | None = option(
         None, "share of each target spread over all classes, 0 to below 1 [default: by method]",
         range=_SHARE, need=_SMOOTH,
     )  # fmt: skip
-    head_c: float | None = _option(
+    head_c: float | None = option(
         None, "inverse strength C of the penalty of a linear or svm head [default: of linear by cross-validation]",
         range=_ABOVE_0, need=_PENALISED,
     )  # fmt: skip
-    class_weights: str | None = _option(
+    class_weights: str | None = option(
         None, "balanced: rare classes weigh as much as frequent ones", names=("balanced",)
     )
-    sampling: str | None = _option(
+    sampling: str | None = option(
         None, "balanced: training draws each class as often as any other", names=("balanced",), need=_WHOLE
     )
-    focal: float | None = _option(
+    focal: float | None = option(
         None, "exponent of the focal loss, in which pictures that are sure count less, such as 2",
         range=_ABOVE_0, need=_FOCUSED,
     )  # fmt: skip
-    logit_adjustment: float | None = _option(
+    logit_adjustment: float | None = option(
         None, "take so many times the logarithm of its share off each class's logit; 1: as if all were as frequent",
         range=_ABOVE_0, need=_ADJUSTED,
     )  # fmt: skip
-    optimise: str | None = _option(
+    optimise: str | None = option(
         None, "accuracy, balanced (accuracy) or f1 (macro): add to each class's logit what serves it best on "
         "pictures that were held out",
         names=OPTIMISED,
     )  # fmt: skip
-    augment: str = _option(
+    augment: str = option(
         "light", "random changes of training pictures: none, light (crops), standard (turns and colours too), strong "
         "(TrivialAugment and erasing)",
         names=AUGMENTS, need=_WHOLE,
     )  # fmt: skip
-    mix: str | None = _option(None, "mix training pictures in pairs: mixup or cutmix", names=MIXES, need=_SCRATCH)
-    flip: bool = _option(True, "mirror training pictures at random", need=_FLIPPED)
-    share: float | None = _option(
+    mix: str | None = option(None, "mix training pictures in pairs: mixup or cutmix", names=MIXES, need=_SCRATCH)
+    flip: bool = option(True, "mirror training pictures at random", need=_FLIPPED)
+    share: float | None = option(
         None, "of the backbone's layers that fine-tuning changes, from the top, above 0 to 1 [default: 0.75]",
         range=_PART, need=_TUNED,
     )  # fmt: skip
-    train_batch_norm: bool = _option(False, "let fine-tuning change BatchNormalization as well", need=_TUNED)
-    refit: bool = _option(
+    train_batch_norm: bool = option(False, "let fine-tuning change BatchNormalization as well", need=_TUNED)
+    refit: bool = option(
         True, "train a frozen linear or svm head once more at the end, on training and validation pictures", None
     )
 
@@ -198,7 +161,7 @@ class TrainingOptions:
         if isinstance(self.hidden, Sequence) and not isinstance(self.hidden, str):
             object.__setattr__(self, "hidden", tuple(self.hidden))
         for each in fields(self):
-            _check(each, getattr(self, each.name))
+            check_value(each, getattr(self, each.name))
         if self.head == "mlp" and not self.hidden:
             raise OptionError("a head mlp without hidden layers; expected units of one or more, or the head linear")
         balancing = {name: value for name in _BALANCING if (value := getattr(self, name)) is not None}
@@ -215,21 +178,6 @@ class TrainingOptions:
         return {name: value for name, value in asdict(self).items() if name not in _STAND_FOR} | {
             "hidden": list(self.hidden)
         }
-
-
-def _check(option: Field, value: object) -> None:
-    rule = rule_of(option)
-    if value is None and option.default is None:
-        return
-    if rule.names and value not in rule.names:
-        raise unknown_name(f"`{option.name}`", value, rule.names)
-    if rule.range and not (isinstance(value, rule.range.kind) and rule.range.holds(value)):
-        raise OptionError(f"`{option.name}={value!r}`; expected {rule.range.expected}")
-
-
-def rule_of(option: Field) -> Rule:
-    """What is known of a field."""
-    return option.metadata["rule"]
 
 
 def options_from(options: TrainingOptions | None, given: Mapping[str, object]) -> TrainingOptions:

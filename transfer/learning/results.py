@@ -14,6 +14,8 @@ from transfer.data.splits import Split
 from transfer.learning.options import TrainingOptions
 from transfer.networks.heads import HEADS
 
+Trained = tuple[keras.Model, dict[str, np.ndarray], list[dict]]  # network, logits by part, history
+
 
 def best_of(validation: Mapping[str, dict]) -> str:
     """Which of several networks has the highest accuracy on its validation part; without one, the first.

@@ -25,10 +25,10 @@ class Task:
     """The data of one training: split, targets, weights, pictures."""
 
     def __init__(
-        self, images: LabelledImages, split: Split, pictures: Pictures, options: TrainingOptions, backbone: str = ""
+        self, images: LabelledImages, split: Split, pictures: Pictures, options: TrainingOptions, pretrained: str = ""
     ):
         self.images, self.split, self.pictures, self.options = images, split, pictures, options
-        self.backbone = backbone  # its name
+        self.pretrained = pretrained  # name of the backbone whose weights it starts from
         self.clock = Clock()
         self.notes = list(split.notes)
         self.cached: list[str] = []  # steps whose results were there from before

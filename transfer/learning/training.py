@@ -1,14 +1,10 @@
-"""Fitting: the only place with `fit`, and with `compile` but for pretraining."""
+"""Fitting: the only place with `compile` but for pretraining, and with `fit` but for steps that are thrown away."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import repeat
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -20,7 +16,7 @@ from transfer.learning.checkpoints import Checkpoint
 from transfer.learning.fit_states import FitState
 from transfer.learning.histories import FAR, TOO_FAR, History, stopped_by_hand
 from transfer.learning.optimizers import adamw, cosine
-from transfer.learning.watching import UNPENALISED, Best, Course, EachStep, Watch
+from transfer.learning.watching import UNPENALISED, Best, Course, Watch
 from transfer.networks.heads import Loss
 from transfer.networks.quick_layers import quick_copy
 from transfer.progress import bar
@@ -101,10 +97,10 @@ def fit_network(
         is_lowered = schedule.learning_rate < asked
         far = equal * (TOO_FAR if is_lowered else FAR) if may_lower else np.inf
         course = Course(state, keep, far, is_lowered)
-        quick = _to_be_fitted(model, schedule, loss)
+        quick = to_be_fitted(model, schedule, loss)
         data = stream(batches, range(len(state.rows) if state else 0, schedule.epochs))
         try:
-            with _own_errors(batches, validation):
+            with own_errors(batches, validation):
                 history = _fit(quick, data, known, schedule, phase, course)
         except _BlownUp as error:
             if not may_lower:
@@ -117,7 +113,7 @@ def fit_network(
 
 
 @contextmanager
-def _own_errors(*streamed: Batches) -> Iterator[None]:
+def own_errors(*streamed: Batches) -> Iterator[None]:
     """Raise what ended a stream of batches, of which TensorFlow makes an error of its own."""
     try:
         yield
@@ -127,71 +123,20 @@ def _own_errors(*streamed: Batches) -> Iterator[None]:
         raise
 
 
-class Pace(NamedTuple):
-    """Seconds that a step of training takes, and those in which a network answers to a picture."""
-
-    step: float
-    picture: float
-
-
-LONG_ENOUGH = 1.0  # seconds, to measure a pace
-
-
-def measured_pace(model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss) -> Pace:
-    """How fast a network trains here, by steps that another one with its weights makes.
-
-    Raises:
-        DataError: pictures are gone, see `Batches`.
-    """
-    before = random.getstate()  # from which Keras draws the seeds of layers
-    # The first epoch again and again: maps of the next ones may have to be computed first, which is no step.
-    quick, data = _to_be_fitted(model, schedule, loss), without_autotune(stream(batches, repeat(0)))
-
-    def timed(run: Callable, steps: int) -> float:
-        begun = time.perf_counter()
-        run(steps)
-        return time.perf_counter() - begun
-
-    def seconds(run: Callable) -> float:
-        run(1)  # in which the graph is made
-        alone, steps, took = timed(run, 1), 2, 0.0
-        while took < LONG_ENOUGH and steps < 4 * max(schedule.steps, 4):
-            steps *= 2
-            # What it takes to begin counts once in an epoch, and not in each step.
-            took = max(timed(run, 1 + steps) - alone, 1e-6)
-        return took / steps
-
-    with _own_errors(batches):
-        step = seconds(lambda steps: quick.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False))
-        random.setstate(before)
-        answer = seconds(lambda steps: quick.evaluate(data, steps=steps, verbose=0))
-    return Pace(step, answer / schedule.batch_size)
-
-
-def losses_by_rate(
-    model: keras.Model, batches: TrainingBatches, schedule: Schedule, loss: Loss, rates: np.ndarray
-) -> np.ndarray:
-    """The loss of each step while the learning rate rises; `model` stays as it is, for another one is trained.
+def to_be_fitted(
+    model: keras.Model,
+    schedule: Schedule,
+    loss: Loss,
+    rate: keras.optimizers.schedules.LearningRateSchedule | None = None,
+) -> keras.Model:
+    """A compiled network that computes the same with the weights of this one, and leaves it as it is.
 
     Args:
-        rates: `(N,)`, each the same times the one before.
-
-    Returns:
-        `(N,)` losses without penalty, fewer where one is no number any more.
-
-    Raises:
-        DataError: pictures are gone, see `Batches`.
+        model: see `quick_layers.quick_copy`.
+        schedule: of the optimizer.
+        loss: of logits.
+        rate: instead of that of the schedule.
     """
-    growing = keras.optimizers.schedules.ExponentialDecay(rates[0], 1, rates[1] / rates[0])
-    quick, seen = _to_be_fitted(model, schedule, loss, growing), EachStep()
-    with _own_errors(batches), bar("learning rates", len(rates)) as advance:
-        seen.advance = advance
-        data = without_autotune(stream(batches, range(len(rates))))
-        quick.fit(data, steps_per_epoch=len(rates), shuffle=False, callbacks=[seen], verbose=0)
-    return np.array(seen.losses)
-
-
-def _to_be_fitted(model: keras.Model, schedule: Schedule, loss: Loss, rate=None) -> keras.Model:
     quick = quick_copy(model)
     _compile(quick, adamw(quick, schedule, rate), loss)
     return quick

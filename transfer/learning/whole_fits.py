@@ -13,7 +13,7 @@ from transfer.checks.mirrored import mirrored_note
 from transfer.data.augmentation import change_of
 from transfer.data.splits import digest_in_order
 from transfer.errors import OptionError
-from transfer.learning import training
+from transfer.learning import paces, training
 from transfer.learning.batches import Batches, Drawing, TrainingBatches
 from transfer.learning.checkpoints import Checkpoint, checkpoint, not_needed, others, place_of
 from transfer.learning.histories import History, stops
@@ -101,7 +101,7 @@ def _fit(
         batches = shuffled(source, split.train, *targets, schedule.batch_size, o.seed, drawing)
         try:
             if task.options.minutes is not None and kept.state is None:
-                pace = training.measured_pace(model, batches, schedule, loss)
+                pace = paces.measured_pace(model, batches, schedule, loss)
                 epochs = _epochs_in_time(task, schedule, pace, phase, seen_after, maps)
                 if not epochs:
                     return []
@@ -172,7 +172,7 @@ def _with_epochs(task: Task, schedule: Schedule, epochs: int) -> Schedule:
 
 
 def _epochs_in_time(
-    task: Task, schedule: Schedule, pace: training.Pace, phase: str, seen_after: int, maps: KeptMaps | None
+    task: Task, schedule: Schedule, pace: paces.Pace, phase: str, seen_after: int, maps: KeptMaps | None
 ) -> int:
     """How many epochs end early enough for what comes behind them; noted where not all do."""
     minutes, spent, split = task.options.minutes, task.clock.seconds(), task.split
@@ -182,7 +182,7 @@ def _epochs_in_time(
     costs[1 : maps.views if maps else 1] += (len(split.train) + judged) * below  # the first view is there
     # What heads cost before they cost again on features of other weights.
     left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - seen_after * (pace.picture + below)
-    epochs = settings.epochs_within(left, costs.tolist())
+    epochs = paces.epochs_within(left, costs.tolist())
     if epochs < len(costs):
         task.notes.append(
             f"{minutes:g} minutes are enough for {epochs} of {len(costs)} epochs of {phase}, each of "

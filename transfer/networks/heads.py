@@ -104,9 +104,10 @@ def head(
         identity until `training.fit_head` sets it.
 
     Raises:
-        UnknownNameError, OptionError: see `check_head`.
+        UnknownNameError: no such kind or activation.
+        OptionError: a share or units out of their range.
     """
-    check_head(kind, hidden, dropout, activation)
+    _check_head(kind, hidden, dropout, activation)
     inputs = keras.Input((features,), name="features")
     x = kl.BatchNormalization(center=False, scale=False, trainable=False, epsilon=1e-6, name="standardise")(inputs)
     x = HEADS[kind].layers(x, l2, hidden=hidden, dropout=dropout, activation=activation)
@@ -114,13 +115,8 @@ def head(
     return keras.Model(inputs, outputs, name=f"{kind}_head")
 
 
-def check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str) -> None:
-    """Find out before any work whether `head` can be built.
-
-    Raises:
-        UnknownNameError: no such kind of head, or no such activation.
-        OptionError: `dropout` or `hidden` cannot be used.
-    """
+def _check_head(kind: str, hidden: Sequence[int], dropout: float, activation: str) -> None:
+    """Find out before any work whether `head` can be built."""
     if kind not in HEADS:
         raise unknown_name("head", kind, HEADS)
     if not (isinstance(dropout, Real) and 0 <= dropout < 1):

@@ -96,35 +96,12 @@ def pretrain(
     if len(labels) < BATCH:
         raise DataError(f"{len(labels)} pictures; pretraining takes {BATCH} or more, a batch of them")
     keras.utils.set_random_seed(recipe.seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.dtype)
-    try:
-        backbone = keras.models.clone_model(
-            bundled_network(None, recipe.layers or TRAINED_LAYERS), clone_function=quick
-        )
-        model = _classifier(
-            backbone, int(labels.max()) + 1, None if teacher_answers is None else teacher_answers.shape[1]
-        )
-    finally:
-        keras.config.set_dtype_policy(before)
-    steps = len(labels) // BATCH * sum(phase.epochs for phase in recipe.phases)
-    optimizer = keras.optimizers.AdamW(
-        keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - steps // 10), warmup_target=recipe.learning_rate, warmup_steps=max(1, steps // 10)
-        ),
-        weight_decay=recipe.weight_decay,
-        clipnorm=5.0,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    optimizer.build(model.trainable_variables)
-    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
-    weights = {"labels": 1.0} if teacher_answers is None else {"labels": 0.5, "teacher": 2.0}
-    model.compile(optimizer, dict.fromkeys(weights, cross_entropy), loss_weights=weights, jit_compile=False)
-
-    checkpoint = folder / "checkpoint.npz"
-    schedule = np.array(recipe.phases)
-    step = done = _restore(model, checkpoint, schedule) if checkpoint.exists() else 0
     one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)
+    steps = len(labels) // BATCH * sum(phase.epochs for phase in recipe.phases)
+    model = _classifier(recipe, len(one_hot), None if teacher_answers is None else teacher_answers.shape[1])
+    _compile(model, recipe, steps)
+    checkpoint, schedule = folder / "checkpoint.npz", np.array(recipe.phases)
+    step = done = _restore(model, checkpoint, schedule) if checkpoint.exists() else 0
     started = saved = time.monotonic()
     for size, rows, batch in _batches(pixels, recipe.phases, recipe.seed, step):
         targets = {"labels": one_hot[labels[rows]]}
@@ -186,7 +163,18 @@ def without_classifier(model: keras.Model, layers: Sequence[dict] | None = None)
     return backbone
 
 
-def _classifier(backbone: keras.Model, classes: int, teacher_classes: int | None) -> keras.Model:
+def _classifier(recipe: Pretraining, classes: int, teacher_classes: int | None) -> keras.Model:
+    """A new backbone with the logits of the labels, and those of the teacher, in the numbers of the recipe."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.dtype)
+    try:
+        network = bundled_network(None, recipe.layers or TRAINED_LAYERS)
+        return _with_logits(keras.models.clone_model(network, clone_function=quick), classes, teacher_classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _with_logits(backbone: keras.Model, classes: int, teacher_classes: int | None) -> keras.Model:
     def logits(units, name, scale=1.0):
         x = keras.layers.Dense(units, name=f"{name}_dense")(backbone.output)
         # The loss needs float32 whatever the policy of the layers below.
@@ -196,6 +184,19 @@ def _classifier(backbone: keras.Model, classes: int, teacher_classes: int | None
     if teacher_classes:
         outputs["teacher"] = logits(teacher_classes, "teacher", 1 / TEMPERATURE)
     return keras.Model(backbone.input, outputs)
+
+
+def _compile(model: keras.Model, recipe: Pretraining, steps: int) -> None:
+    warmup = max(1, steps // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - steps // 10), warmup_target=recipe.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, clipnorm=5.0)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    optimizer.build(model.trainable_variables)
+    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
+    weights = {"labels": 0.5, "teacher": 2.0} if "teacher" in model.output else {"labels": 1.0}
+    model.compile(optimizer, dict.fromkeys(weights, cross_entropy), loss_weights=weights, jit_compile=False)
 
 
 def _batches(pixels, phases, seed, first_step) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -41,24 +41,27 @@ def check_answers(found: ExportSource, written: Path) -> list[Path]:
     Raises:
         ExportError: the answers differ, or no sample can be read.
     """
-    files, squares, unlike = [], [], []
+    paths, files, squares, unlike = [], [], [], []
     model, fit, size = found.model, found.fit, found.model.input_shape[1]
     for path in found.samples:
         try:
             square, data = read_fitted(path, size, fit, levels=found.levels), path.read_bytes()
         except (PictureError, OSError):
             continue
+        paths.append(path)
         squares.append(square)
-        if _pixels(path) > WHOLE:  # two decoders of a very large picture take too much memory side by side
-            files.append(_png(square))
-            continue
-        pixels, readable = square_decoder(size, fit)(tf.constant(data))
+        # Two decoders of a very large picture take too much memory side by side.
+        files.append(_png(square) if _pixels(path) > WHOLE else data)
+    if not files:
+        raise ExportError(NOTHING_TO_CHECK_WITH)
+    decode = square_decoder(size, fit, files)  # `predict_bytes`, which reads every kind, is asked for the same below
+    for place, (path, square) in enumerate(zip(paths, squares)):
+        pixels, readable = decode(tf.constant(files[place]))
         gap = np.abs(pixels.numpy().astype(int) - square).max() if readable else 255
         if gap > 1:
             unlike.append(path)
-        files.append(_png(square) if gap else data)
-    if not files:
-        raise ExportError(NOTHING_TO_CHECK_WITH)
+        if gap:
+            files[place] = _png(square)
     batch = np.stack(squares).astype(np.float32)
     logits = model(keras.ops.convert_to_tensor(batch), training=False)
     expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits))

@@ -7,6 +7,7 @@ first frame of a GIF on its canvas. `export_checks.kind_unlike` names what remai
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 
 import tensorflow as tf
 
@@ -17,36 +18,49 @@ from transfer.runs.graph_files import File, within
 from transfer.runs.graph_fitting import fit_picture, in_bands
 
 
-def read_picture(data):
+def read_picture(data, marks: tuple[bytes, ...] | None = None):
     """Decode the bytes of one JPEG, PNG, WebP, GIF or BMP file.
 
     Args:
         data: scalar string tensor.
+        marks: that it may begin with, of `READERS` and in their order, if not all of them; the last one is taken for
+            every file that has none of the others.
 
     Returns:
         `(H, W, 3)` uint8. The graph fails on bytes that are no such picture, and before it is
         decoded on one of more pixels than `limit_pixels` allows now.
     """
     file = File(data)
-    branches = [(b"\xff\xd8\xff", _jpeg), (b"\x89PNG", _png), (b"RIFF", _webp), (b"BM", _bmp)]
-    tests = [(file.holds(0, mark), lambda read=read: read(file)) for mark, read in branches]
-    pixels, exif, xmp = tf.case(tests, lambda: _gif(file))
+    marks = marks or tuple(READERS)
+    # One choice of five: tf.case nests a branch in a branch, which takes longer to be made and to be begun with.
+    first = tf.argmax(tf.stack([*(file.holds(0, mark) for mark in marks[:-1]), True]), output_type=tf.int32)
+    pixels, exif, xmp = tf.switch_case(first, [lambda mark=mark: READERS[mark](file) for mark in marks])
     rgb = tf.cond(tf.shape(pixels)[2] == 4, lambda: _on_white(pixels), lambda: pixels)
     return _upright(tf.ensure_shape(rgb, (None, None, 3)), file.orientation(exif, xmp))
 
 
-def square_decoder(size: int, fit: str):
+def square_decoder(size: int, fit: str, files: Collection[bytes] | None = None):
     """The graph from the bytes of a file to its square and whether it could be read; else the square is black.
 
     One for all that use it: it is large, and an export looks through it several times.
+
+    Args:
+        size: side of the square in pixels.
+        fit: of `names.FITS`.
+        files: those that it is asked for, if it need read no others: a smaller graph begins sooner.
     """
-    return _square_decoder(size, fit, most_pixels())
+    marks = [mark for mark in READERS if files is None or any(_mark(file) == mark for file in files)]
+    return _square_decoder(size, fit, tuple(marks), most_pixels())
+
+
+def _mark(file: bytes) -> bytes:
+    return next(mark for mark in READERS if file.startswith(mark))
 
 
 @functools.cache
-def _square_decoder(size: int, fit: str, _: int):
+def _square_decoder(size: int, fit: str, marks: tuple[bytes, ...], _: int):
     def square(data):
-        return fit_picture(read_picture(data), size, fit), True
+        return fit_picture(read_picture(data, marks), size, fit), True
 
     def decode(data):
         black = tf.zeros((size, size, 3), tf.uint8)
@@ -161,6 +175,10 @@ def _gif(file: File):
     )
     padded = tf.pad(pixels, [[top, height - top - high], [left, width - left - wide], [0, 0]])
     return _any(tf.where(is_inside, padded, around)), file.size, tf.constant("")
+
+
+# By what a file begins with: the first that holds counts, and everything begins with nothing.
+READERS = {b"\xff\xd8\xff": _jpeg, b"\x89PNG": _png, b"RIFF": _webp, b"BM": _bmp, b"": _gif}
 
 
 def _any(pixels):

@@ -66,12 +66,12 @@ def repeat_run(
     )
     result.notes += [
         *_stopped_by_hand(path), *_relabelled(images, config), *_other_backbone(options, result.options),
-        *other_versions(config["versions"]),
+        *_other_versions(config["versions"]),
     ]  # fmt: skip
     return result
 
 
-def other_versions(then: dict[str, str]) -> list[str]:
+def _other_versions(then: dict[str, str]) -> list[str]:
     """One sentence a library that has another version now than it had then."""
     return [
         f"{name} is {now} here and was {then.get(name, 'missing')}: figures may differ"

@@ -41,7 +41,7 @@ def choose(
     accuracy = {name: float(share.mean()) for name, share in shares.items()}
     best = max(cheapest_first, key=accuracy.get)
     for name in cheapest_first[: cheapest_first.index(best)]:
-        error = standard_error(shares[best] - shares[name], unit)
+        error = _standard_error(shares[best] - shares[name], unit)
         if accuracy[best] - accuracy[name] <= error:
             return Choice(
                 name,
@@ -55,7 +55,7 @@ def choose(
     )
 
 
-def standard_error(values: np.ndarray, unit: np.ndarray) -> float:
+def _standard_error(values: np.ndarray, unit: np.ndarray) -> float:
     """Standard error of the mean of `(N,)` values, such as differences between two networks, drawn unit by unit."""
     sums = np.bincount(unit, values)
     counts = np.bincount(unit)
