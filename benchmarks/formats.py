@@ -57,6 +57,7 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
 
 def normalise(backbone, pictures: np.ndarray) -> None:
     """Give every batch normalisation the mean and variance of what comes to it."""
+    import tensorflow as tf
     from keras import layers as kl
 
     from transfer.networks.freezing import every_layer
@@ -65,7 +66,8 @@ def normalise(backbone, pictures: np.ndarray) -> None:
     for layer in every_layer(backbone):
         if isinstance(layer, kl.BatchNormalization):
             layer.momentum = 0.0
-    backbone(pictures.astype(np.float32), training=True)
+    # A graph frees each map when no layer needs it any more.
+    tf.function(backbone)(tf.constant(pictures, tf.float32), training=True)
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> dict:
