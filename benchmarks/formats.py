@@ -6,7 +6,9 @@ One process a row, with limits of time and memory (of what it reserves, which is
 all rows, smallest first. Rows that `--kept` has with the same options are not made again. What is printed is a table
 whose cells are the share of pictures with Keras' first class, and below it why there is no file. Random weights make
 answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the
-same. Normalisations take the statistics of training pictures, or deep networks would say the same of all.
+same. Normalisations take the statistics of training pictures, or deep networks would say the same of all. They also
+make such networks chaotic (Yang et al. 2019, arXiv:1902.08129): `itself` is how far Keras' own probabilities are apart
+when it is given one picture at a time instead of 32, and no file can be nearer to it than that.
 """
 
 import json
@@ -25,6 +27,7 @@ import numpy as np
 import typer
 
 import transfer
+from transfer import quiet
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import limit_training
 from transfer.errors import ExportError
@@ -32,18 +35,23 @@ from transfer.names import ALL, EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
 
-TESTED = 200  # pictures, about
-PEAK = "peak"  # a file that says how much memory was used at most, in GB
+TESTED, ALONE = 200, 32  # pictures, about
+ITSELF, PEAK = "itself", "peak"  # files that say how far Keras is from itself, and the GB of memory that were used
 
 
 def export_row(name: str, data: str, formats: str, image_size: int, per_class: int, place: str) -> None:
+    quiet.import_tensorflow()
+    import keras
+
     images = transfer.load_images(data)
     split = limit_training(transfer.split(images), images.labels, per_class, validation_too=True)
     split = replace(split, test=split.test[:: max(1, len(split.test) // TESTED)])
     size = max(image_size, ARCHITECTURES[name].smallest)
+    keras.utils.set_random_seed(0)
     backbone = transfer.load_backbone(name, size, weights="none")
     normalise(backbone, Pictures(images, size).array(split.train))
     result = transfer.train(images, split, backbone, head="linear")
+    Path(place, ITSELF).write_text(f"{from_itself(result):.1e}")
     refused = []
     for format in formats.split(","):
         try:
@@ -53,6 +61,18 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
     Path(place, PEAK).write_text(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f}")
     if refused:
         sys.exit("; ".join(refused))
+
+
+def from_itself(result) -> float:
+    """The largest difference of a probability from one that Keras gives when it has other pictures to answer, too."""
+    from transfer.exports.answering import answering_network
+    from transfer.exports.parity import reference
+    from transfer.runs.exportables import network_to_export
+
+    source = network_to_export(result)
+    known, network = reference(source), answering_network(source.model)
+    alone = [network(picture[None], training=False) for picture in known.pictures[:ALONE]]
+    return float(np.abs(np.concatenate(alone) - known.probabilities[:ALONE]).max())
 
 
 def normalise(backbone, pictures: np.ndarray) -> None:
@@ -71,7 +91,7 @@ def normalise(backbone, pictures: np.ndarray) -> None:
 
 
 def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> dict:
-    """What `read_judged` says of a row, why that is not all (or `""`), and the GB of memory that it took."""
+    """What `read_judged` says of a row, why that is not all (or `""`), and what else it has written."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
@@ -89,8 +109,8 @@ def judged(name: str, *asked: str, minutes: float, gigabytes: float) -> dict:
         for file in Path(place).rglob(JUDGED):
             for key, rows in read_judged(file.parent).items():
                 found[key] |= rows
-        peak = Path(place, PEAK)
-        return {"said": found, "why": why, "peak": peak.read_text() if peak.is_file() else ""}
+        said = {name: Path(place, name).read_text() for name in (ITSELF, PEAK) if Path(place, name).is_file()}
+        return {"said": found, "why": why} | said
 
 
 def cell(said: dict, why: str, name: str) -> str:
@@ -139,13 +159,14 @@ def main(
         found[name] = {"asked": asked, "seconds": time.perf_counter() - start} | row
         if kept:
             kept.write_text(json.dumps(found, indent=1))
-    print(f"| backbone | accuracy | {' | '.join(columns)} | GB | seconds |")
-    print("| --- " * (len(columns) + 4) + "|")
+    print(f"| backbone | accuracy | itself | {' | '.join(columns)} | GB | seconds |")
+    print("| --- " * (len(columns) + 5) + "|")
     shown = {name: found[name] for name in wanted}
     for name, row in shown.items():
         right = next((f"{100 * each['accuracy_keras']:.0f}" for each in row["said"]["formats"].values()), "")
         cells = " | ".join(cell(row["said"], row["why"], each) for each in columns)
-        print(f"| {name} | {right} | {cells} | {row['peak']} | {row['seconds']:.0f} |")
+        itself, peak = row.get(ITSELF, ""), row.get(PEAK, "")
+        print(f"| {name} | {right} | {itself} | {cells} | {peak} | {row['seconds']:.0f} |")
     print(*reasons(shown, columns), sep="\n")
 
 
