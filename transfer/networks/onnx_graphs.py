@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import keras
@@ -15,6 +17,7 @@ import tensorflow as tf
 from transfer.networks.conversions import INPUT, Answer, frozen_graph
 
 OPSET = 18  # the newest that tf2onnx writes
+_CATCH = "TF2ONNX_CATCH_ERRORS"  # whether a pass that fails is undone; without the variable it is
 
 
 def write_onnx_graph(network: keras.Model, file: Path) -> None:
@@ -28,15 +31,27 @@ def write_onnx_graph(network: keras.Model, file: Path) -> None:
     pictures = keras.Input(network.input_shape[1:], dtype="uint8", name=INPUT)
     whole = keras.layers.Lambda(lambda x: graph(x)[name], network.output_shape[1:], dtype="float32", name=name)
     signature = [tf.TensorSpec(network.input_shape, tf.uint8, name=INPUT)]
+    export = keras.Model(pictures, {name: whole(pictures)}).export
+    convert = partial(export, str(file), "onnx", verbose=False, input_signature=signature, opset_version=OPSET)
     _teach_erfc()
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # it raises what it logs
-    # Or each of its passes works on a copy of the whole graph, to go back to where one fails: 8 GB for a ResNet50.
-    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Keras' own patch for tf2onnx
-        keras.Model(pictures, {name: whole(pictures)}).export(
-            str(file), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET
-        )
+        try:
+            with _without_copies():
+                convert()
+        except Exception:  # where one of its passes fails, it has to be able to go back
+            convert()
+
+
+@contextmanager
+def _without_copies() -> Iterator[None]:
+    """Let each pass of tf2onnx change the graph itself, not a copy of it: 8 GB of copies for a ResNet50."""
+    os.environ[_CATCH] = "FALSE"
+    try:
+        yield
+    finally:
+        del os.environ[_CATCH]
 
 
 def open_onnx(file: Path) -> Answer:
