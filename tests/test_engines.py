@@ -109,7 +109,7 @@ def convnext_layers():
 
 def mobilenet_layers():
     """A convolution to which one number is added, at which a pass of tf2onnx fails."""
-    return [kl.Conv2D(8, 3, use_bias=False), kl.Activation("hard_swish")]
+    return [kl.Conv2D(8, 3, use_bias=False), kl.Activation("hard_sigmoid")]
 
 
 @pytest.mark.parametrize("layers", [convnext_layers, mobilenet_layers])
