@@ -7,8 +7,8 @@ all rows, smallest first. Rows that `--kept` has with the same options are not m
 whose cells are the share of pictures with Keras' first class, and below it why there is no file. Random weights make
 answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the
 same. Normalisations take the statistics of training pictures, or deep networks would say the same of all. They also
-make such networks chaotic (Yang et al. 2019, arXiv:1902.08129): `itself` is how far Keras' own probabilities are apart
-when it is given one picture at a time instead of 32, and no file can be nearer to it than that.
+make such networks chaotic (Yang et al. 2019, arXiv:1902.08129): `itself` is how far a probability of Keras moves when
+all pixels are brighter by the last bit of a float32; a file, which rounds otherwise in each layer, is hardly nearer.
 """
 
 import json
@@ -35,7 +35,7 @@ from transfer.names import ALL, EXPORTS
 from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
 
-TESTED, ALONE = 200, 32  # pictures, about
+TESTED, MOVED = 200, 32  # pictures, about
 ITSELF, PEAK = "itself", "peak"  # files that say how far Keras is from itself, and the GB of memory that were used
 
 
@@ -64,15 +64,15 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
 
 
 def from_itself(result) -> float:
-    """The largest difference of a probability from one that Keras gives when it has other pictures to answer, too."""
+    """By how much a probability of Keras moves at most when each pixel is brighter by about the last bit of float32."""
     from transfer.exports.answering import answering_network
-    from transfer.exports.parity import reference
     from transfer.runs.exportables import network_to_export
 
     source = network_to_export(result)
-    known, network = reference(source), answering_network(source.model)
-    alone = [network(picture[None], training=False) for picture in known.pictures[:ALONE]]
-    return float(np.abs(np.concatenate(alone) - known.probabilities[:ALONE]).max())
+    network, (pictures, _) = answering_network(source.model, "float32"), source.pictures("test", MOVED)
+    factors = np.float32([1, 1 + 2**-22])
+    before, after = (network(factor * pictures, training=False).numpy() for factor in factors)
+    return float(np.abs(before - after).max())
 
 
 def normalise(backbone, pictures: np.ndarray) -> None:
