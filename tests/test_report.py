@@ -175,6 +175,18 @@ def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(r
     assert "no validation pictures to choose by" in text
 
 
+def test_where_folds_judged_fine_tuning_the_page_says_so(runs, tmp_path):
+    copy = shutil.copytree(runs / "linear", tmp_path / "tuned")
+    for file, changed in (("config.json", {"method": "finetune"}), ("result.json", {"folds": 1.0})):
+        said = json.loads((copy / file).read_text())
+        said["options" if file == "config.json" else "seconds"].update(changed)
+        (copy / file).write_text(json.dumps(said))
+    seal(copy)
+    page_of(copy)
+    text = " ".join((copy / "report.html").read_text().split())
+    assert "they choose the temperature and, in folds with the training pictures, how much of fine-tuning" in text
+
+
 def test_where_fine_tuning_begins_behind_its_head_is_marked(runs, page, tmp_path):
     copy = shutil.copytree(runs / "both", tmp_path / "both")
     columns, *epochs = (copy / "dense" / "history.csv").read_text().splitlines()

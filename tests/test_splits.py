@@ -343,6 +343,7 @@ def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
     [
         ({"k": 1}, None, OptionError, "`k=1`"),
         ({"repeats": 0}, None, OptionError, "`repeats=0`"),
+        ({"seed": "a"}, None, OptionError, "`seed='a'`; expected a whole number from 0 up"),
         ({"k": 60}, None, OptionError, "more than 50 pictures or groups"),
         ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 pictures or groups"),
         ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single picture or group"),

@@ -115,7 +115,7 @@ def cross_validate(
     """
     options = options_from(options, changed)
     shared = prepare(images, splits[0], backbone, options, method)
-    place = shared.unfinished(f"folds of {method}")
+    place = shared.unfinished(f"folds of {method}", options)
     given = options.beside_network()
     same = dict(pictures=shared.pictures, labels=shared.labels)
     rows, found, notes = [], [], {}

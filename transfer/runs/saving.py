@@ -9,6 +9,8 @@ from pathlib import Path
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.checks.quality import caveats
+from transfer.errors import DataError
+from transfer.learning.results import Result
 from transfer.runs.export_checks import decoding_notes
 from transfer.runs.exportables import network_to_export
 from transfer.runs.exports import export_saved_model, tell
@@ -46,10 +48,15 @@ def save_run(
 
     Raises:
         OutputError: `folder` holds something already and `overwrite` is off, or cannot be written.
+        DataError: `result` is something else.
         ExportError: the SavedModel does not answer like the network.
     """
     folder = Path(folder)
-    results = dict(result) if isinstance(result, dict) else {}
+    results = dict(result) if isinstance(result, dict) and hasattr(result, "best") else {}
+    if not (results or isinstance(result, Result)):
+        raise DataError(
+            f"result is of type {type(result).__name__}; expected what transfer.train or transfer.compare returns"
+        )
     best = result[result.best] if results else result
     findings = quick_findings(best.images, best.fit) if findings is None else findings
     doubts = caveats(findings)
