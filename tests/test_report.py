@@ -66,6 +66,11 @@ def test_the_page_is_self_contained(page):
     assert not re.findall(r"url\((?!#)", page)
 
 
+def test_heads_of_tables_are_printed_on_each_page_again(page):
+    assert not re.findall(r"<table>\s*<tr><th", page)
+    assert page.count("<thead>") > 5
+
+
 def test_every_picture_and_plot_has_words_for_those_who_do_not_see_it(page):
     assert not re.findall(r"<img(?![^>]* alt=.[^\"])[^>]*>", page)
     named = re.findall(r'<figure[^>]* role="img" aria-label="\w', page)
