@@ -354,6 +354,16 @@ def test_impossible_folds_are_refused(options, groups, error, sentence):
         folds_of(100, groups, **options)
 
 
+def test_what_is_no_pictures_and_what_are_no_splits(digits):
+    images, split = digits
+    for function in (transfer.split, transfer.folds):
+        with pytest.raises(DataError, match=r"images is of type str; expected what transfer\.load_images returns"):
+            function("x")
+    for splits in (split, []):
+        with pytest.raises(DataError, match=r"no splits to train on in turn; expected those that transfer\.folds"):
+            transfer.cross_validate(images, splits)
+
+
 def test_folds_of_data_that_names_its_parts_are_refused(digits):
     images, _ = digits
     with pytest.raises(OptionError, match="names its own"):

@@ -13,7 +13,7 @@ import numpy as np
 from transfer.cache import is_kept, keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, limit_training
-from transfer.errors import OptionError
+from transfer.errors import require_whole
 from transfer.evidence import curve_words
 from transfer.evidence.amounts import checked_sizes, training_counts
 from transfer.evidence.preparation import Prepared, prepare
@@ -135,8 +135,7 @@ def learning_curve(
     check_methods(methods)
     options = replace(options_from(options, changed), refit=False)
     sizes = checked_sizes(sizes, images, split)
-    if draws < 1:
-        raise OptionError(f"`draws={draws}`; expected 1 or more")
+    require_whole("draws", draws)
     shared = prepare(images, split, backbone, options)
     asked = {method: options_of_method(options, method, methods) for method in METHODS}
     place = shared.unfinished("learning curve", *asked.values())
