@@ -43,7 +43,7 @@ LAYERS = {  # packages, and the modules in each, lowest first
     "learning": [
         "option_rules", "options", "losses", "mixing", "batches", "fit_states", "checkpoints", "optimizers",
         "histories", "watching", "training", "paces", "results", "tasks", "held_out", "head_rows", "head_choice",
-        "solved_heads", "head_fitting", "feature_heads", "candidates", "kept_maps", "whole_fits", "backbone_default",
+        "solved_heads", "head_fitting", "feature_heads", "interpolation", "kept_maps", "whole_fits", "backbone_default",
         "backbone_argument", "decisions", "judging", "fine_tuning", "methods", "learning_rates", "explained_settings",
     ],
     "runs": [

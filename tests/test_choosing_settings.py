@@ -162,6 +162,9 @@ def test_the_command_line_writes_a_page_and_suggests(found, digits_folder, capsy
     assert (said["suggested"], len(said["rates"]), said["notes"]) == (1e-3, 50, ["one"])
     with pytest.raises(OptionError, match="--epochs in a test of learning rates"):
         cli.app(["lr", str(digits_folder), "--epochs", "3"], standalone_mode=False)
+    _, out, _ = typed(capsys, "lr", "--help")
+    assert "--batch-size" in out
+    assert not any(name in out for name in ("--epochs", "--learning-rate", "--minutes"))
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -388,6 +390,22 @@ def test_what_the_parser_refuses_is_one_sentence_too(words, told, command, monke
     assert said.err.lower().startswith(f"transfer: {told}".lower())
     assert said.err.endswith(f"; see {command} --help\n")
     assert said.err.count("\n") == 1
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_sentence_too(monkeypatch, capsys):
+    class Interrupted:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "transfer.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "transfer.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    start = EntryPoint("transfer", scripts["transfer"], "console_scripts")
+    with pytest.raises(SystemExit, match="130"):
+        start.load()()
+    assert capsys.readouterr().err == "transfer: stopped by Ctrl-C\n"
 
 
 def test_exit_codes_are_those_of_the_commands(monkeypatch, capsys):

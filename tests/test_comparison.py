@@ -35,9 +35,8 @@ def trainings(result, monkeypatch):
 
     def train(images, split, network, method, options, **shared):
         calls.append(images)
-        rows = [*result.history[:-1], result.history[-1] | {"stopped_by_hand": 1.0}]
         stopped = options.learning_rate is not None and len(calls) == 1
-        return replace(result, images=images, history=rows if stopped else result.history)
+        return replace(result, images=images, stops=["head was stopped by hand after 3 epochs"] * stopped)
 
     monkeypatch.setattr(comparison, "train", train)
     return calls
@@ -90,6 +89,30 @@ def test_a_training_that_was_stopped_by_hand_is_made_again(digits, backbone, tra
     assert not compare(*digits, backbone, learning_rate=0.1)["frozen"].stopped_by_hand
     compare(*digits, backbone, learning_rate=0.1)
     assert len(trainings) == 2
+
+
+def test_epochs_beside_other_methods_are_not_of_the_frozen_head(digits, backbone, monkeypatch, result):
+    taken = []
+
+    def train(images, split, network, method, options, **shared):
+        taken.append((method, options.epochs, options.learning_rate))
+        return result
+
+    monkeypatch.setattr(comparison, "train", train)
+    monkeypatch.setattr(learning_curves, "train", train)
+    asked = dict(head="mlp", epochs=3, learning_rate=1e-3)
+    transfer.compare(*digits, backbone, ["frozen", "finetune"], **asked)
+    transfer.compare(*digits, backbone, ["frozen"], **asked)  # and is no result of the first
+    transfer.compare(*digits, backbone, ["frozen", "dense"], **asked)  # whose frozen one is that of the first
+    assert taken == [
+        ("frozen", None, None), ("finetune", 3, 1e-3), ("frozen", 3, 1e-3), ("scratch", 3, 1e-3)
+    ]  # fmt: skip
+    taken.clear()
+    for methods in (["frozen"], ["frozen", "scratch"]):
+        transfer.learning_curve(*digits, backbone, methods, [4], 1, **asked)
+    assert taken == [
+        ("frozen", 3, 1e-3), ("frozen", None, None), ("scratch", 3, 1e-3), ("scratch", 3, 1e-3)
+    ]  # fmt: skip
 
 
 def test_its_networks_are_the_last_points_of_a_learning_curve(digits, backbone, trainings, monkeypatch):

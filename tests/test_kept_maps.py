@@ -91,16 +91,18 @@ def test_maps_that_do_not_fit_are_not_kept(backbone, digits, monkeypatch):
     assert [row["phase"] for row in result.history].count("finetune") == 1
 
 
-def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits):
+@pytest.mark.parametrize("scale", [1e4, 1e-8])  # above and below the numbers that float16 knows
+def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits, scale):
     inputs = keras.Input((32, 32, 3))
-    large = keras.layers.Rescaling(1e4)(keras.layers.AveragePooling2D(8)(inputs))
+    large = keras.layers.Rescaling(scale)(keras.layers.AveragePooling2D(8)(inputs))
     part = Halves(keras.Model(inputs, [large]), keras.Model(large, keras.layers.Flatten()(large)))
     chosen, change = np.array([7, 3]), change_of("light", 0.5, True)
     first, again, other = (KeptMaps(part, pictures, 3, seed) for seed in (0, 0, 1))
     for maps in (first, again, other):
         maps.choose(chosen, change)
-    plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * 1e4
-    assert plain.max() > np.finfo(np.float16).max
+    plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * scale
+    half = np.finfo(np.float16)
+    assert not half.tiny < plain.max() < half.max
     np.testing.assert_allclose(first.of(chosen, PLAIN), plain, rtol=1e-5)
     views = [first.of(chosen, view) for view in range(3)]
     assert all(np.array_equal(view, again.of(chosen, number)) for number, view in enumerate(views))

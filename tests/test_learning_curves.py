@@ -243,8 +243,10 @@ def test_a_point_that_was_stopped_by_hand_is_noted_and_measured_again(digits, ba
     ("options", "error", "said"),
     [
         ({"sizes": [5, 5000]}, OptionError, "`sizes=5000`: the largest class has"),
-        ({"sizes": [0]}, OptionError, "1 or more"),
+        ({"sizes": [0]}, OptionError, "`sizes=0`; expected a whole number from 1 up"),
+        ({"sizes": "5"}, OptionError, "`sizes='5'`"),
         ({"draws": 0}, OptionError, "`draws=0`"),
+        ({"draws": True}, OptionError, "`draws=True`"),
         ({"methods": ["frosen"]}, UnknownNameError, "did you mean frozen"),
     ],
 )

@@ -23,7 +23,7 @@ from transfer.errors import (  # noqa: E402
     UnknownNameError,
     WeightsError,
 )
-from transfer.learning import candidates, methods, training, watching  # noqa: E402
+from transfer.learning import interpolation, methods, training, watching  # noqa: E402
 from transfer.learning.backbone_argument import asked_for, resolve_backbone  # noqa: E402
 from transfer.learning.options import TrainingOptions  # noqa: E402
 from transfer.networks.fingerprints import fingerprint  # noqa: E402
@@ -110,7 +110,7 @@ def test_finetune_changes_the_top_and_keeps_batch_norm_and_the_given_backbone(di
     block = [{"normalise": "batch"}, {"activation": "relu"}]
     backbone = transfer.convnet(32, [{"conv": 4, "stride": 2}, *block, {"conv": 8, "stride": 4}, *block])
     before = weights_of(backbone)
-    monkeypatch.setattr(candidates, "judge_between", lambda *_: candidates.Judged({}, ""))  # all of it is kept
+    monkeypatch.setattr(interpolation, "judge_between", lambda *_: interpolation.Judged({}, ""))  # all of it is kept
     result = transfer.train(*digits, backbone, "finetune", share=0.4, epochs=2)
     assert all(np.array_equal(a, b) for a, b in zip(before, backbone.get_weights()))
     changed = {}

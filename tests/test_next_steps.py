@@ -14,7 +14,7 @@ def steps_of(*words):
     return ended.stdout.partition("Next:\n")[2].splitlines()
 
 
-def test_check_goes_on_with_training_or_with_mending_first(digits_folder, tmp_path):
+def test_check_goes_on_with_training_or_with_mending_first(digits_folder, tmp_path, monkeypatch):
     folder = tmp_path / "my digits"
     for name in ("1", "2"):
         (folder / name).mkdir(parents=True)
@@ -22,6 +22,10 @@ def test_check_goes_on_with_training_or_with_mending_first(digits_folder, tmp_pa
             (folder / name / picture.name).write_bytes(picture.read_bytes())
     assert steps_of("check", folder) == [f"  transfer train {shlex.quote(str(folder))}"]
     assert steps_of("check", folder, "--json") == []
+    (tmp_path / "-dash").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    (step,) = steps_of("check", "--", "-dash")
+    assert step == "  transfer train ./-dash"
     picture = folder / "1" / "00.png"
     (folder / "2" / "same.png").write_bytes(picture.read_bytes())
     assert steps_of("check", folder) == [f"  transfer clean {shlex.quote(str(folder))}"]

@@ -33,6 +33,9 @@ def test_what_cannot_be_used_is_refused_when_the_record_is_made():
     for name, value in (("hidden", 8), ("hidden", "8"), ("dropout", "0.5")):
         with pytest.raises(OptionError, match=f"^`{name}={value!r}`; expected [a-z]"):
             TrainingOptions(**{name: value})
+    for name, value in (("epochs", True), ("seed", False), ("learning_rate", True), ("flip", "no"), ("refit", 2)):
+        with pytest.raises(OptionError, match=f"^`{name}={value!r}`; expected "):
+            TrainingOptions(**{name: value})
     for name in ("head", "fit", "activation", "class_weights"):
         with pytest.raises(UnknownNameError, match=f"`{name}`: unknown name 'nonsense'"):
             TrainingOptions(**{name: "nonsense"})

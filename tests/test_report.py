@@ -66,6 +66,11 @@ def test_the_page_is_self_contained(page):
     assert not re.findall(r"url\((?!#)", page)
 
 
+def test_heads_of_tables_are_printed_on_each_page_again(page):
+    assert not re.findall(r"<table>\s*<tr><th", page)
+    assert page.count("<thead>") > 5
+
+
 def test_every_picture_and_plot_has_words_for_those_who_do_not_see_it(page):
     assert not re.findall(r"<img(?![^>]* alt=.[^\"])[^>]*>", page)
     named = re.findall(r'<figure[^>]* role="img" aria-label="\w', page)
@@ -173,6 +178,18 @@ def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(r
     assert "they choose" not in text
     assert "nothing chose the epoch and the temperature" in text
     assert "no validation pictures to choose by" in text
+
+
+def test_where_folds_judged_fine_tuning_the_page_says_so(runs, tmp_path):
+    copy = shutil.copytree(runs / "linear", tmp_path / "tuned")
+    for file, changed in (("config.json", {"method": "finetune"}), ("result.json", {"folds": 1.0})):
+        said = json.loads((copy / file).read_text())
+        said["options" if file == "config.json" else "seconds"].update(changed)
+        (copy / file).write_text(json.dumps(said))
+    seal(copy)
+    page_of(copy)
+    text = " ".join((copy / "report.html").read_text().split())
+    assert "they choose the temperature and, in folds with the training pictures, how much of fine-tuning" in text
 
 
 def test_where_fine_tuning_begins_behind_its_head_is_marked(runs, page, tmp_path):

@@ -343,6 +343,7 @@ def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
     [
         ({"k": 1}, None, OptionError, "`k=1`"),
         ({"repeats": 0}, None, OptionError, "`repeats=0`"),
+        ({"seed": "a"}, None, OptionError, "`seed='a'`; expected a whole number from 0 up"),
         ({"k": 60}, None, OptionError, "more than 50 pictures or groups"),
         ({"k": 5}, [f"g{n % 4}" for n in range(100)], OptionError, "more than 2 pictures or groups"),
         ({"k": 2}, [f"g{n % 2}" for n in range(100)], DataError, "'a' is a single picture or group"),
@@ -351,6 +352,16 @@ def test_a_class_smaller_than_the_folds_is_in_as_many_as_it_can():
 def test_impossible_folds_are_refused(options, groups, error, sentence):
     with pytest.raises(error, match=sentence):
         folds_of(100, groups, **options)
+
+
+def test_what_is_no_pictures_and_what_are_no_splits(digits):
+    images, split = digits
+    for function in (transfer.split, transfer.folds):
+        with pytest.raises(DataError, match=r"images is of type str; expected what transfer\.load_images returns"):
+            function("x")
+    for splits in (split, []):
+        with pytest.raises(DataError, match=r"no splits to train on in turn; expected those that transfer\.folds"):
+            transfer.cross_validate(images, splits)
 
 
 def test_folds_of_data_that_names_its_parts_are_refused(digits):

@@ -107,7 +107,7 @@ def require_whole(name: str, value: object, least: int = 1, error: type[Transfer
     Raises:
         TransferError: of the kind `error`.
     """
-    if not (isinstance(value, Integral) and value >= least):
+    if isinstance(value, bool) or not (isinstance(value, Integral) and value >= least):
         raise error(f"`{name}={value!r}`; expected a whole number from {least} up")
 
 

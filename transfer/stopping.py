@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 EXIT_CODE, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT  # as shells count a process that a signal has ended
+BY_CTRL_C = "transfer: stopped by Ctrl-C"
 
 
 @contextmanager

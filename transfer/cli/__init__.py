@@ -25,7 +25,7 @@ from transfer.cli.tour import demo
 from transfer.cli.using import backbones, evaluate, export, predict
 from transfer.errors import TransferError
 from transfer.rooms import own_temporary_folder
-from transfer.stopping import EXIT_CODE, INTERRUPTED, is_stopping, sigterm_as_ctrl_c
+from transfer.stopping import BY_CTRL_C, EXIT_CODE, INTERRUPTED, is_stopping, sigterm_as_ctrl_c
 
 
 def _show_version(wanted: bool) -> None:
@@ -75,7 +75,7 @@ def main() -> None:
                 progress.print("transfer: stopped by SIGTERM")
             code = EXIT_CODE
         elif code == INTERRUPTED:
-            progress.print("transfer: stopped by Ctrl-C")
+            progress.print(BY_CTRL_C)
     sys.exit(code)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 import transfer
 from transfer.cli import option_groups as group
 from transfer.cli import options as option
-from transfer.cli.next_steps import after_check, show_steps
+from transfer.cli.next_steps import after_check, show_steps, typed_path
 from transfer.cli.places import page_place, place_for, table_place
 from transfer.cli.records import with_records
 from transfer.cli.show import one_line, out, print_json, progress, show_line
@@ -95,7 +95,7 @@ def clean(
         transfer.write_actions(actions, place, overwrite)
         told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
         said = ", ".join(f"{count} to {name}" for name, count in told.items())
-        same = [data] if looking.groups is None else [data, "--groups", looking.groups]
+        same = [typed_path(data), *([] if looking.groups is None else ["--groups", looking.groups])]
         then = shlex.join(["transfer", "clean", *same, "--apply", str(place), "--out", "NEW"])
         after = f"{said}. Edit {place}, then: {then}"
     else:

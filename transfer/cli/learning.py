@@ -34,7 +34,7 @@ from transfer.cli.show import (
 )
 from transfer.cli.typed import names_in, refuse_idle_options, refuse_unbuildable, typed_options
 from transfer.errors import OptionError
-from transfer.learning.options import TrainingOptions
+from transfer.learning.options import TrainingOptions, options_of_method
 from transfer.names import AUTO, COMPARED, METHODS, check_methods
 from transfer.reading import run_config, trained_on
 
@@ -136,6 +136,8 @@ def compare(
     show_notes(noted, already=split.notes)
     if learning_curve:  # the points of all pictures are those of the comparison
         curved = [name for name in names if name in METHODS]
+        if len(curved) == 1:
+            training = options_of_method(training, curved[0], names)
         also.append(transfer.learning_curve(images, split, backbone, curved, per_draw, draws, training))
     transfer.save_run(comparison, place, command_line(), output.overwrite, also, findings)
     figures = read_result(place)

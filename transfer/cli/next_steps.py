@@ -18,9 +18,14 @@ def show_steps(steps: Sequence[str]) -> None:
         show_line(f"  {step}")
 
 
+def typed_path(path: str | Path) -> str:
+    """A path as a word of a command, in which one that begins with a dash would be taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
 def after_check(data: str, groups: str | None, found) -> list[str]:
     """Of a `Check`: mend what can be mended, or train where nothing speaks against it."""
-    same = [data] if groups is None else [data, "--groups", groups]
+    same = [typed_path(data), *([] if groups is None else ["--groups", groups])]
     if any(action.action != "keep" for action in transfer.propose_actions(found)):
         return [shlex.join(["transfer", "clean", *same])]
     wrong = any(finding.severity == "problem" for finding in found.findings)
@@ -33,14 +38,14 @@ def after_train(result, place: Path, also: Sequence = ()) -> list[str]:
     indices, probabilities = result.predictions.of("test")
     if not len(indices):
         method = [] if result.method == "frozen" else ["--method", result.method]
-        again = ["transfer", "train", result.images.data, *method, "--test", "0", "--folds", "5"]
+        again = ["transfer", "train", typed_path(result.images.data), *method, "--test", "0", "--folds", "5"]
         return steps if also else [*steps, shlex.join(again)]
     from transfer.runs.saved_runs import Tested
     from transfer.runs.shown_pictures import worst_mistakes
 
     files = [str(result.images.paths[i]) for i in indices]
     mistakes = worst_mistakes(Tested(files, result.images.labels[indices], probabilities), most=1)
-    return steps + [shlex.join(["transfer", "explain", str(place), files[i]]) for i in mistakes]
+    return steps + [shlex.join(["transfer", "explain", typed_path(place), typed_path(files[i])]) for i in mistakes]
 
 
 def after_compare(comparison, place: Path) -> list[str]:
@@ -57,4 +62,4 @@ def after_compare(comparison, place: Path) -> list[str]:
 
 
 def _predict(place: Path) -> str:
-    return f"{shlex.join(['transfer', 'predict', str(place)])} new/*.jpg"
+    return f"{shlex.join(['transfer', 'predict', typed_path(place)])} new/*.jpg"

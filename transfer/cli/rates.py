@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ PAGE = "learning-rates.html"
 MEASURED = ("learning_rate", "epochs", "minutes")
 
 
-@with_records
+@partial(with_records, hidden=MEASURED)
 def lr(
     context: typer.Context,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import Field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -41,16 +41,17 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(rows)
 
 
-def with_records(command: Callable) -> Callable:
+def with_records(command: Callable, hidden: Collection[str] = ()) -> Callable:
     """The same command for Typer, with the fields of its records in place of each parameter that is one.
 
     A field is an option by its annotation, as parameters are, or by the rule of `learning.option_rules` that it has.
+    Of these, the help does not list those that are `hidden`: the command refuses them, and says why.
     """
     signature = inspect.signature(command, eval_str=True)
     records = {name: p.annotation for name, p in signature.parameters.items() if is_dataclass(p.annotation)}
     expanded = []
     for name, parameter in signature.parameters.items():
-        expanded += _parameters(records[name]) if name in records else [parameter]
+        expanded += _parameters(records[name], hidden) if name in records else [parameter]
 
     @wraps(command)
     def run(**values):
@@ -67,18 +68,18 @@ def _shown(record: type) -> list[Field]:
     return [each for each in fields(record) if "rule" not in each.metadata or rule_of(each).part]
 
 
-def _parameters(record: type) -> list[inspect.Parameter]:
+def _parameters(record: type, hidden: Collection[str]) -> list[inspect.Parameter]:
     hints = get_type_hints(record, include_extras=True)
     found = []
     for each in _shown(record):
         annotation, default = hints[each.name], each.default
         if "rule" in each.metadata:
-            annotation, default = _option(each, annotation)
+            annotation, default = _option(each, annotation, each.name in hidden)
         found.append(inspect.Parameter(each.name, _BY_NAME, default=default, annotation=annotation))
     return found
 
 
-def _option(each: Field, hint: type) -> tuple[object, object]:
+def _option(each: Field, hint: type, hidden: bool) -> tuple[object, object]:
     """(annotation, default) of a field with a rule."""
     rule, default = rule_of(each), each.default
     kind = TYPED[each.type][0] if each.type in TYPED else hint
@@ -86,7 +87,7 @@ def _option(each: Field, hint: type) -> tuple[object, object]:
         default = ",".join(map(str, default))
     # What is off by default is only ever switched on.
     names = [f"--{each.name.replace('_', '-')}"] if default is False else []
-    return Annotated[kind, typer.Option(*names, help=rule.help, rich_help_panel=rule.part)], default
+    return Annotated[kind, typer.Option(*names, help=rule.help, rich_help_panel=rule.part, hidden=hidden)], default
 
 
 def _value(each: Field, value: object) -> object:

@@ -45,6 +45,7 @@ def folds_by_content(
     """
     require_whole("k", k, least=2)
     require_whole("repeats", repeats)
+    require_whole("seed", seed, least=0)
     if not (isinstance(validation, Real) and 0 < validation < 1):
         raise OptionError(f"a share of {validation} for validation; expected a number above 0 and below 1")
     units = kept_together(digests, groups)

@@ -81,9 +81,10 @@ def split_by_content(
         validation, test: shares of the pictures, 0..1; with 0 there is no such part.
 
     Raises:
-        OptionError: shares that leave nothing to train on.
+        OptionError: shares that leave nothing to train on, or a seed that is no whole number from 0 up.
         DataError: a class without a training picture.
     """
+    require_whole("seed", seed, least=0)
     shares = validation, test
     if not (all(isinstance(share, Real) and 0 <= share < 1 for share in shares) and sum(shares) < 1):
         raise OptionError(
@@ -150,6 +151,7 @@ def limit_training(
             would have them.
     """
     require_whole("per_class", per_class)
+    require_whole("seed", seed, least=0)
     validation = split.validation
     if validation_too and len(validation):
         fewer = max(1, round(per_class * len(validation) / len(split.train)))

@@ -9,7 +9,7 @@ import numpy as np
 from transfer import settings
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
-from transfer.errors import DataError, OptionError
+from transfer.errors import DataError, OptionError, require_whole
 
 
 def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Split) -> list[int]:
@@ -21,9 +21,10 @@ def checked_sizes(sizes: Sequence[int] | None, images: LabelledImages, split: Sp
     if not len(split.test):
         raise DataError("a learning curve is measured on test pictures, and the split has none; add pictures")
     largest = int(training_counts(images, split).max())
-    sizes = sorted({int(size) for size in (settings.curve_sizes(largest) if sizes is None else sizes)})
-    if sizes and sizes[0] < 1:
-        raise OptionError(f"`sizes={sizes[0]}`; expected 1 or more pictures a class")
+    sizes = settings.curve_sizes(largest) if sizes is None else sizes
+    for size in sizes:
+        require_whole("sizes", size)
+    sizes = sorted({int(size) for size in sizes})
     if sizes and sizes[-1] >= largest:
         raise OptionError(
             f"`sizes={sizes[-1]}`: the largest class has {largest} training pictures; expected sizes below that "

@@ -13,7 +13,7 @@ from transfer.data.splits import Split
 from transfer.evidence.preparation import prepare
 from transfer.learning.checkpoints import until_kept
 from transfer.learning.methods import train
-from transfer.learning.options import TrainingOptions, options_from
+from transfer.learning.options import TrainingOptions, options_from, options_of_method
 from transfer.learning.results import Result, in_short
 from transfer.names import COMPARED, check_methods
 from transfer.networks import scratch
@@ -96,7 +96,8 @@ def compare(
         backbone: for `frozen` and `finetune`, see `train`.
         methods: of `frozen`, `finetune`, `scratch` (a convnet) and `dense` (a plain dense network on
             pixels).
-        options, changed: of `train`, for all methods, but that no head is trained once more at the end.
+        options, changed: of `train`, for all methods, but that no head is trained once more at the end, and that
+            `epochs` and `learning_rate` are of the others where `frozen` is one of several.
 
     Returns:
         A dict of `Result` by method name, with `differences`, and the method that is `chosen`.
@@ -116,14 +117,14 @@ def compare(
     dense = scratch.dense_layers()
     dense_labels = {"backbone": "dense_network", "weights": "none", "layers": dense}
     trainings = {
-        "frozen": (shared.network, "frozen", given, shared.labels),
+        "frozen": (shared.network, "frozen", options_of_method(given, "frozen", methods), shared.labels),
         "finetune": (shared.network, "finetune", given, shared.labels),
         "scratch": (None, "scratch", own, None),
         "dense": (None, "scratch", replace(own, layers=dense), dense_labels),
     }
     comparison = Comparison()
     for name in methods:
-        place = shared.unfinished(name)
+        place = shared.unfinished(name, options_of_method(options, name, methods))
         done = take_up(place, images, split)
         if done is None:
             network, method, chosen, labels = trainings[name]

@@ -15,6 +15,7 @@ import numpy as np
 from transfer.cache import keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split
+from transfer.errors import DataError
 from transfer.evidence.preparation import prepare
 from transfer.learning.checkpoints import until_kept
 from transfer.learning.methods import train
@@ -112,10 +113,15 @@ def cross_validate(
         images: from `load_images`.
         splits: from `folds`, two or more.
         backbone, method, options, changed: as for `train`.
+
+    Raises:
+        DataError: no splits.
     """
+    if isinstance(splits, Split) or not splits:
+        raise DataError("there are no splits to train on in turn; expected those that transfer.folds returns")
     options = options_from(options, changed)
     shared = prepare(images, splits[0], backbone, options, method)
-    place = shared.unfinished(f"folds of {method}")
+    place = shared.unfinished(f"folds of {method}", options)
     given = options.beside_network()
     same = dict(pictures=shared.pictures, labels=shared.labels)
     rows, found, notes = [], [], {}

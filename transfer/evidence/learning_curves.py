@@ -13,12 +13,12 @@ import numpy as np
 from transfer.cache import is_kept, keep_content, kept_content
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, limit_training
-from transfer.errors import OptionError
+from transfer.errors import require_whole
 from transfer.evidence import curve_words
 from transfer.evidence.amounts import checked_sizes, training_counts
 from transfer.evidence.preparation import Prepared, prepare
 from transfer.learning.methods import train
-from transfer.learning.options import TrainingOptions, options_from
+from transfer.learning.options import TrainingOptions, options_from, options_of_method
 from transfer.learning.results import Result
 from transfer.names import METHODS, check_methods
 from transfer.pages import plots
@@ -125,8 +125,7 @@ def learning_curve(
         sizes: training pictures a class, below what the largest class has; all pictures come last by
             themselves. A smaller class gives what it has.
         draws: how often pictures are drawn for each size, from 1 up; all pictures are taken once.
-        options, changed: of `train`, for all methods, but that no head is trained once more at the end;
-            `seed` is that of the draws, too.
+        options, changed: see `compare`; `seed` is that of the draws, too.
 
     Raises:
         DataError: there are no test pictures.
@@ -136,10 +135,10 @@ def learning_curve(
     check_methods(methods)
     options = replace(options_from(options, changed), refit=False)
     sizes = checked_sizes(sizes, images, split)
-    if draws < 1:
-        raise OptionError(f"`draws={draws}`; expected 1 or more")
+    require_whole("draws", draws)
     shared = prepare(images, split, backbone, options)
-    place = shared.unfinished("learning curve")
+    asked = {method: options_of_method(options, method, methods) for method in METHODS}
+    place = shared.unfinished("learning curve", *asked.values())
     done = json.loads(kept_content(place / "points") or "{}")
     points, stopped = [], []
     for method in methods:
@@ -147,9 +146,9 @@ def learning_curve(
             key = f"{method} {per_class} {draw}"
             point = done.get(key)
             if point is None and per_class == ALL:
-                point = _compared(shared.unfinished(method))
+                point = _compared(shared.unfinished(method, asked[method]))
             if point is None:
-                result = _trained_on(images, split, shared, method, options, per_class, draw)
+                result = _trained_on(images, split, shared, method, asked[method], per_class, draw)
                 point = {"images": len(result.split.train), "accuracy": result.metrics["accuracy"]}
                 if result.stopped_by_hand:
                     stopped.append(f"{method}, {per_class} a class, draw {draw + 1}, was stopped by hand")

@@ -26,7 +26,7 @@ class Prepared(NamedTuple):
         network: pictures `(B, S, S, 3)` 0..255 to features.
         labels: its `backbone` and `weights` as they are written down.
         pictures: decoded once, for all trainings.
-        asked: all that figures depend on but the method.
+        asked: all that figures depend on but the method and its options.
     """
 
     network: keras.Model
@@ -39,9 +39,9 @@ class Prepared(NamedTuple):
         """Side S of the pictures in pixels."""
         return self.pictures.size
 
-    def unfinished(self, name: str) -> Path:
-        """Where the figures of a method, a learning curve or folds wait until a run is saved."""
-        return records.unfinished(name, *self.asked)
+    def unfinished(self, name: str, *options: TrainingOptions) -> Path:
+        """Where the figures of a method, a learning curve or folds with these options wait until a run is saved."""
+        return records.unfinished(name, *self.asked, *map(asdict, options))
 
 
 def prepare(
@@ -67,7 +67,6 @@ def prepare(
     pictures = Pictures(images, network.input_shape[1], options.fit, keep=method != "frozen")
     computes = labels.get("fingerprint") or fingerprint(network)  # a network of the caller has none written down
     asked = [
-        images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size,
-        asdict(options),
+        images.digest(), images.names, images.groups, split.digest(images.digests), computes, pictures.size
     ]  # fmt: skip
     return Prepared(network, labels, pictures, asked)

@@ -15,7 +15,7 @@ from transfer.learning.head_choice import FOLDS, choose_head
 from transfer.learning.head_fitting import new_head
 from transfer.learning.head_rows import HeadRows
 from transfer.learning.held_out import held_out_folds
-from transfer.learning.histories import History, stops
+from transfer.learning.histories import History
 from transfer.learning.results import refitted
 from transfer.learning.solved_heads import smoothed
 from transfer.learning.tasks import Task
@@ -85,7 +85,7 @@ def final_logits(task: Task, trained: FeatureHead) -> dict[str, np.ndarray]:
     if refitted(task.options, len(task.split.validation)) and not is_stopping():
         with task.clock("head"):
             both = len(task.split.train) + len(task.split.validation)
-            task.notes += stops(trained.fit(both))
+            trained.fit(both)
     return logits | {"test": answers(trained.head, trained.features["test"])}
 
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from transfer import settings
 from transfer.data.splits import Split
-from transfer.learning.candidates import ALPHAS, Judged, Tuned, best_alpha, best_between, judge_between, kept_note
 from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features
 from transfer.learning.held_out import held_out_folds
-from transfer.learning.histories import stops
+from transfer.learning.interpolation import ALPHAS, Judged, Tuned, best_alpha, best_between, judge_between, kept_note
 from transfer.learning.kept_maps import KeptMaps
 from transfer.learning.options import TrainingOptions
 from transfer.learning.results import Trained
@@ -88,9 +87,9 @@ def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | No
         each = Task(task.images, part, task.pictures, task.options, task.pretrained)
         phase = f"finetune, fold {len(found) + 1}"
         tuned, history = _tune(network, answer, maps, each, phase)
+        task.stops += each.stops
         if not history:
             return None
-        task.notes += stops(history)
         went_on |= phase in each.cached
         found.append(judge_between(tuned, each).losses)
         told += len(fold)

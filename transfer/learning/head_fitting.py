@@ -10,7 +10,7 @@ import numpy as np
 from transfer import settings
 from transfer.learning import training
 from transfer.learning.head_rows import HeadRows
-from transfer.learning.histories import History
+from transfer.learning.histories import History, stops
 from transfer.learning.losses import loss_of
 from transfer.learning.solved_heads import fit_linear, set_means
 from transfer.learning.tasks import Task
@@ -34,16 +34,30 @@ def new_head(
         (features to logits, a function that fits it to the first pictures of `rows`, as many as it is told, and
         measures it on the others).
     """
-    kind, images = task.options.head, len(task.split.train)
-    row, o = HEADS[kind], task.options
-    head = task.head(network, settings.MLP_L2 if kind == "mlp" else settings.head_l2(images, strength))
+    penalty = settings.MLP_L2 if task.options.head == "mlp" else settings.head_l2(len(task.split.train), strength)
+    head = task.head(network, penalty)
+    fit = _way_to_fit(head, task, rows, strength, alone)
+
+    def noted(number: int) -> History:
+        history = fit(number)
+        task.stops += stops(history)
+        return history
+
+    return head, noted
+
+
+def _way_to_fit(
+    head: keras.Model, task: Task, rows: HeadRows, strength: float, alone: bool
+) -> Callable[[int], History]:
+    o = task.options
+    row = HEADS[o.head]
     if row.means:
-        return head, lambda number: set_means(head, row.means, rows, _weights(task, rows, number), strength)
-    if kind == "linear" and rows.targets.size <= settings.MOST_SOLVED:
+        return lambda number: set_means(head, row.means, rows, _weights(task, rows, number), strength)
+    if o.head == "linear" and rows.targets.size <= settings.MOST_SOLVED:
         # All of them: fewer would leave it short of its optimum, and spare less than a second.
         fitting = strength, settings.HEAD_STEPS, o.label_smoothing or 0.0
-        return head, lambda number: fit_linear(head, rows, _weights(task, rows, number), *fitting)
-    schedule = settings.head_schedule(images, row.convex)
+        return lambda number: fit_linear(head, rows, _weights(task, rows, number), *fitting)
+    schedule = settings.head_schedule(len(task.split.train), row.convex)
     schedule = task.schedule(schedule) if alone else schedule
 
     def by_gradients(number: int) -> History:
@@ -52,7 +66,7 @@ def new_head(
         ]
         return training.fit_head(head, *parts, schedule, loss_of(o, 0.0), o.seed)
 
-    return head, by_gradients
+    return by_gradients
 
 
 def _weights(task: Task, rows: HeadRows, number: int) -> tuple[np.ndarray, np.ndarray]:

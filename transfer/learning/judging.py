@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from transfer.learning.decisions import bias_of_answers
-from transfer.learning.histories import diverged, lowered, stops
+from transfer.learning.histories import diverged, lowered
 from transfer.learning.results import Predictions, Result
 from transfer.learning.tasks import Task
 from transfer.networks import heads
@@ -55,6 +55,6 @@ def judge(model: keras.Model, task: Task, logits: dict[str, np.ndarray], history
     trained = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     return Result(
         model, task.images, split, written | {"trainable_parameters": trained}, figures["test"],
-        figures["validation"], predictions, history, task.clock.seconds(), task.notes + stops(history),
-        cached=task.cached,
+        figures["validation"], predictions, history, task.clock.seconds(), task.notes + task.stops,
+        cached=task.cached, stops=task.stops,
     )  # fmt: skip

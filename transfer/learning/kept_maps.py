@@ -120,9 +120,17 @@ class KeptMaps:
 
 def _keep(kept: list[np.ndarray], rows: np.ndarray, tensors: list) -> None:
     for place, tensor in enumerate(tensors):
-        if kept[place].dtype == np.float16 and np.abs(tensor).max() > np.finfo(np.float16).max:
+        values = np.asarray(tensor)
+        if kept[place].dtype == np.float16 and not _fits_half(values):
             kept[place] = kept[place].astype(np.float32)
-        kept[place][rows] = tensor
+        kept[place][rows] = values
+
+
+def _fits_half(values: np.ndarray) -> bool:
+    """Whether float16 holds them as it holds numbers around 1; it knows none above 65,504, and few below 6e-5."""
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float16)
+    return np.abs(rounded - values).max() <= np.finfo(np.float16).eps * np.abs(values).max()
 
 
 class MapBatches(Batches):

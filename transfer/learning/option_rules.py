@@ -65,5 +65,9 @@ def check_value(option: Field, value: object) -> None:
         return
     if rule.names and value not in rule.names:
         raise unknown_name(f"`{option.name}`", value, rule.names)
-    if rule.range and not (isinstance(value, rule.range.kind) and rule.range.holds(value)):
-        raise OptionError(f"`{option.name}={value!r}`; expected {rule.range.expected}")
+    number = rule.range
+    # To Python, True is the number 1.
+    if number and (isinstance(value, bool) or not (isinstance(value, number.kind) and number.holds(value))):
+        raise OptionError(f"`{option.name}={value!r}`; expected {number.expected}")
+    if isinstance(option.default, bool) and not isinstance(value, bool):
+        raise OptionError(f"`{option.name}={value!r}`; expected True or False")

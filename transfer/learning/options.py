@@ -93,7 +93,8 @@ class TrainingOptions:
     )
     seed: int = option(0, "of the split and of every other random choice", range=_SEED)
     epochs: int | None = option(
-        None, "at most; of fine-tuning those after the head [default: from the data's size]",
+        None, "at most; of fine-tuning those after the head, of frozen where it is the only method [default: from the "
+        "data's size]",
         range=_COUNT, need=_DESCENDED,
     )  # fmt: skip
     minutes: float | None = option(
@@ -198,6 +199,16 @@ def options_from(options: TrainingOptions | None, given: Mapping[str, object]) -
     if not isinstance(options, TrainingOptions | None):
         raise OptionError(f"options of {options!r}; expected TrainingOptions(...), or each by its name")
     return replace(options or TrainingOptions(), **given)
+
+
+def options_of_method(options: TrainingOptions, method: str, methods: Sequence[str]) -> TrainingOptions:
+    """What one of several methods takes of the options of all.
+
+    Epochs and rate are of those that train a whole network, where one does: an mlp or svm on frozen features keeps a
+    schedule of its own beside them.
+    """
+    beside = method == "frozen" and set(methods) != {"frozen"}
+    return replace(options, epochs=None, learning_rate=None) if beside else options
 
 
 def options_of_run(written: Mapping[str, object]) -> TrainingOptions:

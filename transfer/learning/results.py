@@ -79,6 +79,7 @@ class Result:
         cached: the steps whose results were there from before, so that their seconds say nothing.
         options: all that repeats the training.
         notes: what the user should know, one sentence each.
+        stops: one sentence a fit that Ctrl-C ended before its time, one of a fold or of a head included.
         unfinished: where this result waits in the cache until `save_run` has written it.
     """
 
@@ -94,6 +95,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     unfinished: Path | None = None
     cached: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         backbone, size = self.options["backbone"], self.image_size
@@ -108,8 +110,8 @@ class Result:
 
     @property
     def stopped_by_hand(self) -> bool:
-        """Whether Ctrl-C ended a phase of the training before its time."""
-        return any("stopped_by_hand" in row for row in self.history)
+        """Whether Ctrl-C ended a part of the training before its time."""
+        return bool(self.stops)
 
     @property
     def class_names(self) -> tuple[str, ...]:

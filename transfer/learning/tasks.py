@@ -32,6 +32,7 @@ class Task:
         self.clock = Clock()
         self.notes = list(split.notes)
         self.cached: list[str] = []  # steps whose results were there from before
+        self.stops: list[str] = []  # one sentence a fit that Ctrl-C ended before its time
         self.one_hot = np.eye(len(images.class_names), dtype=np.float32)
         if not len(split.train):
             raise DataError("the split leaves no training pictures; add pictures")

@@ -75,7 +75,8 @@ def fit_whole(
             batch_size = fitting_batch(model, schedule.batch_size, len(split.train), task.pictures.size)
             schedule = _with_batch(task, schedule, batch_size)
         history = _fit(model, task, schedule, phase, kept, seen_after, maps)
-    if history and not stops(history):
+    task.stops += (stopped := stops(history))
+    if history and not stopped:
         not_needed(place)
     return history
 

@@ -132,6 +132,8 @@ def _settled(run: SavedResult) -> str:
     options = run.config["options"]
     kept = {"finetune": "how much of fine-tuning is kept", "scratch": "the epoch"}
     of_method = kept.get(options["method"], "" if HEADS[options["head"]].convex else "the epoch")
+    if "folds" in run.figures["seconds"]:
+        return f"the temperature and, in folds with the training pictures, {of_method}"
     return " and ".join(filter(None, [of_method, "the temperature"]))
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.checks.quality import caveats
+from transfer.data.image_splits import check_kind
+from transfer.learning.results import Result
 from transfer.runs.export_checks import decoding_notes
 from transfer.runs.exportables import network_to_export
 from transfer.runs.exports import export_saved_model, tell
@@ -46,10 +48,13 @@ def save_run(
 
     Raises:
         OutputError: `folder` holds something already and `overwrite` is off, or cannot be written.
+        DataError: `result` is something else.
         ExportError: the SavedModel does not answer like the network.
     """
     folder = Path(folder)
-    results = dict(result) if isinstance(result, dict) else {}
+    results = dict(result) if isinstance(result, dict) and hasattr(result, "best") else {}
+    if not results:
+        check_kind("result", result, Result, "train or compare")
     best = result[result.best] if results else result
     findings = quick_findings(best.images, best.fit) if findings is None else findings
     doubts = caveats(findings)

@@ -5,9 +5,9 @@ import pytest
 
 import transfer
 from transfer import settings
-from transfer.learning import candidates, methods, training
-from transfer.learning.candidates import ALPHAS
+from transfer.learning import interpolation, methods, training, watching
 from transfer.learning.fit_states import PARTS, FitState
+from transfer.learning.interpolation import ALPHAS
 from transfer.networks import scratch
 
 LAYERS = [{"conv": 8}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}, {"dense": 12}, {"activation": "tanh"}]
@@ -66,6 +66,24 @@ def test_few_validation_pictures_are_helped_by_folds(digits, backbone, monkeypat
     assert result.predictions.of("validation")[0].tolist() == split.validation.tolist()
 
 
+def test_a_fold_that_was_stopped_by_hand_is_told_and_the_result_counts_as_stopped(digits, backbone, monkeypatch):
+    images, split = digits
+    monkeypatch.setattr(settings, "LEAST_TO_JUDGE", len(split.validation) + 1)
+    seen, epochs = watching.Watch.on_epoch_end, []
+
+    def stops(self, epoch, logs=None):
+        epochs.append(epoch)
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        seen(self, epoch, logs)
+
+    monkeypatch.setattr(watching.Watch, "on_epoch_end", stops)
+    result = transfer.train(images, split, backbone, "finetune", epochs=2, learning_rate=3e-3)
+    assert result.stopped_by_hand
+    assert "finetune, fold 1 was stopped by hand after 1 epochs" in result.notes
+    assert not any("stopped_by_hand" in row for row in result.history)
+
+
 @pytest.fixture
 def ruined(monkeypatch):
     """The phases that were fitted, each of which leaves nothing of what a network has learned before."""
@@ -110,7 +128,7 @@ def test_folds_that_were_done_before_a_kill_are_from_the_cache(digits, backbone,
 
 
 def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, monkeypatch):
-    monkeypatch.setattr(candidates, "ALPHAS", (0.0, 1.0))
+    monkeypatch.setattr(interpolation, "ALPHAS", (0.0, 1.0))
     monkeypatch.setattr(training, "fit_network", lambda *given: [])
     usual, slow = (
         transfer.train(*digits, backbone, "finetune", head="svm", epochs=1, learning_rate=rate) for rate in (None, 1e-9)
