@@ -8,7 +8,7 @@ whose cells are the share of pictures with Keras' first class, and below it why 
 answers that hang on little, so whole numbers may fail here and hold with real weights; what a format cannot hold is the
 same. Normalisations take the statistics of training pictures, or deep networks would say the same of all. They also
 make such networks chaotic (Yang et al. 2019, arXiv:1902.08129): `itself` is how far a probability of Keras moves when
-all pixels are brighter by the last bit of a float32; a file, which rounds otherwise in each layer, is hardly nearer.
+the last bit of its weights does; a file rounds otherwise, too, and is no nearer to Keras than that.
 """
 
 import json
@@ -36,6 +36,7 @@ from transfer.pretrained.architectures import ARCHITECTURES
 from transfer.reading import JUDGED, read_judged
 
 TESTED, MOVED = 200, 32  # pictures, about
+LAST_BIT = 2**-23  # of float32, of a number
 ITSELF, PEAK = "itself", "peak"  # files that say how far Keras is from itself, and the GB of memory that were used
 
 
@@ -51,28 +52,29 @@ def export_row(name: str, data: str, formats: str, image_size: int, per_class: i
     backbone = transfer.load_backbone(name, size, weights="none")
     normalise(backbone, Pictures(images, size).array(split.train))
     result = transfer.train(images, split, backbone, head="linear")
-    Path(place, ITSELF).write_text(f"{from_itself(result):.1e}")
     refused = []
     for format in formats.split(","):
         try:
             transfer.export(result, place, format)
         except ExportError as error:  # the next ones are asked for as well
             refused.append(str(error))
+    Path(place, ITSELF).write_text(f"{from_itself(result):.1e}")
     Path(place, PEAK).write_text(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f}")
     if refused:
         sys.exit("; ".join(refused))
 
 
 def from_itself(result) -> float:
-    """By how much a probability of Keras moves at most when each pixel is brighter by about the last bit of float32."""
+    """By how much a probability of Keras moves at most when each weight does by up to its last bit."""
     from transfer.exports.answering import answering_network
     from transfer.runs.exportables import network_to_export
 
     source = network_to_export(result)
-    network, (pictures, _) = answering_network(source.model, "float32"), source.pictures("test", MOVED)
-    factors = np.float32([1, 1 + 2**-22])
-    before, after = (network(factor * pictures, training=False).numpy() for factor in factors)
-    return float(np.abs(before - after).max())
+    network, (pictures, _) = answering_network(source.model), source.pictures("test", MOVED)
+    before, rng = network(pictures, training=False).numpy(), np.random.default_rng(0)
+    for weights in network.weights:
+        weights.assign(weights * (1 + rng.uniform(-LAST_BIT, LAST_BIT, weights.shape)).astype(np.float32))
+    return float(np.abs(network(pictures, training=False).numpy() - before).max())
 
 
 def normalise(backbone, pictures: np.ndarray) -> None:
