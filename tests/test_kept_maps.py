@@ -68,8 +68,8 @@ def test_a_fit_on_kept_maps_is_the_fit_on_pictures(backbone, digits, monkeypatch
         assert before.shape != other.shape or before.ndim != 2 or not np.array_equal(before, other)  # it moved
 
 
-@pytest.mark.parametrize(("epochs", "views"), [(5, 2), (1, 1)])
-def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatch, epochs, views):
+@pytest.mark.parametrize(("epochs", "views", "by_folds"), [(5, 2, False), (1, 1, False), (1, 1, True)])
+def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatch, epochs, views, by_folds):
     drawn = []
 
     def changed(pixels, size, rng):
@@ -78,10 +78,21 @@ def test_each_view_that_an_epoch_sees_is_drawn_once(backbone, digits, monkeypatc
 
     monkeypatch.setattr("transfer.learning.whole_fits.change_of", lambda *given, **named: changed)
     monkeypatch.setattr(fine_tuning.settings, "FINETUNE_VIEWS", 2)
-    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
     split = digits[1]
-    assert len(drawn) == views * (len(split.train) + len(split.validation))
+    if by_folds:  # each of them trains on validation pictures too
+        monkeypatch.setattr(fine_tuning.settings, "LEAST_TO_JUDGE", len(split.validation) + 1)
+    transfer.train(*digits, backbone, "finetune", share=0.5, epochs=epochs)
+    assert len(drawn) == views * (len(split.train) + by_folds * len(split.validation))
     assert len(set(drawn)) == len(drawn)
+
+
+def test_views_do_not_depend_on_the_pictures_to_judge_by(backbone, digits, pictures):
+    freezing.unfreeze(backbone, 0.5)
+    part, train, change = halves(backbone), digits[1].train, change_of("light", 0.5, True)
+    alone, among = (KeptMaps(part, pictures, train, 1, 0) for _ in range(2))
+    alone.choose(train, change)
+    among.choose(np.arange(len(digits[0])), change)
+    assert np.array_equal(alone.of(train, 0), among.of(train, 0))  # to the last bit: batches are the same
 
 
 def test_maps_that_do_not_fit_are_not_kept(backbone, digits, monkeypatch):
@@ -97,7 +108,7 @@ def test_views_follow_from_the_seed_and_numbers_keep_their_size(pictures, digits
     large = keras.layers.Rescaling(scale)(keras.layers.AveragePooling2D(8)(inputs))
     part = Halves(keras.Model(inputs, [large]), keras.Model(large, keras.layers.Flatten()(large)))
     chosen, change = np.array([7, 3]), change_of("light", 0.5, True)
-    first, again, other = (KeptMaps(part, pictures, 3, seed) for seed in (0, 0, 1))
+    first, again, other = (KeptMaps(part, pictures, chosen, 3, seed) for seed in (0, 0, 1))
     for maps in (first, again, other):
         maps.choose(chosen, change)
     plain = pictures.array(chosen).astype(np.float32).reshape(2, 4, 8, 4, 8, 3).mean((2, 4)) * scale

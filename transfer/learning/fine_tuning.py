@@ -60,8 +60,10 @@ def maps_to_keep(network: keras.Model, task: Task) -> KeptMaps | None:
     _open(network, task.options)
     if not (divided := halves(network)):
         return None
-    maps = KeptMaps(divided, task.pictures, settings.FINETUNE_VIEWS, task.options.seed)
-    return maps if maps.fits(len(task.split.train) + len(task.split.validation)) else None
+    pool = np.concatenate([task.split.train, task.split.validation])
+    shown = pool if _needs_folds(task) else task.split.train  # each fold trains on validation pictures too
+    maps = KeptMaps(divided, task.pictures, shown, settings.FINETUNE_VIEWS, task.options.seed)
+    return maps if maps.fits(len(pool)) else None
 
 
 def _tune(

@@ -34,7 +34,8 @@ class KeptMaps:
     Args:
         halves: of the network.
         pictures: where pixels come from.
-        views: of each picture, for training.
+        shown: positions of those that training shows; the others are only ever seen as they are.
+        views: of each picture that is shown.
         seed: of the views.
 
     Attributes:
@@ -42,13 +43,13 @@ class KeptMaps:
         shapes: of what it takes for each picture.
     """
 
-    def __init__(self, halves: Halves, pictures: Pictures, views: int, seed: int):
+    def __init__(self, halves: Halves, pictures: Pictures, shown: np.ndarray, views: int, seed: int):
         self._lower, self.upper = halves
-        self.pictures, self.views, self._seed = pictures, views, seed
+        self.pictures, self.views, self._shown, self._seed = pictures, views, shown, seed
         self.shapes = [tuple(tensor.shape[1:]) for tensor in self._lower.outputs]
-        shown = tf.TensorSpec((None, *self._lower.input_shape[1:]), tf.float32)
-        self._answer = tf.function(lambda pixels: self._lower(pixels, training=False), input_signature=[shown])
-        self._chosen, self._change = np.array([], int), unchanged
+        pixels = tf.TensorSpec((None, *self._lower.input_shape[1:]), tf.float32)
+        self._answer = tf.function(lambda pixels: self._lower(pixels, training=False), input_signature=[pixels])
+        self._chosen, self._drawn, self._change = np.array([], int), np.array([], int), unchanged
         self._row = np.full(len(pictures.images.digests), -1)  # of each picture in the arrays below
         self._kept: dict[int, list[np.ndarray]] = {}  # by view
         self._known: dict[int, np.ndarray] = {}  # by view, whether a row is known
@@ -73,13 +74,14 @@ class KeptMaps:
         if change is self._change and (self._row[indices] >= 0).all():
             return
         self._chosen, self._change, self._kept, self._known = np.sort(indices), change, {}, {}
+        self._drawn = np.intersect1d(self._chosen, self._shown)
         self._row[:] = -1
         self._row[self._chosen] = np.arange(len(self._chosen))
 
     def of(self, indices: np.ndarray, view: int) -> np.ndarray | tuple[np.ndarray, ...]:
         """What the upper half takes, float32: one array, or several.
 
-        A view is computed for all pictures when it is first asked for, in an order that is always the same.
+        A view is computed for all that training shows when it is first asked for, in an order that is always the same.
 
         Raises:
             UnreadablePictures: one could not be decoded.
@@ -87,7 +89,7 @@ class KeptMaps:
         if view != PLAIN:
             view = 0 if self._change is unchanged else view % self.views
         with self._lock:
-            self._compute(indices if view == PLAIN else self._chosen, view)
+            self._compute(indices if view == PLAIN else self._drawn, view)
         arrays = tuple(array[self._row[indices]].astype(np.float32) for array in self._kept[view])
         return arrays if len(arrays) > 1 else arrays[0]
 

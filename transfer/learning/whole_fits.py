@@ -180,7 +180,7 @@ def _epochs_in_time(
     below, judged = maps.pace if maps else 0.0, len(split.validation)
     costs = np.full(schedule.epochs, schedule.steps * pace.step + judged * pace.picture)
     costs[:1] += judged * below  # the maps of plain pictures
-    costs[1 : maps.views if maps else 1] += (len(split.train) + judged) * below  # the first view is there
+    costs[1 : maps.views if maps else 1] += len(split.train) * below  # the first view is there
     # What heads cost before they cost again on features of other weights.
     left = 60 * minutes - spent["total"] - spent.get("head", 0.0) - seen_after * (pace.picture + below)
     epochs = paces.epochs_within(left, costs.tolist())
