@@ -154,7 +154,7 @@ def main(
     wanted = rows.split(",") if rows else sorted(ARCHITECTURES, key=lambda name: ARCHITECTURES[name].parameters)
     found = json.loads(kept.read_text()) if kept and kept.is_file() else {}
     for name in wanted:
-        if name in found and found[name]["asked"] == list(asked):
+        if name in found and found[name].get("asked") == list(asked):
             continue
         start = time.perf_counter()
         row = judged(name, *asked, minutes=minutes, gigabytes=gigabytes)

@@ -16,9 +16,10 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from transfer.errors import OptionError, TrainingError  # noqa: E402
-from transfer.learning import learning_rates, paces  # noqa: E402
+from transfer.learning import learning_rates, methods, paces  # noqa: E402
 from transfer.learning.explained_settings import SCHEDULED  # noqa: E402
 from transfer.learning.learning_rates import RateTest, highest_good, smoothed  # noqa: E402
+from transfer.learning.options import TrainingOptions  # noqa: E402
 from transfer.runs.rate_page import write_rate_page  # noqa: E402
 
 LAYERS = [{"conv": 4, "stride": 2}, {"activation": "relu"}, {"pool": 4}, {"flatten": True}]
@@ -71,6 +72,11 @@ def test_the_rate_is_that_of_the_weights_and_not_of_the_name(digits):
         rows = transfer.explain_settings(*digits, "bundled", "finetune", weights=weights, image_size=32)
         rates |= {weights: next(row.value for row in rows if row.name == "learning_rate")}
     assert rates == {"bundled": 4e-3, "none": 5e-4}
+    network = transfer.load_backbone("bundled", 32)
+    for weights, pretrained in (("bundled", "bundled"), ("none", ""), ("mine.weights.h5", "")):
+        written = {"backbone": "bundled", "weights": weights}  # as a comparison hands on what it has loaded
+        _, task, _ = methods.begin(*digits, network, "finetune", TrainingOptions(), labels=written)
+        assert task.pretrained == pretrained
 
 
 @pytest.mark.parametrize("method", ["frozen", "scratch"])

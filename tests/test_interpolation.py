@@ -5,7 +5,7 @@ import pytest
 
 import transfer
 from transfer import settings
-from transfer.learning import interpolation, methods, training, watching
+from transfer.learning import methods, training, watching
 from transfer.learning.fit_states import PARTS, FitState
 from transfer.learning.interpolation import ALPHAS
 from transfer.networks import scratch
@@ -128,7 +128,6 @@ def test_folds_that_were_done_before_a_kill_are_from_the_cache(digits, backbone,
 
 
 def test_the_rate_is_of_fine_tuning_and_not_of_the_head_before(digits, backbone, monkeypatch):
-    monkeypatch.setattr(interpolation, "ALPHAS", (0.0, 1.0))
     monkeypatch.setattr(training, "fit_network", lambda *given: [])
     usual, slow = (
         transfer.train(*digits, backbone, "finetune", head="svm", epochs=1, learning_rate=rate) for rate in (None, 1e-9)

@@ -73,7 +73,9 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     config["files"]["0/00.png"]["class"] = "1"
     said = {"versions": config["versions"], "files": config["files"], "data": str(tmp_path / "nowhere")}
     old = changed(run, tmp_path / "old", **said)
-    (old / "history.csv").write_text('"phase","epoch","stopped_by_hand"\n"scratch",1,1\n')
+    figures = json.loads((run / "result.json").read_text())
+    figures["notes"] = ["finetune, fold 1 was stopped by hand after 1 epochs"]
+    (old / "result.json").write_text(json.dumps(figures))
     with pytest.raises(DataError, match="nowhere does not exist"):
         transfer.repeat_run(old)
     moved = shutil.copytree(digits_folder, tmp_path / "moved")

@@ -182,9 +182,10 @@ def test_a_comparison_without_validation_pictures_does_not_say_that_they_chose(r
 
 def test_where_folds_judged_fine_tuning_the_page_says_so(runs, tmp_path):
     copy = shutil.copytree(runs / "linear", tmp_path / "tuned")
-    for file, changed in (("config.json", {"method": "finetune"}), ("result.json", {"folds": 1.0})):
-        said = json.loads((copy / file).read_text())
-        said["options" if file == "config.json" else "seconds"].update(changed)
+    config, figures = (json.loads((copy / file).read_text()) for file in ("config.json", "result.json"))
+    config["options"]["method"] = "finetune"
+    figures["notes"].append("half of fine-tuning is kept: lowest log loss on 30 pictures that 3 folds held out in turn")
+    for file, said in (("config.json", config), ("result.json", figures)):
         (copy / file).write_text(json.dumps(said))
     seal(copy)
     page_of(copy)

@@ -293,13 +293,13 @@ def test_predict_with_something_that_is_no_model(tmp_path, what, digits_folder):
         transfer.predict(tmp_path / what, [digits_folder])
 
 
-@pytest.mark.usefixtures("briefly_saved")
 def test_what_is_no_result_is_no_run(tmp_path):
     for value in ("x", {}, None):
         with pytest.raises(DataError, match=f"result is of type {type(value).__name__}; expected what transfer.train"):
             transfer.save_run(value, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("briefly_saved")
 def test_an_existing_run_is_not_overwritten_unless_asked(result, tmp_path):
     run = transfer.save_run(result, tmp_path / "run", "first")
     with pytest.raises(OutputError, match="`overwrite=True`"):

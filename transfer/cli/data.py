@@ -96,7 +96,7 @@ def clean(
         told = {name: sum(action.action == name for action in actions) for name in ("drop", "move", "group", "keep")}
         said = ", ".join(f"{count} to {name}" for name, count in told.items())
         same = [typed_path(data), *([] if looking.groups is None else ["--groups", looking.groups])]
-        then = shlex.join(["transfer", "clean", *same, "--apply", str(place), "--out", "NEW"])
+        then = shlex.join(["transfer", "clean", *same, "--apply", typed_path(place), "--out", "NEW"])
         after = f"{said}. Edit {place}, then: {then}"
     else:
         refuse_beside(context, "--apply", APPLIED, "the table says what to do: leave the others away")

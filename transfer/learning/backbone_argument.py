@@ -24,7 +24,8 @@ from transfer.pretrained.backbone_table import (
 )
 from transfer.pretrained.hub_package import HUB
 
-NAMED_WEIGHTS = ("bundled", "imagenet", "none", "as given")  # all others are files
+PRETRAINED = ("bundled", "imagenet", "as given")
+NAMED_WEIGHTS = (*PRETRAINED, "none")  # all others are files
 
 
 def resolve_backbone(

@@ -11,7 +11,16 @@ from transfer import settings
 from transfer.data.splits import Split
 from transfer.learning.feature_heads import FeatureHead, final_logits, head_on_features
 from transfer.learning.held_out import held_out_folds
-from transfer.learning.interpolation import ALPHAS, Judged, Tuned, best_alpha, best_between, judge_between, kept_note
+from transfer.learning.interpolation import (
+    ALPHAS,
+    BY_FOLDS,
+    Judged,
+    Tuned,
+    best_alpha,
+    best_between,
+    judge_between,
+    kept_note,
+)
 from transfer.learning.kept_maps import KeptMaps
 from transfer.learning.options import TrainingOptions
 from transfer.learning.results import Trained
@@ -102,7 +111,7 @@ def _judged_by_folds(network: keras.Model, answer: Callable, maps: KeptMaps | No
         task.cached.append("folds")
         task.notes.append("the folds of finetune went on where they had been broken off")
     losses = {alpha: np.concatenate([losses[alpha] for losses in found]) for alpha in ALPHAS}
-    return Judged(losses, f"on {told:,} pictures that {len(found)} folds held out in turn")
+    return Judged(losses, f"on {told:,} pictures that {len(found)} {BY_FOLDS}")
 
 
 def finetune_start(

@@ -8,6 +8,7 @@ from transfer.progress import console
 from transfer.stopping import is_stopping
 
 History = list[dict[str, float | str]]
+STOPPED = "was stopped by hand"
 FAR = 10  # times the loss of equal probabilities: at common rates a loss ends below twice that
 # The same where a rate was lowered: one is sought at which the network learns, and not one at which its loss comes down
 # to that of equal probabilities, and stays there.
@@ -23,9 +24,7 @@ def stopped_by_hand(phase: str, history: History) -> None:
 
 def stops(history: History) -> list[str]:
     """One sentence for each phase of a history that was stopped by hand."""
-    return [
-        f"{row['phase']} was stopped by hand after {row['epoch']} epochs" for row in history if "stopped_by_hand" in row
-    ]
+    return [f"{row['phase']} {STOPPED} after {row['epoch']} epochs" for row in history if "stopped_by_hand" in row]
 
 
 def lowered(history: History) -> list[str]:

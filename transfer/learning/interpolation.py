@@ -18,6 +18,7 @@ from transfer.statistics.calibration import fit_temperature
 from transfer.stopping import is_stopping
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+BY_FOLDS = "folds held out in turn"  # what a note says where these judged, and not the validation part
 
 
 class Judged(NamedTuple):
@@ -91,14 +92,14 @@ def best_between(tuned: Tuned, task: Task, judged: Judged | None = None) -> Feat
             chosen = best_alpha(by)
             best = _candidate(tuned, chosen, task)
             tuned.set_weights(chosen)
-            if chosen == 0:
-                freezing.freeze(tuned.network)
             if "test" not in best.features:
                 best = best._replace(features=best.features | {"test": _features(tuned, task, "test")})
         except UnreadablePictures as error:  # gone since they were trained on; nothing is trained again for them
             task.leave_out(error)
             tuned.heads.clear()
         else:
+            if chosen == 0:
+                freezing.freeze(tuned.network)
             task.notes.append(kept_note(chosen, by))
             return best
 

@@ -14,7 +14,7 @@ from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
 from transfer.engine_packages import require_engine
 from transfer.errors import OptionError, UnreadablePictures
-from transfer.learning.backbone_argument import resolve_backbone
+from transfer.learning.backbone_argument import PRETRAINED, resolve_backbone
 from transfer.learning.checkpoints import until_kept
 from transfer.learning.feature_heads import final_logits, head_on_features, out_of_fold_logits
 from transfer.learning.fine_tuning import fine_tune
@@ -69,8 +69,7 @@ def train(
         DataError: no training picture of a class can be decoded.
     """
     begin_nothing_more()
-    network, task, names = begin(images, split, backbone, method, options_from(options, changed), pictures)
-    names = dict(labels or names)
+    network, task, names = begin(images, split, backbone, method, options_from(options, changed), pictures, labels)
     if why := names.pop("chosen", None):
         task.notes.append(why)
     while True:
@@ -82,6 +81,7 @@ def train(
             except UnreadablePictures as error:
                 # Every method decodes all pictures before it fits, and keeps what the others gave.
                 task.leave_out(error)
+                task.stops.clear()
             else:
                 written = {"method": method, **names, **task.options.written()}
                 return judge(model, task, logits, history, written)
@@ -94,6 +94,7 @@ def begin(
     method: str,
     options: TrainingOptions,
     pictures: Pictures | None = None,
+    labels: dict | None = None,
 ) -> tuple[keras.Model, Task, dict]:
     """What a training has before anything is trained; all of `train`.
 
@@ -114,7 +115,8 @@ def begin(
     pictures = pictures or Pictures(images, size, fit, keep=method != "frozen")
     if (pictures.size, pictures.fit) != (size, fit):
         raise OptionError(f"pictures decoded at {pictures.size} ({pictures.fit}); the network takes {size} ({fit})")
-    pretrained = "" if names["weights"] == "none" else names["backbone"]
+    names = dict(labels or names)
+    pretrained = names["backbone"] if names["weights"] in PRETRAINED else ""
     return network, Task(images, split, pictures, options, pretrained), names
 
 

@@ -107,7 +107,7 @@ def in_small_batches(answer: Answer) -> Answer:
 
 
 def _few(side: int) -> int:
-    """The power of two below 4 pictures of 224 px or 16 of 112: batches of 32 have no shorter end then."""
+    """The power of two up to 4 pictures of 224 px, 16 of 112: batches of 32 have no shorter end then."""
     return 1 << max(0, int(math.log2(4 * 224**2 / side**2)))
 
 

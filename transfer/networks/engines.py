@@ -112,6 +112,8 @@ def choose_engine(
         # The first time, TensorFlow looks through the network too.
         return _fastest(network, chosen, sample, pictures - len(sample), time.perf_counter() - start)
     try:
+        if why := ENGINES[engine].refusal():
+            raise EngineError(why)
         return _opened(network, engine, _place(fingerprint(network), engine), sample, expected)
     except EngineError as error:
         raise EngineError(f"`engine={engine}`: {error}; give tensorflow, or auto") from error
@@ -160,8 +162,6 @@ def _opened(network: keras.Model, name: str, place: Path, sample: np.ndarray, ex
         EngineError: it cannot be had, or answers otherwise; what was converted is not kept then.
     """
     row = ENGINES[name]
-    if why := row.refusal():
-        raise EngineError(why)
     with told_only_on_failure():
         try:
             answer = conversions.in_small_batches(row.open(_converted(network, row.conversion, place)))
@@ -246,4 +246,4 @@ ENGINES: Mapping[str, Engine] = {
     "onnxruntime": Engine(_ONNX, onnx_graphs.open_onnx),
     BFLOAT16_ENGINE: Engine(_IR, lambda file: openvino_graphs.open_openvino(file, "bf16"), False, _no_bfloat16),
 }
-AUTOMATIC = ("openvino", "onnxruntime")  # equally fast, but for ONNX it takes thrice as long to convert a network
+AUTOMATIC = ("openvino", "onnxruntime")  # equally fast, but for ONNX it takes longer to convert a network

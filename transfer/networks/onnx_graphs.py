@@ -47,11 +47,14 @@ def write_onnx_graph(network: keras.Model, file: Path) -> None:
 @contextmanager
 def _without_copies() -> Iterator[None]:
     """Let each pass of tf2onnx change the graph itself, not a copy of it: 8 GB of copies for a ResNet50."""
+    before = os.environ.get(_CATCH)
     os.environ[_CATCH] = "FALSE"
     try:
         yield
     finally:
         del os.environ[_CATCH]
+        if before is not None:
+            os.environ[_CATCH] = before
 
 
 def open_onnx(file: Path) -> Answer:

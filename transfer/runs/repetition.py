@@ -11,11 +11,12 @@ from transfer.data.tables import some
 from transfer.data.written_splits import read_split
 from transfer.errors import DataError, ModelFileError
 from transfer.learning.backbone_argument import asked_for
+from transfer.learning.histories import STOPPED
 from transfer.learning.methods import train
 from transfer.learning.options import options_of_run
 from transfer.learning.results import Result
 from transfer.libraries import versions
-from transfer.reading import read_rows, run_config, trained_on
+from transfer.reading import read_json, read_rows, run_config, trained_on
 from transfer.settings import MAX_SIZE
 
 
@@ -82,8 +83,10 @@ def _other_versions(then: dict[str, str]) -> list[str]:
 
 def _stopped_by_hand(run: Path) -> list[str]:
     """A sentence where the run ended before its time, which no option says."""
-    history = (run if run.is_dir() else run.parent) / "history.csv"
-    if not history.is_file() or "stopped_by_hand" not in read_rows(history)[0]:
+    folder = run if run.is_dir() else run.parent
+    rows = read_rows(folder / "history.csv") if (folder / "history.csv").is_file() else [[]]
+    notes = read_json(folder / "result.json").get("notes", []) if (folder / "result.json").is_file() else []
+    if "stopped_by_hand" not in rows[0] and not any(STOPPED in note for note in notes):  # of folds there are no rows
         return []
     return ["the run was stopped by hand, and this one was not: figures may differ"]
 

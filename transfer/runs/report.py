@@ -11,6 +11,7 @@ import numpy as np
 
 from transfer.data.part_names import PARTS
 from transfer.errors import DataError
+from transfer.learning.interpolation import BY_FOLDS
 from transfer.learning.options import options_of_run
 from transfer.learning.results import best_of, refitted
 from transfer.networks.heads import HEADS
@@ -132,7 +133,7 @@ def _settled(run: SavedResult) -> str:
     options = run.config["options"]
     kept = {"finetune": "how much of fine-tuning is kept", "scratch": "the epoch"}
     of_method = kept.get(options["method"], "" if HEADS[options["head"]].convex else "the epoch")
-    if "folds" in run.figures["seconds"]:
+    if any(BY_FOLDS in note for note in run.figures["notes"]):
         return f"the temperature and, in folds with the training pictures, {of_method}"
     return " and ".join(filter(None, [of_method, "the temperature"]))
 
