@@ -73,9 +73,7 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     config["files"]["0/00.png"]["class"] = "1"
     said = {"versions": config["versions"], "files": config["files"], "data": str(tmp_path / "nowhere")}
     old = changed(run, tmp_path / "old", **said)
-    figures = json.loads((run / "result.json").read_text())
-    figures["notes"] = ["finetune, fold 1 was stopped by hand after 1 epochs"]
-    (old / "result.json").write_text(json.dumps(figures))
+    (old / "history.csv").write_text('"phase","epoch","stopped_by_hand"\n"scratch",1,1\n')
     with pytest.raises(DataError, match="nowhere does not exist"):
         transfer.repeat_run(old)
     moved = shutil.copytree(digits_folder, tmp_path / "moved")
@@ -87,6 +85,16 @@ def test_train_from_a_run_finds_pictures_that_moved_and_names_versions_that_diff
     assert "numpy is" not in ended.stderr
     assert "1 picture(s) have another class than in the run: 0/00.png (was 1)" in " ".join(ended.stderr.split())
     assert json.loads(ended.stdout)["accuracy"] == json.loads((run / "result.json").read_text())["accuracy"]
+
+
+def test_a_stop_of_a_fold_which_has_no_row_in_the_history_is_told_too(run, tmp_path):
+    assert repetition._stopped_by_hand(run) == []
+    old = changed(run, tmp_path / "old")
+    figures = json.loads((run / "result.json").read_text())
+    figures["notes"] = ["finetune, fold 1 was stopped by hand after 1 epochs"]
+    (old / "result.json").write_text(json.dumps(figures))
+    (told,) = repetition._stopped_by_hand(old)
+    assert "the run was stopped by hand" in told
 
 
 def test_other_classes_a_network_of_python_and_what_is_no_run_are_refused(run, tmp_path):

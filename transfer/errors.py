@@ -111,6 +111,16 @@ def require_whole(name: str, value: object, least: int = 1, error: type[Transfer
         raise error(f"`{name}={value!r}`; expected a whole number from {least} up")
 
 
+def require_kind(name: str, value: object, kind: type, made_by: str) -> None:
+    """Refuse an argument that is no object of this toolkit, and tell which of its functions makes one.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if not isinstance(value, kind):
+        raise DataError(f"{name} is of type {type(value).__name__}; expected what transfer.{made_by} returns")
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, short enough for one sentence."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -8,6 +8,7 @@ from transfer.errors import LayerError, OptionError, unknown_name
 
 METHODS = ("frozen", "finetune", "scratch")
 COMPARED = (*METHODS, "dense")  # the last is `scratch` with a plain dense network
+AUGMENTED = ("finetune", "scratch")  # methods that see pictures again and again, changed at random
 AUTO = "auto"  # a backbone, or a head, from the data
 FEATURES = ("last", "stages")
 HEADS = ("linear", "mlp", "svm", "mean", "cosine")  # the rows of `heads.HEADS`
@@ -69,6 +70,16 @@ def check_engine(name: str) -> None:
     """
     if name not in (AUTO, *ENGINES):
         raise unknown_name("`engine`", name, (AUTO, *ENGINES))
+
+
+def check_augmented(method: str) -> None:
+    """Refuse a method that changes no pictures.
+
+    Raises:
+        UnknownNameError: it is none of `AUGMENTED`.
+    """
+    if method not in AUGMENTED:
+        raise unknown_name("`method`", method, AUGMENTED)
 
 
 def check_methods(names: Sequence[str], known: Sequence[str] = METHODS) -> None:

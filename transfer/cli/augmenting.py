@@ -15,10 +15,8 @@ from transfer.cli.places import page_place
 from transfer.cli.records import with_records
 from transfer.cli.show import print_json, show_line, show_notes
 from transfer.cli.typed import refuse_idle_options
-from transfer.errors import unknown_name
 from transfer.free_places import check_unwritten
-
-METHODS = ("finetune", "scratch")  # that see pictures again and again
+from transfer.names import check_augmented
 
 
 @with_records
@@ -38,8 +36,7 @@ def augment(
 
     It shows what each preset of --augment makes of them.
     """
-    if changing.method not in METHODS:
-        raise unknown_name("`method`", changing.method, METHODS)
+    check_augmented(changing.method)
     training, presets = changing.training(), changing.presets()
     refuse_idle_options(context, training, [changing.method])
     check_unwritten(page, overwrite)

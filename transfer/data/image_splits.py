@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from transfer.data.folders import LabelledImages
 from transfer.data.splits import Split, digest_in_order, split_by_content
-from transfer.errors import DataError, OptionError
-
-
-def check_kind(name: str, value: object, kind: type, made_by: str) -> None:
-    """Refuse an argument that is no object of this toolkit, and tell which of its functions makes one.
-
-    Raises:
-        DataError: it is something else.
-    """
-    if not isinstance(value, kind):
-        raise DataError(f"{name} is of type {type(value).__name__}; expected what transfer.{made_by} returns")
+from transfer.errors import DataError, OptionError, require_kind
 
 
 def check_split(images: LabelledImages, split: Split) -> None:
@@ -23,8 +13,8 @@ def check_split(images: LabelledImages, split: Split) -> None:
     Raises:
         DataError: it is of others, or one of the two is something else.
     """
-    check_kind("images", images, LabelledImages, "load_images")
-    check_kind("split", split, Split, "split")
+    require_kind("images", images, LabelledImages, "load_images")
+    require_kind("split", split, Split, "split")
     last = max((int(indices.max()) for indices in split.parts().values() if len(indices)), default=-1)
     if last >= len(images) or split.pictures not in ("", digest_in_order(images.digests)):
         raise DataError("the split is one of other pictures; make one of these, by transfer.split(images)")
@@ -35,7 +25,7 @@ def split(images: LabelledImages, seed: int = 0, validation: float = 0.15, test:
 
     Parts that the folders of DATA name are kept; see `splits.split_by_content` for the rule.
     """
-    check_kind("images", images, LabelledImages, "load_images")
+    require_kind("images", images, LabelledImages, "load_images")
     return split_by_content(
         images.digests, images.labels, images.class_names, images.groups, images.given, seed, validation, test
     )
@@ -49,7 +39,7 @@ def folds(images: LabelledImages, k: int = 5, seed: int = 0, repeats: int = 1, v
     Raises:
         OptionError: more folds than there are groups, or DATA names its test part.
     """
-    check_kind("images", images, LabelledImages, "load_images")
+    require_kind("images", images, LabelledImages, "load_images")
     if {"validation", "test"} & set(images.given):
         raise OptionError(
             "folds of DATA that names its own validation or test part; leave `folds` away, or give train/ alone"

@@ -14,11 +14,11 @@ from transfer.data.folders import LabelledImages
 from transfer.data.image_splits import check_split
 from transfer.data.pipeline import Pictures
 from transfer.data.splits import Split
-from transfer.errors import UnreadablePictures, unknown_name
+from transfer.errors import UnreadablePictures
 from transfer.learning.backbone_default import default_backbone
 from transfer.learning.mixing import MIXES
 from transfer.learning.options import TrainingOptions
-from transfer.names import AUGMENTS
+from transfer.names import AUGMENTS, check_augmented
 from transfer.pages.drawing import data_address
 from transfer.pages.rendering import render
 from transfer.writing import whole_file
@@ -27,6 +27,7 @@ PAGE = "augmented.html"
 MOST_CLASSES = 12  # of more, evenly spread ones are shown
 # Quality of the pictures, 0..100, by how many the page has at most, so that it stays below some MB.
 QUALITIES = ((200, 90), (600, 75), (float("inf"), 50))
+_SCHEDULES = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}
 
 
 def write_augmented_page(
@@ -57,9 +58,7 @@ def write_augmented_page(
     Raises:
         UnknownNameError: another method.
     """
-    schedules = {"finetune": settings.finetune_schedule, "scratch": settings.scratch_schedule}
-    if method not in schedules:
-        raise unknown_name("`method`", method, schedules)
+    check_augmented(method)
     check_split(images, split)
     options = options or TrainingOptions()
     pictures = Pictures(images, _size(images, method, options), options.fit, keep=True)
@@ -67,7 +66,7 @@ def write_augmented_page(
     split, chosen, pixels, mirrored, notes = _readable(images, pictures, split, a_class, may_flip)
     notes += [f"{mirrored}: no random flips"] if mirrored else []
     flip = options.flip and not mirrored
-    smallest = schedules[method](len(split.train)).smallest_crop
+    smallest = _SCHEDULES[method](len(split.train)).smallest_crop
     drawn = {preset: _draws(pixels, preset, smallest, flip, options, draws) for preset in presets}
     count = len(pixels) * sum(1 + len(rows) for rows in drawn.values())
     quality = next(quality for most, quality in QUALITIES if count <= most)

@@ -9,7 +9,7 @@ from pathlib import Path
 from transfer.checks.checking import quick_findings
 from transfer.checks.findings import Finding
 from transfer.checks.quality import caveats
-from transfer.data.image_splits import check_kind
+from transfer.errors import require_kind
 from transfer.learning.results import Result
 from transfer.runs.export_checks import decoding_notes
 from transfer.runs.exportables import network_to_export
@@ -54,7 +54,7 @@ def save_run(
     folder = Path(folder)
     results = dict(result) if isinstance(result, dict) and hasattr(result, "best") else {}
     if not results:
-        check_kind("result", result, Result, "train or compare")
+        require_kind("result", result, Result, "train or compare")
     best = result[result.best] if results else result
     findings = quick_findings(best.images, best.fit) if findings is None else findings
     doubts = caveats(findings)
